@@ -1,0 +1,1 @@
+//! The HTTP server: config, wiring, extractors, routes, streams, OpenAPI. Thin.

@@ -1,0 +1,97 @@
+//! The closed set of error codes that programs may act on. `api/src/error.rs` maps each to an HTTP status.
+
+use std::fmt;
+
+// The descriptions are repeated by hand in docs/ERRORS.md, and a test there holds the two together.
+macro_rules! codes {
+    ($($name:ident = $text:literal, $doc:literal;)*) => {
+        /// Why a request or a job failed, for programs. The wire form is `snake_case` and never changes its meaning.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ErrorCode { $(#[doc = $doc] $name,)* }
+
+        impl ErrorCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The wire form.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// What the code means and what to do, for docs/ERRORS.md.
+            #[must_use]
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$name => $doc,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    InvalidRequest = "invalid_request", "The request could not be understood: malformed JSON, a missing body, a wrong content type, a bad query string.";
+    ValidationFailed = "validation_failed", "One or more fields are wrong; `fields` names each with the reason.";
+    InvalidId = "invalid_id", "An id in the path, query or body is not a UUID.";
+    PayloadTooLarge = "payload_too_large", "The body or the uploaded file is over the size limit.";
+    Unauthenticated = "unauthenticated", "No usable credential: missing, malformed, tampered with or expired. Refresh or log in.";
+    InvalidCredentials = "invalid_credentials", "E-mail or password is wrong.";
+    WrongPassword = "wrong_password", "The current password that was sent is wrong.";
+    RefreshTokenReused = "refresh_token_reused", "A refresh token was used again after it was rotated; its whole session is revoked. Log in again.";
+    EmailNotVerified = "email_not_verified", "The account's e-mail address is not verified yet.";
+    EmailAlreadyVerified = "email_already_verified", "The account's e-mail address is verified already.";
+    EmailTaken = "email_taken", "Another account has this e-mail address.";
+    TokenInvalid = "token_invalid", "The one-time link is wrong, used or expired. Ask for a new one.";
+    InsufficientScope = "insufficient_scope", "The personal access token does not cover this operation.";
+    Forbidden = "forbidden", "The caller may know about the thing but not do this to it.";
+    NotFound = "not_found", "There is no such route.";
+    UserNotFound = "user_not_found", "The account is gone.";
+    ProjectNotFound = "project_not_found", "There is no such project, or it belongs to somebody else.";
+    DatasetNotFound = "dataset_not_found", "There is no such dataset, or it belongs to somebody else.";
+    ColumnNotFound = "column_not_found", "The dataset has no such column.";
+    JobNotFound = "job_not_found", "There is no such job, or it belongs to somebody else.";
+    SessionNotFound = "session_not_found", "There is no such login session, or it is revoked already.";
+    TokenNotFound = "token_not_found", "There is no such personal access token.";
+    FileMissing = "file_missing", "The stored file is gone. Upload it again.";
+    UnsupportedFormat = "unsupported_format", "The file is in no supported format (CSV, TSV, JSON, NDJSON, XLSX).";
+    UnreadableFile = "unreadable_file", "The file is in a supported format but broken, encrypted or empty; the message says where.";
+    TooManyColumns = "too_many_columns", "The file has more columns than a dataset may have.";
+    ConversionFailed = "conversion_failed", "A value cannot be converted to the column type that was asked for.";
+    DatasetInUse = "dataset_in_use", "A running workflow uses the dataset.";
+    QuotaExceeded = "quota_exceeded", "The user's disk quota is used up. Delete datasets or ask the operator.";
+    DiskFull = "disk_full", "The server has no disk space left.";
+    SqlRefused = "sql_refused", "The SQL is not a read-only query over the project's tables; the message says which rule it breaks.";
+    SqlInvalid = "sql_invalid", "The SQL does not parse, or names something that does not exist.";
+    SqlFailed = "sql_failed", "The SQL failed while running: division by zero, a value that does not convert, ….";
+    SqlTimeout = "sql_timeout", "The SQL ran into its deadline and was stopped.";
+    SqlTooExpensive = "sql_too_expensive", "The SQL needs more memory than a query may use, or makes values that are too large.";
+    TooManyRequests = "too_many_requests", "A rate or concurrency limit was reached; `retryAfter` says when to come back, in seconds.";
+    JobCancelled = "job_cancelled", "The job was cancelled.";
+    JobFailed = "job_failed", "The job failed; its error says why.";
+    WorkerLost = "worker_lost", "The job's worker died too often; it will not be tried again.";
+    Conflict = "conflict", "The thing changed meanwhile, or is in a state that does not allow this. Read it again.";
+    IdempotencyMismatch = "idempotency_mismatch", "The same Idempotency-Key was used with another request.";
+    NotConfigured = "not_configured", "The operator has not set up what this needs; the message names the setting.";
+    DatabaseUnavailable = "database_unavailable", "The database does not answer. Try again shortly.";
+    ShuttingDown = "shutting_down", "The server is stopping. Try again shortly.";
+    Internal = "internal", "Something that should not happen happened. Report the requestId.";
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_snake_case() {
+        let mut seen = std::collections::HashSet::new();
+        for code in ErrorCode::ALL {
+            assert!(seen.insert(code.as_str()), "{code} is there twice");
+            assert!(code.as_str().chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{code}");
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The vocabulary of Gristmill: ids, entities, pure state machines, error codes, limits and ports.
+//!
+//! Everything here is a value or a pure function. No IO, no async runtime, no HTTP, no SQL: every other crate may
+//! depend on this one, and this one on none of them.
+
+pub mod caller;
+pub mod clock;
+pub mod datasets;
+pub mod eda;
+pub mod error_code;
+pub mod ids;
+pub mod jobs;
+pub mod limits;
+pub mod ports;
+pub mod projects;
+pub mod settings;
+pub mod sql_names;
+pub mod users;
+
+pub use caller::{Caller, Scope};
+pub use clock::{Clock, SystemClock};
+pub use error_code::ErrorCode;
+pub use ids::*;

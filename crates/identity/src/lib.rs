@@ -1,0 +1,1 @@
+//! Passwords, tokens, refresh families, throttles.

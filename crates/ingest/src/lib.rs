@@ -1,0 +1,1 @@
+//! File to sniffed, coerced, profiled Parquet dataset, and EDA summaries. Owns calamine.

@@ -1,0 +1,1 @@
+//! Durable job queue, leases with fencing, event logs with replay, tracked tasks. Storage by port.

@@ -1,0 +1,1 @@
+//! Development only: throwaway PostgreSQL, builders, fakes, redactions.
