@@ -1,1 +1,3 @@
-//! Development only: throwaway PostgreSQL, builders, fakes, redactions.
+//! Development only: a throwaway PostgreSQL, one database a test, and helpers that several test suites share.
+
+pub mod pg;

@@ -1,0 +1,193 @@
+//! The tables as Diesel sees them. Kept in step with `migrations/` by hand; a test compares them with a live
+//! database.
+
+diesel::table! {
+    users (user_id) {
+        user_id -> Uuid,
+        email -> Text,
+        password_hash -> Text,
+        name -> Text,
+        role -> Text,
+        email_verified -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        last_login_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    sessions (session_id) {
+        session_id -> Uuid,
+        user_id -> Uuid,
+        remember -> Bool,
+        ip_address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        created_at -> Timestamptz,
+        revoked_at -> Nullable<Timestamptz>,
+        revoked_because -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    refresh_tokens (token_id) {
+        token_id -> Uuid,
+        session_id -> Uuid,
+        token_hash -> Bytea,
+        generation -> Integer,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        rotated_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    one_time_tokens (token_id) {
+        token_id -> Uuid,
+        user_id -> Uuid,
+        purpose -> Text,
+        token_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    personal_access_tokens (token_id) {
+        token_id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        prefix -> Text,
+        secret_hash -> Bytea,
+        scopes -> Array<Text>,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    throttle_counters (throttle_key, window_start) {
+        throttle_key -> Bytea,
+        window_start -> Timestamptz,
+        hits -> Integer,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    user_settings (user_id, setting_key) {
+        user_id -> Uuid,
+        setting_key -> Text,
+        setting_value -> BigInt,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    idempotency_keys (owner_id, idempotency_key) {
+        owner_id -> Uuid,
+        idempotency_key -> Text,
+        fingerprint -> Bytea,
+        resource_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    file_deletions (deletion_id) {
+        deletion_id -> BigInt,
+        prefix -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    projects (project_id) {
+        project_id -> Uuid,
+        owner_id -> Uuid,
+        name -> Text,
+        description -> Nullable<Text>,
+        icon -> Text,
+        color -> Text,
+        metadata -> Jsonb,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    jobs (job_id) {
+        job_id -> Uuid,
+        kind -> Text,
+        owner_id -> Uuid,
+        project_id -> Nullable<Uuid>,
+        state -> Text,
+        payload -> Json,
+        result -> Nullable<Json>,
+        error -> Nullable<Json>,
+        progress -> Json,
+        attempt -> Integer,
+        attempts_max -> Integer,
+        cancel_requested -> Bool,
+        idempotency_key -> Nullable<Text>,
+        lease_worker -> Nullable<Text>,
+        lease_epoch -> BigInt,
+        lease_expires_at -> Nullable<Timestamptz>,
+        run_after -> Timestamptz,
+        event_seq -> BigInt,
+        created_at -> Timestamptz,
+        started_at -> Nullable<Timestamptz>,
+        finished_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    job_events (job_id, seq) {
+        job_id -> Uuid,
+        seq -> BigInt,
+        at -> Timestamptz,
+        event_type -> Text,
+        data -> Json,
+    }
+}
+
+diesel::table! {
+    datasets (dataset_id) {
+        dataset_id -> Uuid,
+        owner_id -> Uuid,
+        project_id -> Nullable<Uuid>,
+        filename -> Text,
+        file_type -> Text,
+        size_bytes -> BigInt,
+        stored_bytes -> BigInt,
+        sql_name -> Text,
+        physical_name -> Text,
+        version -> Integer,
+        row_count -> BigInt,
+        profile -> Json,
+        sample -> Json,
+        ingest -> Json,
+        eda -> Nullable<Json>,
+        metadata -> Jsonb,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(one_time_tokens -> users (user_id));
+diesel::joinable!(personal_access_tokens -> users (user_id));
+diesel::joinable!(job_events -> jobs (job_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    users,
+    sessions,
+    refresh_tokens,
+    one_time_tokens,
+    personal_access_tokens,
+    projects,
+    jobs,
+    job_events,
+    datasets,
+);

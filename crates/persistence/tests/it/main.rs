@@ -1,0 +1,4 @@
+//! Repositories against a real PostgreSQL.
+
+mod cluster;
+mod migrations;

@@ -1,0 +1,9 @@
+drop table file_deletions;
+drop table idempotency_keys;
+drop table user_settings;
+drop table throttle_counters;
+drop table personal_access_tokens;
+drop table one_time_tokens;
+drop table refresh_tokens;
+drop table sessions;
+drop table users;

@@ -1,0 +1,2 @@
+drop table job_events;
+drop table jobs;
