@@ -1,1 +1,19 @@
-//! Wire types of HTTP, NDJSON and SSE, and their conversions from the domain.
+//! The wire: every body, query and event that HTTP clients see, and the conversions from the domain.
+//!
+//! Names are camelCase, but for the contract's exceptions, which [`SNAKE_CASE_SCHEMAS`] lists. Input types ignore
+//! unknown fields, because the frontend sends some. Nothing here performs IO or knows the web framework.
+
+pub mod auth;
+pub mod common;
+pub mod datasets;
+pub mod errors;
+pub mod health;
+pub mod jobs;
+pub mod paths;
+pub mod projects;
+pub mod query;
+pub mod settings;
+
+/// Schemas whose fields are `snake_case`, wholly or in part, because the contract has them so. The lint of the
+/// OpenAPI document reads this list; it may only shrink.
+pub const SNAKE_CASE_SCHEMAS: [&str; 3] = ["UserView", "LoginSessionView", "UploadedDatasetView"];

@@ -1,0 +1,91 @@
+//! Error bodies: one shape for programs (`code`, `requestId`, `fields`), and the contract's older keys beside it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where: a dotted path into the body, or the name of a query or path parameter; empty for the whole body.
+    pub path: String,
+    /// What kind of problem, for programs.
+    pub code: String,
+    /// What is wrong and what is allowed, for people.
+    pub message: String,
+}
+
+/// A validation problem in the older shape that the `auth` routes answer with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Issue {
+    /// What kind of problem.
+    pub code: String,
+    /// Path segments into the body.
+    pub path: Vec<String>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Validation problems in the older shape that most routes answer with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlatErrors {
+    /// Problems of the body as a whole.
+    pub form_errors: Vec<String>,
+    /// Problems by top-level field.
+    pub field_errors: BTreeMap<String, Vec<String>>,
+}
+
+/// What `errors` holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ErrorMap {
+    /// Most routes.
+    Flat(FlatErrors),
+    /// `PATCH /api/settings`: setting to message.
+    Settings(BTreeMap<String, String>),
+}
+
+/// The body of every failed request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorBody {
+    /// What went wrong and what to do, for people.
+    pub error: String,
+    /// What went wrong, for programs; docs/ERRORS.md lists them.
+    pub code: String,
+    /// Names the request in the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What is wrong with which field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Vec<FieldError>>,
+    /// `auth` routes only: the same in the older shape.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issues: Option<Vec<Issue>>,
+    /// Other routes: the same in the older shape.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<ErrorMap>,
+    /// Column type change: the first value that does not convert.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<String>,
+    /// Upload: where the file is broken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// When to try again, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
+    /// SQL only: where the text is at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub position: Option<TextPosition>,
+}
+
+/// A place in a text, both numbers from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TextPosition {
+    /// Line.
+    pub line: u64,
+    /// Column, in characters.
+    pub column: u64,
+}
