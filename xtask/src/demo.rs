@@ -1,0 +1,111 @@
+//! `demo` and `start`: from a clone to a server that works.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    server::{self, Profile, Running},
+    shell::{root, run, seconds, step, target_dir},
+};
+
+/// Builds, starts a server on a throwaway data directory and drives the main job through it.
+pub(crate) fn demo(arguments: &[String]) -> Result<()> {
+    if let Some(argument) = arguments.first() {
+        bail!("demo takes no arguments, and got `{argument}`");
+    }
+    let start = Instant::now();
+    let programs = step("build (the first time takes minutes)", || server::build(Profile::Demo, "demo"))?;
+    step("set up what is missing", || server::set_up(&programs.server))?;
+    let data_dir = throwaway_dir()?;
+    let result = drive(&programs, &data_dir);
+    match &result {
+        Ok(()) => {
+            fs::remove_dir_all(&data_dir)?;
+            println!("\nThe demo took {}. `cargo xtask start` serves the same on ./.gristmill.", seconds(start.elapsed()));
+        }
+        Err(_) => println!("\nThe data and the server's log were kept in {}", data_dir.display()),
+    }
+    result
+}
+
+fn drive(programs: &server::Programs, data_dir: &Path) -> Result<()> {
+    let running = step("start the server", || {
+        let mut running = Running::start(&programs.server, data_dir, server::free_port()?)?;
+        running.wait_until_ready()?;
+        Ok(running)
+    })?;
+    let driven = step("drive the main job", || {
+        let driver = run(Command::new(&programs.example).args(["--url", &running.url()]));
+        driver.with_context(|| format!("the end of the server's log:\n{}\n", running.log_tail()))
+    });
+    let stopped = step("stop the server", || running.stop());
+    driven.and(stopped)
+}
+
+/// A directory under the target directory: on a real disk, and gone with `cargo clean` at the latest.
+fn throwaway_dir() -> Result<PathBuf> {
+    let parent = target_dir()?.join("gristmill-demo");
+    fs::create_dir_all(&parent)?;
+    for entry in fs::read_dir(&parent)?.flatten() {
+        // What an interrupted demo left, named by its process.
+        if !Path::new("/proc").join(entry.file_name()).exists() {
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+    let directory = parent.join(std::process::id().to_string());
+    fs::create_dir(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    Ok(directory)
+}
+
+/// Builds, sets up, and becomes `gristmill serve`.
+pub(crate) fn start(arguments: &[String]) -> Result<()> {
+    if let Some(argument) = arguments.first() {
+        bail!("start takes no arguments, and got `{argument}`; settings come from the environment");
+    }
+    let programs = step("build (the first time takes minutes)", || server::build(Profile::Demo, "demo"))?;
+    step("set up what is missing", || server::set_up(&programs.server))?;
+    let host = std::env::var("HOST").unwrap_or_else(|_| "127.0.0.1".into());
+    let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into());
+    // A server on every address is reached by this one.
+    let reached = if matches!(host.as_str(), "0.0.0.0" | "::") { "127.0.0.1" } else { host.as_str() };
+    println!("==> serve");
+    // In the background of a shell that ends, so that the server does not inherit a child that it does not know.
+    run(Command::new("sh")
+        .args(["-c", "\"$0\" announce \"$1\" \"$2\" &"])
+        .arg(std::env::current_exe()?)
+        .args([format!("{reached}:{port}"), std::process::id().to_string()]))?;
+    let mut command = Command::new(&programs.server);
+    command.arg("serve").current_dir(root());
+    if std::env::var_os("GRISTMILL_DATA_DIR").is_none() {
+        command.env("GRISTMILL_DATA_DIR", root().join(".gristmill"));
+    }
+    // The server takes our place, so that Ctrl-C and SIGTERM reach it and our caller waits for it.
+    Err(command.exec()).with_context(|| format!("cannot start {}", programs.server.display()))
+}
+
+/// Waits beside a server that is starting, and prints its URL once it is healthy.
+pub(crate) fn announce(arguments: &[String]) -> Result<()> {
+    let [address, server] = arguments else { bail!("announce needs the address and the process id of the server") };
+    let Ok(address) = address.replace("localhost", "127.0.0.1").parse::<SocketAddr>() else {
+        println!("    the server will answer at http://{address}");
+        return Ok(());
+    };
+    let start = Instant::now();
+    while Path::new("/proc").join(server).exists() {
+        if server::is_healthy(address) {
+            println!("\nGristmill is ready at http://{address} (after {}). Ctrl-C stops it.", seconds(start.elapsed()));
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
