@@ -26,7 +26,8 @@ const PREFIX: &str = "gristmill_test_";
 /// Advisory lock under which the template is made, so that test processes do not make it twice.
 const TEMPLATE_LOCK: i64 = 0x6772_6973_7465_7374;
 
-/// Starts a throwaway cluster in a temporary directory. Stops and is removed when dropped.
+/// Starts a throwaway cluster in a temporary directory, and removes the directories of clusters that were killed.
+/// Stops and is removed when dropped.
 ///
 /// # Errors
 /// When PostgreSQL is not installed or does not start.
@@ -39,6 +40,7 @@ pub fn start_cluster() -> Result<ThrowawayCluster> {
         binaries: find_binaries(&cached_binaries(), &search_path)?,
         durability: Durability::Throwaway,
     })?;
+    sweep_directories(directory.path());
     Ok(ThrowawayCluster { cluster, directory })
 }
 
@@ -169,15 +171,9 @@ fn admin_url() -> Result<SecretString> {
     if let Ok(url) = std::env::var(URL_VARIABLE) {
         return Ok(SecretString::from(url));
     }
-    let own = OWN.get_or_init(|| {
-        let cluster = start_cluster().map_err(|error| format!("{error:#}"));
-        if let Ok(cluster) = &cluster {
-            // Statics are not dropped: the kernel stops PostgreSQL with this process, and the next run's sweep
-            // removes the directory.
-            sweep_directories(cluster.directory());
-        }
-        cluster
-    });
+    // Statics are not dropped: the kernel stops PostgreSQL with this process, and the next start's sweep removes the
+    // directory.
+    let own = OWN.get_or_init(|| start_cluster().map_err(|error| format!("{error:#}")));
     match own {
         Ok(cluster) => Ok(cluster.url().clone()),
         Err(error) => anyhow::bail!("no throwaway PostgreSQL: {error}"),

@@ -1,0 +1,4 @@
+//! The tools for tests, tested.
+
+#[cfg(test)]
+mod testdb;
