@@ -22,6 +22,11 @@ pub(crate) fn start(arguments: &[String]) -> Result<()> {
     }
     // Both cargo and this program give way to the next one by exec, so our parent is nextest.
     let runner = std::os::unix::process::parent_id();
+    // When nextest was killed meanwhile, somebody who lives for ever is our parent now.
+    let name = std::fs::read_to_string(format!("/proc/{runner}/comm")).unwrap_or_default();
+    if name.trim() != "cargo-nextest" {
+        bail!("only nextest calls this, and {} did; `testdb` alone starts a cluster by hand", name.trim());
+    }
     let error = Command::new(&program).args(["start", "--until-exit-of", &runner.to_string()]).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }
