@@ -2,6 +2,9 @@
 //!
 //! No plain secret appears here. `gristmill-identity` makes and checks secrets; a store only ever gets their hashes.
 //! Every decision that two stores must take alike ([`next_rotation`], [`ThrottleRule`]) is a pure function.
+//!
+//! Where a method locks rows it does so in one order, so that no two wait for each other: the user's, then its
+//! sessions', then its tokens'.
 
 use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 

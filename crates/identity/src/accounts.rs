@@ -4,7 +4,10 @@
 //! verified is the route's decision. Each operation commits through one method of a port, then makes this process
 //! forget what it remembered of the user. Letters are sent by the returned [`Deferred`] and nobody waits for them.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
@@ -19,8 +22,10 @@ use gristmill_domain::{
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    AccessTokens, AuthCache, Deferred, IdentityError, Letter, OneTimeToken, PasswordHasher, Ports, RefreshToken, RefreshTokens,
-    TokenPolicy, Verdict,
+    AccessTokens, Deferred, IdentityError, Letter, OneTimeToken, PasswordHasher, Ports, RefreshToken, RefreshTokens, TokenPolicy,
+    Verdict,
+    cache::AuthCache,
+    error::as_dyn,
     throttles::{Subject, Throttles},
 };
 
@@ -31,6 +36,9 @@ mod sessions;
 
 pub use personal_tokens::{CreatedToken, TokenRequest};
 pub use profile::{ProfileUpdate, ProfileUpdated};
+
+/// How long expired personal access tokens stay listed, so that their owners see why a script fails.
+const EXPIRED_TOKENS_KEPT: Duration = Duration::from_secs(30 * 86_400);
 
 /// What somebody sends to register.
 #[derive(Debug, Clone)]
@@ -144,7 +152,7 @@ impl Accounts {
             created_at: now,
         };
         let session_id = session.id;
-        let user = core.ports.accounts.create(user, session, stored).await.map_err(|error| match error {
+        let user = core.ports.accounts.create_account(user, session, stored).await.map_err(|error| match error {
             StoreError::Conflict(_) => IdentityError::EmailTaken,
             other => other.into(),
         })?;
@@ -171,13 +179,13 @@ impl Accounts {
         // The second round is for a password hash that was replaced between the check and the opening of the session:
         // by another login that made it anew, or by a change that makes this password wrong.
         for _ in 0..2 {
-            let account = core.ports.accounts.find_by_email(&login.email).await?;
+            let account = core.ports.accounts.find_account_by_email(&login.email).await?;
             let verdict = core.prove(login.email.as_str(), account.as_ref(), &login.password).await?;
             let (Some(account), Some(proof)) = (account, verdict) else { return Err(IdentityError::InvalidLogin) };
             let now = core.now();
             let (session, refresh) = core.new_session(account.user.id, login.lifetime, client.clone(), now);
             let session_id = session.id;
-            if core.ports.sessions.open(session, &account.password_hash).await? {
+            if core.ports.sessions.open_session(session, &account.password_hash).await? {
                 if proof == Proof::Stale {
                     core.renew_hash(&account, &login.password).await;
                 }
@@ -196,8 +204,7 @@ impl Accounts {
     /// # Errors
     /// `Store`.
     pub async fn prune(&self) -> Result<u64, IdentityError> {
-        let keep = std::time::Duration::from_secs(30 * 86_400);
-        Ok(self.core.ports.accounts.prune(self.core.now(), keep).await?)
+        Ok(self.core.ports.accounts.prune(self.core.now(), EXPIRED_TOKENS_KEPT).await?)
     }
 
     fn verification_letter(&self, user: &User, token: OneTimeToken) -> Deferred {
@@ -249,10 +256,10 @@ impl Core {
         let renewed = async {
             let replacement = self.hasher.hash_secret(password.clone()).await?;
             let change = PasswordChange { expected: account.password_hash.clone(), replacement };
-            Ok::<_, IdentityError>(self.ports.accounts.rehash(account.user.id, change).await?)
+            Ok::<_, IdentityError>(self.ports.accounts.rehash_password(account.user.id, change).await?)
         };
         if let Err(error) = renewed.await {
-            tracing::warn!(user.id = %account.user.id, error = &error as &dyn std::error::Error, "password hash was not renewed");
+            tracing::warn!(user.id = %account.user.id, error = as_dyn(&error), "password hash was not renewed");
         }
     }
 
@@ -299,7 +306,7 @@ impl Core {
 
     /// The caller's account. One that vanished since authentication makes the credential worthless.
     async fn account_of(&self, caller: &Caller) -> Result<Account, IdentityError> {
-        self.ports.accounts.find(caller.user_id).await?.ok_or(IdentityError::UserGone)
+        self.ports.accounts.find_account(caller.user_id).await?.ok_or(IdentityError::UserGone)
     }
 }
 

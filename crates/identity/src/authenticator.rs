@@ -10,8 +10,9 @@ use gristmill_domain::{
 };
 
 use crate::{
-    AccessTokens, AuthCache, IdentityError, PersonalTokenText,
-    cache::{Principal, SessionEntry, TokenEntry},
+    AccessTokens, IdentityError, PersonalTokenText,
+    cache::{AuthCache, Principal, SessionEntry, TokenEntry},
+    error::as_dyn,
 };
 
 /// Longest credential that is looked at, bytes. Ours have at most about 800.
@@ -81,7 +82,7 @@ impl Authenticator {
             Some(entry) => entry,
             None => {
                 let ticket = self.cache.ticket(now);
-                match self.sessions.access(id, user_id).await? {
+                match self.sessions.find_session_access(id, user_id).await? {
                     SessionAccess::Active { user, expires_at } => self.cache.keep_session(ticket, id, &user, expires_at),
                     SessionAccess::Ended => return Err(IdentityError::InvalidCredential),
                     SessionAccess::UserGone => return Err(IdentityError::UserGone),
@@ -103,7 +104,7 @@ impl Authenticator {
             Some(entry) => entry,
             None => {
                 let ticket = self.cache.ticket(now);
-                let found = self.personal_tokens.find(presented.prefix()).await?;
+                let found = self.personal_tokens.find_token(presented.prefix()).await?;
                 self.cache.keep_token(ticket, found.ok_or(IdentityError::InvalidCredential)?)
             }
         };
@@ -123,8 +124,8 @@ impl Authenticator {
             return;
         }
         let interval = Duration::from_secs(TOUCH_INTERVAL_S.into());
-        if let Err(error) = self.personal_tokens.touch(entry.id, now, interval).await {
-            tracing::warn!(token.id = %entry.id, error = &error as &dyn std::error::Error, "use of a token was not recorded");
+        if let Err(error) = self.personal_tokens.touch_token(entry.id, now, interval).await {
+            tracing::warn!(token.id = %entry.id, error = as_dyn(&error), "use of a token was not recorded");
         }
     }
 

@@ -19,10 +19,9 @@ use moka::sync::Cache;
 
 use crate::CachePolicy;
 
-/// The bounded memory of one process. Shared by [`Accounts`](crate::Accounts) and the
-/// [`Authenticator`](crate::Authenticator).
+/// The bounded memory of one process, shared by `Accounts` and the `Authenticator`.
 #[derive(Debug)]
-pub struct AuthCache {
+pub(crate) struct AuthCache {
     sessions: Cache<SessionId, Arc<SessionEntry>>,
     tokens: Cache<TokenPrefix, Arc<TokenEntry>>,
     ttl: TimeDelta,
@@ -88,8 +87,7 @@ impl TokenEntry {
 
 impl AuthCache {
     /// An empty memory.
-    #[must_use]
-    pub fn new(policy: &CachePolicy) -> Self {
+    pub(crate) fn new(policy: &CachePolicy) -> Self {
         Self {
             sessions: Cache::builder().max_capacity(policy.entries_max).time_to_live(policy.ttl).build(),
             tokens: Cache::builder().max_capacity(policy.entries_max).time_to_live(policy.ttl).build(),
@@ -99,7 +97,7 @@ impl AuthCache {
     }
 
     /// Forgets what a change made outdated.
-    pub fn apply(&self, change: IdentityChange) {
+    pub(crate) fn apply(&self, change: IdentityChange) {
         match change {
             IdentityChange::Session(id) => self.evict_session(id),
             IdentityChange::User(id) => self.evict_user(id),
@@ -108,12 +106,12 @@ impl AuthCache {
     }
 
     /// Forgets a session.
-    pub fn evict_session(&self, id: SessionId) {
+    pub(crate) fn evict_session(&self, id: SessionId) {
         self.evict(|| self.sessions.invalidate(&id));
     }
 
     /// Forgets a user: all of its sessions and tokens.
-    pub fn evict_user(&self, id: UserId) {
+    pub(crate) fn evict_user(&self, id: UserId) {
         self.evict(|| {
             for (key, _) in self.sessions.iter().filter(|(_, entry)| entry.principal.user_id == id) {
                 self.sessions.invalidate(key.as_ref());
@@ -125,7 +123,7 @@ impl AuthCache {
     }
 
     /// Forgets a personal access token.
-    pub fn evict_token(&self, id: TokenId) {
+    pub(crate) fn evict_token(&self, id: TokenId) {
         self.evict(|| {
             for (key, _) in self.tokens.iter().filter(|(_, entry)| entry.id == id) {
                 self.tokens.invalidate(key.as_ref());
@@ -134,7 +132,7 @@ impl AuthCache {
     }
 
     /// Forgets everything: when announcements may have been missed.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.evict(|| {
             self.sessions.invalidate_all();
             self.tokens.invalidate_all();

@@ -4,6 +4,11 @@ use gristmill_domain::{ErrorCode, ports::StoreError};
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// An error as a log field, with its chain.
+pub(crate) fn as_dyn<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    error
+}
+
 /// Why an operation of this crate was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
@@ -23,7 +28,7 @@ pub enum IdentityError {
     #[error("the account behind the credential is gone")]
     UserGone,
     /// The personal access token does not cover the operation.
-    #[error("the personal access token does not cover this: it needs the scope `account`")]
+    #[error("the personal access token does not cover this operation")]
     InsufficientScope,
     /// Unknown address or wrong password; which of the two is not told.
     #[error("the e-mail or the password is wrong")]

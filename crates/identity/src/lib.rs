@@ -49,7 +49,6 @@ pub use accounts::{
     Accounts, CreatedToken, Login, ProfileUpdate, ProfileUpdated, Registered, Registration, SignedIn, TokenPair, TokenRequest,
 };
 pub use authenticator::{Authenticator, VerificationRule, bearer_text};
-pub use cache::AuthCache;
 pub use deferred::Deferred;
 pub use error::IdentityError;
 pub use mail::{Letter, MailError, Mailer, NoMail};

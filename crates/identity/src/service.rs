@@ -8,8 +8,8 @@ use gristmill_domain::{
 };
 
 use crate::{
-    AccessTokens, Accounts, AuthCache, Authenticator, IdentityError, IdentityPolicy, Mailer, PasswordHasher, RefreshTokens,
-    ServerSecret, VerificationRule, accounts::Core, throttles::Throttles,
+    AccessTokens, Accounts, Authenticator, IdentityError, IdentityPolicy, Mailer, PasswordHasher, RefreshTokens, ServerSecret,
+    VerificationRule, accounts::Core, cache::AuthCache, throttles::Throttles,
 };
 
 /// What identity needs from outside.

@@ -127,45 +127,50 @@ pub trait AccountStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `Conflict` exactly when another account has the address; `Unavailable`, `Defect`.
-    async fn create(&self, user: NewUser, session: NewSession, verification: Option<NewOneTimeToken>)
-    -> Result<User, StoreError>;
+    async fn create_account(
+        &self,
+        user: NewUser,
+        session: NewSession,
+        verification: Option<NewOneTimeToken>,
+    ) -> Result<User, StoreError>;
 
     /// Reads an account.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn find(&self, id: UserId) -> Result<Option<Account>, StoreError>;
+    async fn find_account(&self, id: UserId) -> Result<Option<Account>, StoreError>;
 
     /// Reads the account with an address.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn find_by_email(&self, email: &Email) -> Result<Option<Account>, StoreError>;
+    async fn find_account_by_email(&self, email: &Email) -> Result<Option<Account>, StoreError>;
 
     /// Changes an account under a lock on its row, all or nothing, sets `updated_at` to `now`, and announces
     /// `IdentityChange::User`.
     ///
     /// A new address that differs from the stored one deletes every one-time token of the user (a link in the old
     /// mailbox must not act on the account any more), then stores `verification`. A new password deletes the user's
-    /// reset tokens and revokes all of its sessions. An address that is the stored one already is left alone.
+    /// reset tokens and revokes all of its sessions (cause `PasswordChange`). An address that is the stored one
+    /// already is left alone: neither the flag nor the tokens change. The password is compared before the address.
     ///
     /// # Errors
     /// `NotFound` when the user is gone; `Unavailable`, `Defect`.
-    async fn update(&self, id: UserId, change: AccountChange, now: DateTime<Utc>) -> Result<AccountUpdate, StoreError>;
+    async fn update_account(&self, id: UserId, change: AccountChange, now: DateTime<Utc>) -> Result<AccountUpdate, StoreError>;
 
     /// Replaces a password's hash by a costlier one of the same password. Touches nothing else, not even
     /// `updated_at`. Returns whether `expected` was still stored.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn rehash(&self, id: UserId, change: PasswordChange) -> Result<bool, StoreError>;
+    async fn rehash_password(&self, id: UserId, change: PasswordChange) -> Result<bool, StoreError>;
 
     /// Deletes an account and everything that belongs to it, records its files for removal, and announces
     /// `IdentityChange::User`.
     ///
     /// # Errors
     /// `NotFound` when the user is gone; `Unavailable`, `Defect`.
-    async fn delete(&self, id: UserId) -> Result<(), StoreError>;
+    async fn delete_account(&self, id: UserId) -> Result<(), StoreError>;
 
     /// Deletes what no decision needs any more: refresh tokens, one-time tokens and throttle windows that have
     /// expired, sessions without a refresh token, and personal access tokens that expired more than `keep` ago.
@@ -183,18 +188,24 @@ pub trait OneTimeTokenStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `NotFound` when the user is gone; `Unavailable`, `Defect`.
-    async fn issue(&self, token: NewOneTimeToken) -> Result<(), StoreError>;
+    async fn issue_one_time_token(&self, token: NewOneTimeToken) -> Result<(), StoreError>;
 
     /// Tells whose token this is, if it is unused and `now < expires_at`. Uses nothing up.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn find(&self, hash: TokenHash, purpose: OneTimePurpose, now: DateTime<Utc>) -> Result<Option<UserId>, StoreError>;
+    async fn find_one_time_token(
+        &self,
+        hash: TokenHash,
+        purpose: OneTimePurpose,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserId>, StoreError>;
 
-    /// Uses a reset token up and sets the password: under a lock on the token's row, checks again what
-    /// [`OneTimeTokenStore::find`] checks, marks the token used, stores the hash, sets `updated_at`, deletes the
-    /// user's other reset tokens, revokes all of its sessions, and announces `IdentityChange::User`. Returns the
-    /// user, or nothing (and changes nothing) when the token is not usable. Of two calls at once one gets nothing.
+    /// Uses a reset token up and sets the password: under a lock on the row of the token's user, checks what
+    /// [`OneTimeTokenStore::find_one_time_token`] checks, marks the token used, stores the hash, sets `updated_at`,
+    /// deletes the user's other reset tokens, revokes all of its sessions (cause `PasswordChange`), and announces
+    /// `IdentityChange::User`. Returns the user, or nothing (and changes nothing) when the token is not usable. Of two
+    /// calls at once one gets nothing.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.

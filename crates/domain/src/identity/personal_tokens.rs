@@ -164,32 +164,32 @@ pub trait PersonalTokenStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `NotFound` when the user is gone; `Unavailable`, `Defect`.
-    async fn create(&self, token: NewPersonalToken, limit: u32) -> Result<TokenCreation, StoreError>;
+    async fn create_token(&self, token: NewPersonalToken, limit: u32) -> Result<TokenCreation, StoreError>;
 
     /// Lists the user's tokens, expired ones too, newest first.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn list(&self, user_id: UserId) -> Result<Vec<PersonalToken>, StoreError>;
+    async fn list_tokens(&self, user_id: UserId) -> Result<Vec<PersonalToken>, StoreError>;
 
     /// Deletes one of the user's tokens and announces `IdentityChange::Token`.
     ///
     /// # Errors
     /// `NotFound` when it is not the user's; `Unavailable`, `Defect`.
-    async fn revoke(&self, user_id: UserId, id: TokenId) -> Result<(), StoreError>;
+    async fn revoke_token(&self, user_id: UserId, id: TokenId) -> Result<(), StoreError>;
 
     /// Reads the token with a prefix and its owner, expired or not.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn find(&self, prefix: &TokenPrefix) -> Result<Option<PersonalTokenAccess>, StoreError>;
+    async fn find_token(&self, prefix: &TokenPrefix) -> Result<Option<PersonalTokenAccess>, StoreError>;
 
     /// Sets `last_used_at` to `now`, unless it is later than `now - interval` already. Does nothing for a token that
     /// is gone, and announces nothing.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn touch(&self, id: TokenId, now: DateTime<Utc>, interval: Duration) -> Result<(), StoreError>;
+    async fn touch_token(&self, id: TokenId, now: DateTime<Utc>, interval: Duration) -> Result<(), StoreError>;
 }
 
 #[cfg(test)]

@@ -222,7 +222,7 @@ pub trait SessionStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn open(&self, session: NewSession, expected: &PhcString) -> Result<bool, StoreError>;
+    async fn open_session(&self, session: NewSession, expected: &PhcString) -> Result<bool, StoreError>;
 
     /// Handles a presented refresh token as [`next_rotation`] decides.
     ///
@@ -235,20 +235,20 @@ pub trait SessionStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn rotate(&self, rotation: Rotation) -> Result<RotateOutcome, StoreError>;
+    async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotateOutcome, StoreError>;
 
     /// Tells what an access token of this session and user is worth. A session of another user counts as `Ended`.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn access(&self, id: SessionId, user_id: UserId) -> Result<SessionAccess, StoreError>;
+    async fn find_session_access(&self, id: SessionId, user_id: UserId) -> Result<SessionAccess, StoreError>;
 
     /// Lists the user's sessions that are neither revoked nor expired at `now`, newest login first. `current` is set
     /// on the one whose family holds `current`, whichever generation.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn list(
+    async fn list_sessions(
         &self,
         user_id: UserId,
         current: Option<TokenHash>,
@@ -259,21 +259,21 @@ pub trait SessionStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `NotFound` when it is not the user's, revoked before or expired; `Unavailable`, `Defect`.
-    async fn revoke(&self, user_id: UserId, id: SessionId, now: DateTime<Utc>) -> Result<(), StoreError>;
+    async fn revoke_session(&self, user_id: UserId, id: SessionId, now: DateTime<Utc>) -> Result<(), StoreError>;
 
     /// Revokes all sessions of the user that are not revoked yet (cause `User`) and announces
     /// `IdentityChange::User`. Returns how many.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn revoke_all(&self, user_id: UserId, now: DateTime<Utc>) -> Result<u64, StoreError>;
+    async fn revoke_all_sessions(&self, user_id: UserId, now: DateTime<Utc>) -> Result<u64, StoreError>;
 
     /// Logs out: revokes (cause `Logout`) the session `id` and the one whose family holds `token`, where they are the
     /// user's and not revoked yet, and announces `IdentityChange::Session` for each. Returns those it revoked.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn end(
+    async fn end_sessions(
         &self,
         user_id: UserId,
         id: Option<SessionId>,

@@ -57,7 +57,7 @@ impl Accounts {
                 created_at: now,
                 expires_at: instant_after(now, request.lifetime.duration()),
             };
-            match core.ports.personal_tokens.create(token, PERSONAL_TOKENS_MAX).await.map_err(gone)? {
+            match core.ports.personal_tokens.create_token(token, PERSONAL_TOKENS_MAX).await.map_err(gone)? {
                 TokenCreation::Created(token) => return Ok(CreatedToken { token, secret: text.to_secret() }),
                 TokenCreation::LimitReached => {
                     return Err(IdentityError::TooManyPersonalTokens { limit: PERSONAL_TOKENS_MAX });
@@ -74,7 +74,7 @@ impl Accounts {
     /// `InsufficientScope`; `Store`.
     pub async fn list_tokens(&self, caller: &Caller) -> Result<Vec<PersonalToken>, IdentityError> {
         require(caller, Scope::Account)?;
-        Ok(self.core.ports.personal_tokens.list(caller.user_id).await?)
+        Ok(self.core.ports.personal_tokens.list_tokens(caller.user_id).await?)
     }
 
     /// Revokes one of the caller's personal access tokens.
@@ -85,7 +85,7 @@ impl Accounts {
     pub async fn revoke_token(&self, caller: &Caller, id: TokenId) -> Result<(), IdentityError> {
         require(caller, Scope::Account)?;
         let core = &self.core;
-        core.ports.personal_tokens.revoke(caller.user_id, id).await.map_err(|error| match error {
+        core.ports.personal_tokens.revoke_token(caller.user_id, id).await.map_err(|error| match error {
             StoreError::NotFound => IdentityError::PersonalTokenNotFound,
             other => other.into(),
         })?;

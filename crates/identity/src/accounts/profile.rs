@@ -98,7 +98,7 @@ impl Accounts {
         let account = core.account_of(caller).await?;
         let proof = core.prove(&account.user.email, Some(&account), password).await?;
         proof.ok_or(IdentityError::WrongPassword)?;
-        core.ports.accounts.delete(caller.user_id).await.map_err(gone)?;
+        core.ports.accounts.delete_account(caller.user_id).await.map_err(gone)?;
         core.cache.evict_user(caller.user_id);
         tracing::info!("account deleted");
         Ok(())
@@ -106,7 +106,7 @@ impl Accounts {
 
     pub(super) async fn apply(&self, caller: &Caller, change: AccountChange) -> Result<User, IdentityError> {
         let core = &self.core;
-        let outcome = core.ports.accounts.update(caller.user_id, change, core.now()).await.map_err(gone)?;
+        let outcome = core.ports.accounts.update_account(caller.user_id, change, core.now()).await.map_err(gone)?;
         match outcome {
             AccountUpdate::Updated(user) => {
                 core.cache.evict_user(caller.user_id);

@@ -9,7 +9,7 @@ use gristmill_domain::{
 };
 
 use super::{Accounts, Core, log_mail_missing, log_unsent, profile::gone, require};
-use crate::{Deferred, IdentityError, Letter, OneTimeToken, throttles::Subject};
+use crate::{Deferred, IdentityError, Letter, OneTimeToken, error::as_dyn, throttles::Subject};
 
 impl Accounts {
     /// Prepares a link for a new password, if the address has an account and mail is configured.
@@ -30,7 +30,7 @@ impl Accounts {
         let core = Arc::clone(&self.core);
         Ok(Deferred::new(async move {
             if let Err(error) = core.send_reset_link(&email).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a link for a new password was not prepared");
+                tracing::warn!(error = as_dyn(&error), "a link for a new password was not prepared");
             }
         }))
     }
@@ -46,7 +46,7 @@ impl Accounts {
         let core = &self.core;
         let hash = OneTimeToken::parse(token).ok_or(IdentityError::OneTimeTokenInvalid)?.hash();
         let store = &core.ports.one_time_tokens;
-        let usable = store.find(hash, OneTimePurpose::ResetPassword, core.now()).await?;
+        let usable = store.find_one_time_token(hash, OneTimePurpose::ResetPassword, core.now()).await?;
         usable.ok_or(IdentityError::OneTimeTokenInvalid)?;
         let replacement = core.hasher.hash(password).await?;
         let user_id = store.reset_password(hash, replacement, core.now()).await?;
@@ -95,7 +95,7 @@ impl Accounts {
                 self.apply(caller, AccountChange { email: Some(change), ..AccountChange::default() }).await?
             }
             None => {
-                core.ports.one_time_tokens.issue(stored).await.map_err(gone)?;
+                core.ports.one_time_tokens.issue_one_time_token(stored).await.map_err(gone)?;
                 user
             }
         };
@@ -113,10 +113,10 @@ impl Accounts {
 
 impl Core {
     async fn send_reset_link(&self, email: &Email) -> Result<(), IdentityError> {
-        let Some(account) = self.ports.accounts.find_by_email(email).await? else { return Ok(()) };
+        let Some(account) = self.ports.accounts.find_account_by_email(email).await? else { return Ok(()) };
         let user = account.user;
         let (token, stored) = self.new_one_time_token(user.id, OneTimePurpose::ResetPassword, self.now());
-        self.ports.one_time_tokens.issue(stored).await?;
+        self.ports.one_time_tokens.issue_one_time_token(stored).await?;
         if let Err(error) = self.ports.mailer.send_reset(Letter { to: user.email, name: user.name, token }).await {
             log_unsent(user.id, &error);
         }

@@ -36,7 +36,7 @@ impl Accounts {
             ttl: core.tokens.session_ttl,
             client,
         };
-        match core.ports.sessions.rotate(rotation).await? {
+        match core.ports.sessions.rotate_refresh_token(rotation).await? {
             RotateOutcome::Rotated { session_id, user } => self.pair(&user, session_id, successor),
             RotateOutcome::Replayed { session_id, user, steps, newest_hash } => {
                 let newest = core.refresh.descendant(&presented, steps, newest_hash);
@@ -63,7 +63,7 @@ impl Accounts {
         require(caller, Scope::Account)?;
         let core = &self.core;
         let token = refresh_token.and_then(RefreshToken::parse).map(|token| token.hash());
-        let ended = core.ports.sessions.end(caller.user_id, own_session(caller), token, core.now()).await?;
+        let ended = core.ports.sessions.end_sessions(caller.user_id, own_session(caller), token, core.now()).await?;
         for session_id in ended {
             core.cache.evict_session(session_id);
         }
@@ -83,7 +83,7 @@ impl Accounts {
         require(caller, Scope::Account)?;
         let core = &self.core;
         let token = refresh_token.and_then(RefreshToken::parse).map(|token| token.hash());
-        let mut sessions = core.ports.sessions.list(caller.user_id, token, core.now()).await?;
+        let mut sessions = core.ports.sessions.list_sessions(caller.user_id, token, core.now()).await?;
         if token.is_none() {
             let own = own_session(caller);
             for session in &mut sessions {
@@ -101,7 +101,7 @@ impl Accounts {
     pub async fn revoke_session(&self, caller: &Caller, id: SessionId) -> Result<(), IdentityError> {
         require(caller, Scope::Account)?;
         let core = &self.core;
-        core.ports.sessions.revoke(caller.user_id, id, core.now()).await.map_err(|error| match error {
+        core.ports.sessions.revoke_session(caller.user_id, id, core.now()).await.map_err(|error| match error {
             StoreError::NotFound => IdentityError::SessionNotFound,
             other => other.into(),
         })?;
@@ -117,7 +117,7 @@ impl Accounts {
     pub async fn revoke_all_sessions(&self, caller: &Caller) -> Result<u64, IdentityError> {
         require(caller, Scope::Account)?;
         let core = &self.core;
-        let ended = core.ports.sessions.revoke_all(caller.user_id, core.now()).await?;
+        let ended = core.ports.sessions.revoke_all_sessions(caller.user_id, core.now()).await?;
         core.cache.evict_user(caller.user_id);
         Ok(ended)
     }

@@ -18,7 +18,7 @@ use super::{MemoryStore, OneTimeRow, State};
 
 #[async_trait]
 impl AccountStore for MemoryStore {
-    async fn create(
+    async fn create_account(
         &self,
         user: NewUser,
         session: NewSession,
@@ -46,15 +46,15 @@ impl AccountStore for MemoryStore {
         Ok(made)
     }
 
-    async fn find(&self, id: UserId) -> Result<Option<Account>, StoreError> {
+    async fn find_account(&self, id: UserId) -> Result<Option<Account>, StoreError> {
         Ok(self.begin().accounts.get(&id).cloned())
     }
 
-    async fn find_by_email(&self, email: &Email) -> Result<Option<Account>, StoreError> {
+    async fn find_account_by_email(&self, email: &Email) -> Result<Option<Account>, StoreError> {
         Ok(self.begin().accounts.values().find(|account| account.user.email == email.as_str()).cloned())
     }
 
-    async fn update(&self, id: UserId, change: AccountChange, now: DateTime<Utc>) -> Result<AccountUpdate, StoreError> {
+    async fn update_account(&self, id: UserId, change: AccountChange, now: DateTime<Utc>) -> Result<AccountUpdate, StoreError> {
         let mut state = self.begin();
         let account = state.accounts.get(&id).ok_or(StoreError::NotFound)?;
         let email = change.email.filter(|change| change.email.as_str() != account.user.email);
@@ -91,7 +91,7 @@ impl AccountStore for MemoryStore {
         Ok(AccountUpdate::Updated(user))
     }
 
-    async fn rehash(&self, id: UserId, change: PasswordChange) -> Result<bool, StoreError> {
+    async fn rehash_password(&self, id: UserId, change: PasswordChange) -> Result<bool, StoreError> {
         let mut state = self.begin();
         let expected = |account: &&mut Account| account.password_hash.expose() == change.expected.expose();
         let Some(account) = state.accounts.get_mut(&id).filter(expected) else { return Ok(false) };
@@ -99,7 +99,7 @@ impl AccountStore for MemoryStore {
         Ok(true)
     }
 
-    async fn delete(&self, id: UserId) -> Result<(), StoreError> {
+    async fn delete_account(&self, id: UserId) -> Result<(), StoreError> {
         let mut state = self.begin();
         state.accounts.remove(&id).ok_or(StoreError::NotFound)?;
         state.sessions.retain(|_, row| row.user_id != id);
@@ -125,7 +125,7 @@ impl AccountStore for MemoryStore {
 
 #[async_trait]
 impl OneTimeTokenStore for MemoryStore {
-    async fn issue(&self, token: NewOneTimeToken) -> Result<(), StoreError> {
+    async fn issue_one_time_token(&self, token: NewOneTimeToken) -> Result<(), StoreError> {
         let mut state = self.begin();
         if !state.accounts.contains_key(&token.user_id) {
             return Err(StoreError::NotFound);
@@ -134,7 +134,12 @@ impl OneTimeTokenStore for MemoryStore {
         Ok(())
     }
 
-    async fn find(&self, hash: TokenHash, purpose: OneTimePurpose, now: DateTime<Utc>) -> Result<Option<UserId>, StoreError> {
+    async fn find_one_time_token(
+        &self,
+        hash: TokenHash,
+        purpose: OneTimePurpose,
+        now: DateTime<Utc>,
+    ) -> Result<Option<UserId>, StoreError> {
         Ok(self.begin().usable(hash, purpose, now).map(|row| row.user_id))
     }
 

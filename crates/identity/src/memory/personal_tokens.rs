@@ -17,7 +17,7 @@ use super::{MemoryStore, PersonalRow};
 
 #[async_trait]
 impl PersonalTokenStore for MemoryStore {
-    async fn create(&self, token: NewPersonalToken, limit: u32) -> Result<TokenCreation, StoreError> {
+    async fn create_token(&self, token: NewPersonalToken, limit: u32) -> Result<TokenCreation, StoreError> {
         let mut state = self.begin();
         if !state.accounts.contains_key(&token.user_id) {
             return Err(StoreError::NotFound);
@@ -45,7 +45,7 @@ impl PersonalTokenStore for MemoryStore {
         Ok(TokenCreation::Created(made))
     }
 
-    async fn list(&self, user_id: UserId) -> Result<Vec<PersonalToken>, StoreError> {
+    async fn list_tokens(&self, user_id: UserId) -> Result<Vec<PersonalToken>, StoreError> {
         let state = self.begin();
         let own = state.personal_tokens.values().filter(|row| row.user_id == user_id);
         let mut tokens: Vec<_> = own.map(|row| row.token.clone()).collect();
@@ -53,7 +53,7 @@ impl PersonalTokenStore for MemoryStore {
         Ok(tokens)
     }
 
-    async fn revoke(&self, user_id: UserId, id: TokenId) -> Result<(), StoreError> {
+    async fn revoke_token(&self, user_id: UserId, id: TokenId) -> Result<(), StoreError> {
         let mut state = self.begin();
         if state.personal_tokens.get(&id).is_none_or(|row| row.user_id != user_id) {
             return Err(StoreError::NotFound);
@@ -63,7 +63,7 @@ impl PersonalTokenStore for MemoryStore {
         Ok(())
     }
 
-    async fn find(&self, prefix: &TokenPrefix) -> Result<Option<PersonalTokenAccess>, StoreError> {
+    async fn find_token(&self, prefix: &TokenPrefix) -> Result<Option<PersonalTokenAccess>, StoreError> {
         let state = self.begin();
         let Some(row) = state.personal_tokens.values().find(|row| row.token.prefix == *prefix) else { return Ok(None) };
         Ok(state.accounts.get(&row.user_id).map(|account| PersonalTokenAccess {
@@ -73,7 +73,7 @@ impl PersonalTokenStore for MemoryStore {
         }))
     }
 
-    async fn touch(&self, id: TokenId, now: DateTime<Utc>, interval: Duration) -> Result<(), StoreError> {
+    async fn touch_token(&self, id: TokenId, now: DateTime<Utc>, interval: Duration) -> Result<(), StoreError> {
         let mut state = self.begin();
         if let Some(row) = state.personal_tokens.get_mut(&id) {
             let due = row.token.last_used_at.is_none_or(|last| instant_after(last, interval) <= now);

@@ -15,7 +15,7 @@ use super::{MemoryStore, RefreshRow, SessionRow, State};
 
 #[async_trait]
 impl SessionStore for MemoryStore {
-    async fn open(&self, session: NewSession, expected: &PhcString) -> Result<bool, StoreError> {
+    async fn open_session(&self, session: NewSession, expected: &PhcString) -> Result<bool, StoreError> {
         let mut state = self.begin();
         let Some(account) = state.accounts.get_mut(&session.user_id) else { return Ok(false) };
         if account.password_hash.expose() != expected.expose() {
@@ -26,7 +26,7 @@ impl SessionStore for MemoryStore {
         Ok(true)
     }
 
-    async fn rotate(&self, rotation: Rotation) -> Result<RotateOutcome, StoreError> {
+    async fn rotate_refresh_token(&self, rotation: Rotation) -> Result<RotateOutcome, StoreError> {
         let mut state = self.begin();
         let now = rotation.now;
         let Some(token) = state.refresh_tokens.get(&rotation.token_hash) else { return Ok(RotateOutcome::Unknown) };
@@ -57,7 +57,7 @@ impl SessionStore for MemoryStore {
         })
     }
 
-    async fn access(&self, id: SessionId, user_id: UserId) -> Result<SessionAccess, StoreError> {
+    async fn find_session_access(&self, id: SessionId, user_id: UserId) -> Result<SessionAccess, StoreError> {
         let state = self.begin();
         let Some(account) = state.accounts.get(&user_id) else { return Ok(SessionAccess::UserGone) };
         let living = state.sessions.get(&id).filter(|row| row.user_id == user_id && row.revoked.is_none());
@@ -67,7 +67,7 @@ impl SessionStore for MemoryStore {
         })
     }
 
-    async fn list(
+    async fn list_sessions(
         &self,
         user_id: UserId,
         current: Option<TokenHash>,
@@ -89,7 +89,7 @@ impl SessionStore for MemoryStore {
         Ok(sessions)
     }
 
-    async fn revoke(&self, user_id: UserId, id: SessionId, now: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn revoke_session(&self, user_id: UserId, id: SessionId, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut state = self.begin();
         let found = state.sessions.get(&id).is_some_and(|row| row.user_id == user_id && state.lives(id, row, now));
         if !found {
@@ -100,14 +100,14 @@ impl SessionStore for MemoryStore {
         Ok(())
     }
 
-    async fn revoke_all(&self, user_id: UserId, now: DateTime<Utc>) -> Result<u64, StoreError> {
+    async fn revoke_all_sessions(&self, user_id: UserId, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut state = self.begin();
         let revoked = state.revoke_sessions(user_id, now, RevocationCause::User);
         self.announce(IdentityChange::User(user_id));
         Ok(revoked)
     }
 
-    async fn end(
+    async fn end_sessions(
         &self,
         user_id: UserId,
         id: Option<SessionId>,
