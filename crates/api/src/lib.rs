@@ -1,1 +1,20 @@
-//! The HTTP server: config, wiring, extractors, routes, streams, OpenAPI. Thin.
+//! The HTTP server: configuration, wiring, extractors, routes, streams, OpenAPI. Thin: a handler makes one call
+//! into a repository or an engine and converts the answer.
+
+pub mod cli;
+pub mod config;
+pub mod datasets;
+pub mod envelope;
+pub mod error;
+pub mod extract;
+pub mod file_cleaner;
+pub mod health;
+pub mod openapi;
+pub mod request_id;
+pub mod respond;
+pub mod routes;
+pub mod server;
+pub mod sql;
+pub mod state;
+pub mod streams;
+pub mod uploads;

@@ -277,7 +277,9 @@ fn stop_orphan(data: &Path) {
     let Some(pid) = orphan_pid(data) else { return };
     tracing::warn!(pid = pid.as_raw_nonzero().get(), "stopping the PostgreSQL that an earlier server left running");
     for signal in [Signal::INT, Signal::QUIT] {
-        drop(kill_process(pid, signal));
+        if kill_process(pid, signal).is_err() {
+            return;
+        }
         let deadline = Instant::now() + STOP_DEADLINE;
         while Instant::now() < deadline {
             if test_kill_process(pid).is_err() {

@@ -51,7 +51,6 @@ impl DatabaseOptions {
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<AsyncPgConnection>,
-    url: SecretString,
 }
 
 impl std::fmt::Debug for Database {
@@ -81,16 +80,12 @@ impl Database {
             .build(manager)
             .await
             .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        Ok(Self { pool, url: options.url.clone() })
+        Ok(Self { pool })
     }
 
     /// Takes a connection from the pool.
     pub(crate) async fn connection(&self) -> Result<Connection<'_>, StoreError> {
         self.pool.get().await.map_err(|error: RunError<PoolError>| StoreError::Unavailable(Box::new(error)))
-    }
-
-    pub(crate) fn url(&self) -> &SecretString {
-        &self.url
     }
 
     /// Asks the database for a sign of life.

@@ -26,6 +26,12 @@ pub fn dataset_prefix(owner: UserId, project: Option<ProjectId>, id: DatasetId) 
     format!("{parent}/datasets/{id}")
 }
 
+/// Names of the files of a dataset's version: columns and rejects report.
+#[must_use]
+pub fn version_files(version: u32) -> [String; 2] {
+    [format!("v{version}.parquet"), format!("v{version}.rejects.ndjson")]
+}
+
 /// The server's files on a local disk. Every path is made here, from ids alone.
 #[derive(Debug, Clone)]
 pub struct LocalFiles {
@@ -50,10 +56,10 @@ impl LocalFiles {
         self.root.join("spool")
     }
 
-    /// The spool file of an ingest job.
+    /// The spool directory of an upload and of the job that reads it.
     #[must_use]
-    pub fn spool_file(&self, job: JobId) -> PathBuf {
-        self.spool().join(format!("{job}.upload"))
+    pub fn spool_directory(&self, job: JobId) -> PathBuf {
+        self.spool().join(job.to_string())
     }
 
     /// The path of a stored prefix.
@@ -68,12 +74,14 @@ impl LocalFiles {
         DatasetFiles { directory: self.path(&dataset_prefix(owner, project, id)) }
     }
 
-    /// Removes everything under a prefix. Succeeds when there is nothing.
+    /// Removes a file, or everything under a prefix. Succeeds when there is nothing.
     ///
     /// # Errors
     /// The file system's.
     pub fn remove(&self, prefix: &str) -> io::Result<()> {
-        match std::fs::remove_dir_all(self.path(prefix)) {
+        let path = self.path(prefix);
+        let removed = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+        match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -102,12 +110,14 @@ impl DatasetFiles {
     /// The columns of a version.
     #[must_use]
     pub fn parquet(&self, version: u32) -> PathBuf {
-        self.directory.join(format!("v{version}.parquet"))
+        let [parquet, _] = version_files(version);
+        self.directory.join(parquet)
     }
 
     /// The rejects report of a version, one JSON object a line.
     #[must_use]
     pub fn rejects(&self, version: u32) -> PathBuf {
-        self.directory.join(format!("v{version}.rejects.ndjson"))
+        let [_, rejects] = version_files(version);
+        self.directory.join(rejects)
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, ProjectId, UserId,
     ports::StoreError,
@@ -11,13 +11,11 @@ use gristmill_domain::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::idempotency::{self, Idempotency};
-use crate::{
-    Database,
-    database::DbError,
-    files,
-    schema::{file_deletions, projects},
+use super::{
+    file_deletions,
+    idempotency::{self, Idempotency},
 };
+use crate::{Database, database::DbError, files, schema::projects};
 
 /// The projects of a caller.
 #[derive(Debug, Clone)]
@@ -217,17 +215,11 @@ impl Projects {
                 if deleted == 0 {
                     return Err(StoreError::NotFound.into());
                 }
-                queue_file_deletion(connection, files::project_prefix(id)).await
+                file_deletions::queue(connection, files::project_prefix(id)).await
             })
             .await?;
         Ok(())
     }
-}
-
-/// Queues the files under `prefix` for removal, in the caller's transaction.
-pub(super) async fn queue_file_deletion(connection: &mut AsyncPgConnection, prefix: String) -> Result<(), DbError> {
-    diesel::insert_into(file_deletions::table).values(file_deletions::prefix.eq(prefix)).execute(connection).await?;
-    Ok(())
 }
 
 /// The project, if it is the caller's: the only way in which this crate reads one.

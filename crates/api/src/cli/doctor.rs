@@ -1,0 +1,77 @@
+//! `gristmill doctor`: what is configured, reachable and missing, and how to mend it.
+
+use std::time::Duration;
+
+use gristmill_persistence::{Database, DatabaseOptions, migrations};
+
+use super::{postgres, say};
+use crate::config::Config;
+
+/// Prints one line a finding; fails when the server could not run.
+pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
+    let mut healthy = true;
+    let mut report = |ok: bool, critical: bool, text: String| {
+        healthy &= ok || !critical;
+        let mark = match (ok, critical) {
+            (true, _) => "ok      ",
+            (false, true) => "MISSING ",
+            (false, false) => "note    ",
+        };
+        say(&format!("{mark}{text}"))
+    };
+    let data_dir = &config.data_dir;
+    match check_data_dir(data_dir) {
+        Ok(free) => report(true, true, format!("data directory {} ({} GB free)", data_dir.display(), free / 1_000_000_000))?,
+        Err(error) => report(false, true, format!("data directory {}: {error}; set GRISTMILL_DATA_DIR", data_dir.display()))?,
+    }
+    match &config.database.url {
+        Some(_) => {
+            let (ok, text) = check_database(config).await;
+            report(ok, true, text)?;
+        }
+        None => match postgres::binaries(config) {
+            Ok(found) => {
+                report(true, true, format!("embedded PostgreSQL {} from {}", found.version(), found.directory().display()))?;
+            }
+            Err(error) => report(false, true, error.to_string())?,
+        },
+    }
+    let secret = config.identity.jwt_secret.is_some();
+    let text = if secret { "JWT_SECRET is set" } else { "JWT_SECRET is not set: one is kept in the data directory" };
+    report(true, false, text.into())?;
+    let mail = config.mail.is_some();
+    let text = if mail { "mail is configured" } else { "mail is not configured (SMTP_HOST, SMTP_USER, SMTP_PASSWORD): addresses are not verified, passwords cannot be reset" };
+    report(mail, false, text.into())?;
+    let google = config.google.is_some();
+    let text = if google { "sign-in with Google is configured" } else { "sign-in with Google is not configured (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET)" };
+    report(google, false, text.into())?;
+    anyhow::ensure!(healthy, "the server cannot run like this");
+    Ok(())
+}
+
+/// Checks that the data directory can be written, and tells the free bytes.
+fn check_data_dir(path: &std::path::Path) -> std::io::Result<u64> {
+    std::fs::create_dir_all(path)?;
+    let probe = tempfile::Builder::new().prefix(".doctor-").tempfile_in(path)?;
+    probe.close()?;
+    let space = rustix::fs::statvfs(path)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+async fn check_database(config: &Config) -> (bool, String) {
+    let Some(url) = config.database.url.clone() else { return (false, "DATABASE_URL is not set".into()) };
+    let mut options = DatabaseOptions::new(url.clone());
+    options.acquire_timeout = Duration::from_secs(3);
+    let reached = match Database::connect(&options).await {
+        Ok(database) => database.ping().await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = reached {
+        return (false, format!("the database of DATABASE_URL does not answer: {}", crate::error::chain(&error)));
+    }
+    match migrations::pending(&url).await {
+        Ok(pending) if pending.is_empty() => (true, "the database of DATABASE_URL answers, its schema is up to date".into()),
+        Ok(pending) => (true, format!("the database answers; {} migrations will be applied at the next start", pending.len())),
+        Err(error) => (false, format!("the schema cannot be read: {}", crate::error::chain(&error))),
+    }
+}

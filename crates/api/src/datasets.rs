@@ -1,0 +1,14 @@
+//! What happens to datasets outside a request: reading files, changing types, paging, downloads, sweeping.
+
+mod download;
+mod ingest_job;
+mod retype_job;
+mod rows;
+mod sweep;
+mod work;
+
+pub use download::download;
+pub use ingest_job::{IngestHandler, ingested, submit_ingest};
+pub use retype_job::{RetypeHandler, retype};
+pub use rows::RowReaders;
+pub use sweep::sweep_spool;

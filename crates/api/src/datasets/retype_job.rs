@@ -1,0 +1,196 @@
+//! Changing the type of a dataset's column, as a job: the original is read again with the type that was asked for.
+//!
+//! From the original and not from the Parquet file, because a type may have lost what another needs: `007` read as a
+//! number cannot become the text `007` again.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use actix_web::web;
+use async_trait::async_trait;
+use gristmill_domain::{
+    Caller, DatasetId, ErrorCode, JobId,
+    datasets::{ColumnType, Dataset},
+    jobs::{JobError, JobKind, JobOutcome, JobState, NewJob},
+};
+use gristmill_ingest::{IngestError, IngestRequest, IngestedDataset, RetypeError, retype_from_source};
+use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
+use gristmill_persistence::{
+    files::{DatasetFiles, dataset_prefix},
+    repo::datasets::DatasetReplace,
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use super::{
+    ingest_job::limits,
+    work::{JobObserver, content_of, failed, job_failure, not_stored, run_low, runs_again, sync_file},
+};
+use crate::{
+    error::{ApiError, ApiResult},
+    routes::datasets::dataset_error,
+    state::AppState,
+};
+
+/// The metadata key that keeps the types that users chose, so that the next change keeps them.
+const CHOSEN_TYPES: &str = "columnTypes";
+const ATTEMPTS_MAX: u32 = 3;
+
+/// What the handler needs, as stored with the job.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload {
+    dataset_id: DatasetId,
+    filename: String,
+    /// The version to make.
+    version: u32,
+    /// The types that users chose, this change included.
+    chosen: BTreeMap<String, ColumnType>,
+}
+
+/// Changes the type of a column and waits until the new version is there.
+///
+/// # Errors
+/// 400 with the first value that does not convert, 409 when another change came first, 404 when the original is gone.
+///
+/// # Cancel safety
+/// The job goes on.
+pub async fn retype(
+    state: &web::Data<AppState>,
+    caller: &Caller,
+    dataset: Dataset,
+    column: &str,
+    to: ColumnType,
+) -> ApiResult<Dataset> {
+    let mut chosen: BTreeMap<String, ColumnType> = match dataset.metadata.get(CHOSEN_TYPES) {
+        Some(stored) => serde_json::from_value(stored.clone()).map_err(ApiError::internal)?,
+        None => BTreeMap::new(),
+    };
+    chosen.insert(column.to_owned(), to);
+    let payload = Payload { dataset_id: dataset.id, filename: dataset.filename, version: dataset.version + 1, chosen };
+    let job = NewJob {
+        id: JobId::random(),
+        kind: JobKind::DatasetRetype,
+        owner_id: caller.user_id,
+        project_id: dataset.project_id,
+        payload: serde_json::to_value(payload).map_err(ApiError::internal)?,
+        attempts_max: ATTEMPTS_MAX,
+        idempotency_key: None,
+    };
+    let (job, _) = state.jobs.submit(job).await.map_err(dataset_error)?;
+    let job = state.job_reader.wait(caller, job.id).await.map_err(dataset_error)?;
+    match job.state {
+        JobState::Succeeded => state.datasets.find(caller, dataset.id).await.map_err(dataset_error),
+        JobState::Cancelled => Err(ApiError::new(ErrorCode::JobCancelled, "The change of the column was cancelled")),
+        JobState::Failed | JobState::Queued | JobState::Running => Err(job_failure(job.error)),
+    }
+}
+
+/// Runs [`JobKind::DatasetRetype`].
+#[derive(Debug)]
+pub struct RetypeHandler {
+    state: web::Data<AppState>,
+    places: Arc<Semaphore>,
+}
+
+impl RetypeHandler {
+    /// A handler that shares `places` with the ingest.
+    #[must_use]
+    pub fn new(state: web::Data<AppState>, places: Arc<Semaphore>) -> Self {
+        Self { state, places }
+    }
+
+    async fn convert(&self, context: &JobContext, payload: &Payload, files: &DatasetFiles) -> Result<IngestedDataset, RetypeError> {
+        let (observer, limits) = (JobObserver::of(context), limits(&self.state));
+        let (payload, files) = (payload.clone(), files.clone());
+        let work = move || {
+            let (output, rejects) = (files.parquet(payload.version), files.rejects(payload.version));
+            let request = IngestRequest {
+                source: &files.original(),
+                filename: &payload.filename,
+                media_type: None,
+                output: &output,
+                rejects: &rejects,
+                limits,
+            };
+            let converted = retype_from_source(&request, &payload.chosen, &observer)?;
+            for path in [&output, &rejects] {
+                sync_file(path).map_err(|error| RetypeError::Ingest(IngestError::from(error)))?;
+            }
+            Ok(converted)
+        };
+        match run_low(&self.places, work).await {
+            Ok(result) => result,
+            Err(error) => Err(RetypeError::Ingest(IngestError::from(std::io::Error::other(error.message)))),
+        }
+    }
+}
+
+#[async_trait]
+impl JobHandler for RetypeHandler {
+    fn kind(&self) -> JobKind {
+        JobKind::DatasetRetype
+    }
+
+    async fn run(&self, context: JobContext) -> JobVerdict {
+        let job = context.job();
+        let payload: Payload = match serde_json::from_value(job.payload.clone()) {
+            Ok(payload) => payload,
+            Err(error) => {
+                tracing::error!(%error, job.id = %job.id, "a job's payload is not readable");
+                return failed(JobError::new(ErrorCode::Internal, "The change could not be processed"));
+            }
+        };
+        let files = self.state.files.dataset(job.owner_id, job.project_id, payload.dataset_id);
+        let verdict = match self.convert(&context, &payload, &files).await {
+            Ok(converted) => self.store(&context, &payload, &files, converted).await,
+            Err(RetypeError::Ingest(IngestError::Cancelled)) => JobVerdict::Stopped,
+            Err(error) => failed(failure(&error)),
+        };
+        let again = matches!(verdict, JobVerdict::Finished(JobOutcome::Retry(_)));
+        if !matches!(verdict, JobVerdict::Recorded) && !again && !runs_again(&context) {
+            for path in [files.parquet(payload.version), files.rejects(payload.version)] {
+                // Not there is what was wanted.
+                drop(tokio::fs::remove_file(path).await);
+            }
+        }
+        verdict
+    }
+}
+
+impl RetypeHandler {
+    async fn store(&self, context: &JobContext, payload: &Payload, files: &DatasetFiles, converted: IngestedDataset) -> JobVerdict {
+        let chosen = serde_json::to_value(&payload.chosen).unwrap_or_default();
+        let replace = DatasetReplace {
+            version: payload.version,
+            content: content_of(converted, &files.rejects(payload.version)),
+            metadata: serde_json::Map::from_iter([(CHOSEN_TYPES.to_owned(), chosen)]),
+        };
+        if context.events().flush().await.is_err() {
+            return JobVerdict::Stopped;
+        }
+        let job = context.job();
+        let prefix = dataset_prefix(job.owner_id, job.project_id, payload.dataset_id);
+        let now = self.state.clock.now();
+        match self.state.datasets.replace_from_job(context.lease(), payload.dataset_id, replace, &prefix, now).await {
+            Ok(_) => {
+                self.state.file_cleaner.wake();
+                JobVerdict::Recorded
+            }
+            Err(error) => not_stored(context, error),
+        }
+    }
+}
+
+fn failure(error: &RetypeError) -> JobError {
+    let code = error.code();
+    if code == ErrorCode::Internal {
+        tracing::error!(error.cause = crate::error::chain(error), "a column could not be converted");
+    }
+    let message = error.public_message();
+    let mut failure = JobError::new(code, message.clone());
+    if code == ErrorCode::ConversionFailed {
+        "The column cannot be converted".clone_into(&mut failure.message);
+        failure.detail = Some(message);
+    }
+    failure
+}

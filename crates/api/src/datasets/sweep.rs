@@ -1,0 +1,37 @@
+//! Removes spool directories that nobody will read any more.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use gristmill_domain::JobId;
+use gristmill_persistence::repo::spool::SpoolOwners;
+
+use crate::state::AppState;
+
+/// Younger directories may belong to uploads that are still being received, by this or another process.
+const AGE_MIN: Duration = Duration::from_secs(6 * 3600);
+
+/// Removes the spool directories of ended jobs, and those of uploads that never became a job.
+pub async fn sweep_spool(state: &AppState) {
+    let owners = SpoolOwners::new(state.database.clone());
+    let spool = state.files.spool();
+    let Ok(entries) = tokio::task::spawn_blocking(move || old_entries(spool)).await else { return };
+    for (id, path) in entries {
+        // When the database does not answer, nothing is removed.
+        if matches!(owners.is_needed(id).await, Ok(false)) {
+            tracing::info!(job.id = %id, "removing a spool directory that was left behind");
+            drop(tokio::task::spawn_blocking(move || std::fs::remove_dir_all(path)).await);
+        }
+    }
+}
+
+fn old_entries(spool: PathBuf) -> Vec<(JobId, PathBuf)> {
+    let entries = std::fs::read_dir(spool).into_iter().flatten().flatten();
+    let old = entries.filter(|entry| {
+        let changed = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or_else(|_| SystemTime::now());
+        changed.elapsed().is_ok_and(|age| age > AGE_MIN)
+    });
+    old.filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path()))).collect()
+}

@@ -1,0 +1,300 @@
+//! From failures to HTTP: the one table from error code to status, and the one error body.
+
+use std::collections::BTreeMap;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use gristmill_api_types::{
+    common::ErrorShape,
+    errors::{ErrorBody, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
+};
+use gristmill_domain::{ErrorCode, ports::StoreError};
+use gristmill_persistence::repo::IDEMPOTENCY_MISMATCH;
+
+use crate::request_id;
+
+/// What every handler returns.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+/// A failed request: a code for programs, a text for people, and the cause for the log.
+#[derive(Debug)]
+pub struct ApiError(Box<Failure>);
+
+#[derive(Debug)]
+struct Failure {
+    code: ErrorCode,
+    message: String,
+    fields: Vec<FieldError>,
+    shape: Option<ErrorShape>,
+    settings: Option<BTreeMap<String, String>>,
+    details: Option<String>,
+    detail: Option<String>,
+    position: Option<TextPosition>,
+    retry_after: Option<u64>,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl ApiError {
+    /// A failure with a public message.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self(Box::new(Failure {
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            shape: None,
+            settings: None,
+            details: None,
+            detail: None,
+            position: None,
+            retry_after: None,
+            cause: None,
+        }))
+    }
+
+    /// A defect: the client learns only that, the log gets the cause.
+    #[must_use]
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::new(ErrorCode::Internal, "Internal Server Error").caused_by(cause)
+    }
+
+    /// The request's fields are wrong.
+    #[must_use]
+    pub fn validation(shape: ErrorShape, fields: Vec<FieldError>) -> Self {
+        let text = |field: &FieldError| {
+            if field.path.is_empty() { field.message.clone() } else { format!("{}: {}", field.path, field.message) }
+        };
+        let message = fields.iter().map(text).collect::<Vec<_>>().join("; ");
+        let mut error = Self::new(ErrorCode::ValidationFailed, message);
+        error.0.fields = fields;
+        error.0.shape = Some(shape);
+        error
+    }
+
+    /// One field is wrong.
+    #[must_use]
+    pub fn field(shape: ErrorShape, path: &str, message: impl Into<String>) -> Self {
+        Self::validation(shape, vec![FieldError { path: path.into(), code: "invalid".into(), message: message.into() }])
+    }
+
+    /// Settings are wrong: setting to reason.
+    #[must_use]
+    pub fn settings(problems: BTreeMap<String, String>) -> Self {
+        let fields =
+            problems.iter().map(|(path, message)| FieldError { path: path.clone(), code: "invalid".into(), message: message.clone() });
+        let mut error = Self::validation(ErrorShape::Flatten, fields.collect());
+        error.0.settings = Some(problems);
+        error
+    }
+
+    /// Adds the cause, for the log only.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// Adds `details` (contract shape E4).
+    #[must_use]
+    pub fn with_details(mut self, details: impl Into<String>) -> Self {
+        self.0.details = Some(details.into());
+        self
+    }
+
+    /// Adds `detail` (contract shape E5).
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds a place in the text that was sent.
+    #[must_use]
+    pub fn at_position(mut self, line: u64, column: u64) -> Self {
+        self.0.position = Some(TextPosition { line, column });
+        self
+    }
+
+    /// Adds when to try again, whole seconds.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// The code.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// The failure of a store call, where what may be missing is named by `missing`.
+    #[must_use]
+    pub fn store(missing: ErrorCode) -> impl Fn(StoreError) -> Self {
+        move |error| match error {
+            StoreError::NotFound => Self::new(missing, missing_text(missing)),
+            StoreError::Conflict(what) if what == IDEMPOTENCY_MISMATCH => Self::new(
+                ErrorCode::IdempotencyMismatch,
+                "This Idempotency-Key was used with another request; use a new key",
+            ),
+            StoreError::Conflict(_) => {
+                Self::new(ErrorCode::Conflict, "This changed meanwhile; read it again and repeat").caused_by(error)
+            }
+            StoreError::LeaseLost => Self::new(ErrorCode::Conflict, "The job was taken over by another worker"),
+            StoreError::Unavailable(_) => {
+                Self::new(ErrorCode::DatabaseUnavailable, "The database does not answer; try again shortly")
+                    .retry_after(1)
+                    .caused_by(error)
+            }
+            StoreError::Defect(_) => Self::internal(error),
+        }
+    }
+
+    fn log(&self) {
+        let Some(cause) = &self.0.cause else { return };
+        let chain = chain(cause.as_ref());
+        if self.status_code() == StatusCode::INTERNAL_SERVER_ERROR {
+            tracing::error!(error.code = %self.0.code, error.cause = chain, "a request failed");
+        } else {
+            tracing::warn!(error.code = %self.0.code, error.cause = chain, "a request failed");
+        }
+    }
+
+    fn body(&self) -> ErrorBody {
+        let failure = &self.0;
+        let issues = (failure.shape == Some(ErrorShape::Issues)).then(|| {
+            let segments = |path: &str| path.split('.').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
+            failure
+                .fields
+                .iter()
+                .map(|field| Issue { code: field.code.clone(), path: segments(&field.path), message: field.message.clone() })
+                .collect()
+        });
+        let errors = match &failure.settings {
+            Some(problems) => Some(ErrorMap::Settings(problems.clone())),
+            None => (failure.shape == Some(ErrorShape::Flatten)).then(|| ErrorMap::Flat(flatten(&failure.fields))),
+        };
+        ErrorBody {
+            // Shape E2 has this text; the frontend shows it as it is.
+            error: if issues.is_some() { "Validation failed".into() } else { failure.message.clone() },
+            code: failure.code.as_str().to_owned(),
+            request_id: request_id::current(),
+            fields: (!failure.fields.is_empty()).then(|| failure.fields.clone()),
+            issues,
+            errors,
+            details: failure.details.clone(),
+            detail: failure.detail.clone(),
+            retry_after: failure.retry_after,
+            position: failure.position,
+        }
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        status(self.0.code)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.log();
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(seconds) = self.0.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if self.status_code() == StatusCode::UNAUTHORIZED {
+            response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        response.json(self.body())
+    }
+}
+
+fn flatten(fields: &[FieldError]) -> FlatErrors {
+    let mut flat = FlatErrors::default();
+    for field in fields {
+        // Nested problems stand under their top-level field, as the contract has it.
+        match field.path.split(['.', '[']).next().filter(|name| !name.is_empty()) {
+            Some(name) => flat.field_errors.entry(name.to_owned()).or_default().push(field.message.clone()),
+            None => flat.form_errors.push(field.message.clone()),
+        }
+    }
+    flat
+}
+
+fn missing_text(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::ProjectNotFound => "Project not found",
+        ErrorCode::DatasetNotFound => "Dataset not found",
+        ErrorCode::JobNotFound => "Job not found",
+        ErrorCode::SessionNotFound => "Session not found",
+        ErrorCode::TokenNotFound => "Token not found",
+        ErrorCode::UserNotFound => "User not found",
+        _ => "Not Found",
+    }
+}
+
+/// The error with all its causes, for the log.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// The one table from code to status.
+#[must_use]
+pub fn status(code: ErrorCode) -> StatusCode {
+    use ErrorCode as E;
+    match code {
+        E::InvalidRequest
+        | E::ValidationFailed
+        | E::InvalidId
+        | E::EmailAlreadyVerified
+        | E::TokenInvalid
+        | E::UnsupportedFormat
+        | E::UnreadableFile
+        | E::TooManyColumns
+        | E::ConversionFailed
+        | E::SqlRefused
+        | E::SqlInvalid
+        | E::SqlFailed
+        | E::SqlTimeout
+        | E::SqlTooExpensive => StatusCode::BAD_REQUEST,
+        E::Unauthenticated | E::InvalidCredentials | E::WrongPassword | E::RefreshTokenReused => StatusCode::UNAUTHORIZED,
+        E::EmailNotVerified | E::InsufficientScope | E::Forbidden => StatusCode::FORBIDDEN,
+        E::NotFound
+        | E::UserNotFound
+        | E::ProjectNotFound
+        | E::DatasetNotFound
+        | E::ColumnNotFound
+        | E::JobNotFound
+        | E::SessionNotFound
+        | E::TokenNotFound
+        | E::FileMissing => StatusCode::NOT_FOUND,
+        E::EmailTaken
+        | E::DatasetInUse
+        | E::JobCancelled
+        | E::JobFailed
+        | E::WorkerLost
+        | E::Conflict
+        | E::IdempotencyMismatch => StatusCode::CONFLICT,
+        E::PayloadTooLarge | E::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
+        E::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        E::NotConfigured | E::DatabaseUnavailable | E::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        E::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
+        E::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

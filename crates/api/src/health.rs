@@ -1,0 +1,118 @@
+//! The background probes, and what they last found.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, Utc};
+use gristmill_api_types::health::{
+    DatabaseCheck, DockerCheck, HealthChecks, HealthStatus, HealthView, MemoryCheck, RuntimeImageCheck,
+};
+use gristmill_persistence::Database;
+
+/// How often the probes run.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How long a probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// What the probes last found. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HealthBoard {
+    started: Instant,
+    host: Arc<str>,
+    database: Arc<Mutex<DatabaseCheck>>,
+}
+
+impl Default for HealthBoard {
+    fn default() -> Self {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let unknown = DatabaseCheck {
+            status: HealthStatus::Error,
+            critical: true,
+            configured: true,
+            latency_ms: None,
+            message: Some("not probed yet".into()),
+        };
+        Self { started: Instant::now(), host: host.into(), database: Arc::new(Mutex::new(unknown)) }
+    }
+}
+
+impl HealthBoard {
+    /// Probes now.
+    pub async fn probe(&self, database: &Database) {
+        let began = Instant::now();
+        let answer = tokio::time::timeout(PROBE_TIMEOUT, database.ping()).await;
+        let (status, message) = match answer {
+            Ok(Ok(())) => (HealthStatus::Ok, None),
+            Ok(Err(error)) => {
+                tracing::warn!(error.cause = crate::error::chain(&error), "the database does not answer");
+                (HealthStatus::Error, Some("the database does not answer".to_owned()))
+            }
+            Err(_) => (HealthStatus::Error, Some("the database did not answer in time".to_owned())),
+        };
+        let latency_ms = (status == HealthStatus::Ok).then(|| began.elapsed().as_secs_f64() * 1000.0);
+        let check = DatabaseCheck { status, critical: true, configured: true, latency_ms, message };
+        *self.database.lock().unwrap_or_else(PoisonError::into_inner) = check;
+    }
+
+    /// Probes for ever. Run it in a task that is aborted at shutdown.
+    pub async fn keep_probing(&self, database: &Database) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.probe(database).await;
+        }
+    }
+
+    /// What was found, at most a few seconds ago.
+    #[must_use]
+    pub fn view(&self, now: DateTime<Utc>) -> HealthView {
+        let database = self.database.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let missing = "code does not run on this server yet: the execution runtime is not part of it";
+        let docker = DockerCheck {
+            status: HealthStatus::Degraded,
+            critical: false,
+            enabled: false,
+            reachable: false,
+            latency_ms: None,
+            message: Some(missing.into()),
+        };
+        let runtime_image = RuntimeImageCheck {
+            status: HealthStatus::Degraded,
+            critical: false,
+            enabled: false,
+            image: String::new(),
+            available: false,
+            message: Some(missing.into()),
+        };
+        let status = if database.status == HealthStatus::Error { HealthStatus::Error } else { HealthStatus::Degraded };
+        HealthView {
+            status,
+            uptime: self.started.elapsed().as_secs_f64(),
+            timestamp: now.into(),
+            host: self.host.to_string(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            checks: HealthChecks { database, docker, runtime_image, memory: memory() },
+        }
+    }
+}
+
+/// This process' memory, from `/proc/self/status`.
+fn memory() -> MemoryCheck {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bytes = |key: &str| {
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<u64>().ok()).unwrap_or(0) * 1024
+    };
+    MemoryCheck {
+        status: HealthStatus::Ok,
+        critical: false,
+        rss_bytes: bytes("VmRSS:"),
+        heap_total_bytes: bytes("VmData:"),
+        heap_used_bytes: bytes("RssAnon:"),
+        external_bytes: bytes("RssFile:"),
+        array_buffers_bytes: 0,
+    }
+}

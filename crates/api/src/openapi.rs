@@ -1,0 +1,94 @@
+//! The OpenAPI document, collected from the functions that serve the routes.
+
+use actix_web::App;
+use gristmill_api_types::errors::{ErrorBody, ErrorMap, FieldError, FlatErrors, Issue, TextPosition};
+use gristmill_domain::ErrorCode;
+use utoipa::{
+    OpenApi as _, PartialSchema, ToSchema,
+    openapi::{
+        Content, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
+        path::{HttpMethod, Operation, PathItem},
+        schema::ObjectBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+use utoipa_actix_web::AppExt;
+
+use crate::routes;
+
+/// Name of the one security scheme.
+pub const BEARER: &str = "bearer";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Gristmill",
+        description = "Grinds raw tables into deployed models: upload, ask, clean, train, serve.",
+        version = "1.0.0",
+        license(name = "MIT", identifier = "MIT")
+    ),
+    components(schemas(ErrorBody, ErrorMap, FieldError, FlatErrors, Issue, TextPosition)),
+    tags(
+        (name = "health", description = "Whether the server is in order"),
+        (name = "auth", description = "Accounts, logins and tokens"),
+        (name = "projects", description = "Projects and their phases"),
+        (name = "datasets", description = "Uploaded tables"),
+        (name = "query", description = "SQL over the datasets of a project"),
+        (name = "settings", description = "Per-user settings"),
+        (name = "jobs", description = "Long work that can be followed and cancelled"),
+        (name = "meta", description = "The API about itself"),
+    )
+)]
+struct Base;
+
+/// Makes the document. Needs no server and no database.
+#[must_use]
+pub fn document() -> OpenApi {
+    let (_, collected) = App::new().into_utoipa_app().openapi(Base::openapi()).configure(routes::configure).split_for_parts();
+    complete(collected)
+}
+
+/// Adds what holds for every operation: security, the error body, and the list of codes.
+fn complete(mut document: OpenApi) -> OpenApi {
+    let components = document.components.get_or_insert_default();
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An access token (JWT) of a login, or a personal access token (`gmp_…`)"))
+        .build();
+    components.security_schemes.insert(BEARER.to_owned(), SecurityScheme::Http(scheme));
+    components.schemas.insert("ErrorCode".into(), error_codes());
+    components.schemas.insert(ErrorBody::name().into_owned(), ErrorBody::schema());
+    document.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);
+    for item in document.paths.paths.values_mut() {
+        for operation in operations(item) {
+            operation.responses.responses.entry("default".into()).or_insert_with(error_response);
+        }
+    }
+    document
+}
+
+/// The operations of a path.
+pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().filter_map(Option::as_mut)
+}
+
+/// The methods that [`operations`] covers, in its order.
+pub const METHODS: [HttpMethod; 5] =
+    [HttpMethod::Get, HttpMethod::Put, HttpMethod::Post, HttpMethod::Delete, HttpMethod::Patch];
+
+fn error_response() -> RefOr<Response> {
+    let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("ErrorBody"))));
+    let response = ResponseBuilder::new()
+        .description("It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses")
+        .content("application/json", content);
+    RefOr::T(response.build())
+}
+
+fn error_codes() -> RefOr<Schema> {
+    let codes = ErrorCode::ALL.iter().map(|code| code.as_str());
+    let schema = ObjectBuilder::new()
+        .schema_type(utoipa::openapi::schema::Type::String)
+        .enum_values(Some(codes))
+        .description(Some("Why a request failed. New codes may come; existing ones keep their meaning."));
+    RefOr::T(Schema::Object(schema.build()))
+}

@@ -1,0 +1,50 @@
+//! Every route, one file a resource. What is not registered here through `service` is not served and not in the
+//! OpenAPI document: both come from the same functions.
+
+pub mod auth;
+pub mod datasets;
+pub mod health;
+pub mod jobs;
+pub mod meta;
+pub mod projects;
+pub mod query;
+pub mod settings;
+pub mod uploads;
+
+use actix_web::{HttpRequest, HttpResponse};
+use gristmill_domain::ErrorCode;
+use utoipa_actix_web::{scope, service_config::ServiceConfig};
+
+use crate::{
+    error::{ApiError, ApiResult},
+    extract,
+};
+
+/// Registers every route.
+pub fn configure(config: &mut ServiceConfig<'_>) {
+    let api = scope::scope("/api")
+        .configure(health::configure)
+        .configure(auth::configure)
+        .configure(projects::configure)
+        .configure(uploads::configure)
+        .configure(datasets::configure)
+        .configure(query::configure)
+        .configure(settings::configure)
+        .configure(jobs::configure)
+        .configure(meta::configure)
+        .default_service(actix_web::web::to(unknown_route));
+    config.service(meta::root);
+    config.service(api);
+    config.default_service(actix_web::web::to(outside_api));
+}
+
+/// An unknown path below `/api`: who is not signed in does not learn which paths exist.
+async fn unknown_route(request: HttpRequest) -> ApiResult<HttpResponse> {
+    extract::authenticate(&request).await?;
+    outside_api().await
+}
+
+#[expect(clippy::unused_async, reason = "actix handlers are async")]
+async fn outside_api() -> ApiResult<HttpResponse> {
+    Err(ApiError::new(ErrorCode::NotFound, "Not Found"))
+}

@@ -1,0 +1,272 @@
+//! A running server: everything started in order, everything stopped in order.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
+use anyhow::Context;
+use gristmill_domain::{Clock, SystemClock, identity::IdentityChange, jobs::JobKind, ports::JobStore};
+use gristmill_identity::{Identity, NoMail, Ports, ServerSecret};
+use gristmill_jobs::{JobHandler, JobReader, Signals, Tasks, WorkerOptions, WorkerPool, probe::ProbeHandler};
+use gristmill_persistence::{
+    Database, DatabaseOptions,
+    files::LocalFiles,
+    migrations,
+    notifications::{Channel, Notifications, Signal},
+    repo::{
+        datasets::Datasets, file_deletions::FileDeletions, identity::Identity as IdentityStore, jobs::Jobs, projects::Projects,
+        settings::UserSettings,
+    },
+};
+use secrecy::SecretString;
+use tokio::sync::{Semaphore, broadcast::error::RecvError};
+use utoipa_actix_web::AppExt;
+
+use crate::{
+    config::Config,
+    datasets::{IngestHandler, RetypeHandler, RowReaders},
+    envelope::envelope,
+    file_cleaner::FileCleaner,
+    health::HealthBoard,
+    openapi, routes,
+    sql::SqlService,
+    state::AppState,
+};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+/// How long background tasks may take to end.
+const TASKS_DEADLINE: Duration = Duration::from_secs(5);
+/// How often ended jobs, expired tokens and forgotten spool files are looked for.
+const JANITOR_INTERVAL: Duration = Duration::from_secs(600);
+
+/// A server that listens. Stop it with [`RunningServer::stop`]; dropping it stops it at once.
+#[derive(Debug)]
+pub struct RunningServer {
+    address: SocketAddr,
+    handle: ServerHandle,
+    state: web::Data<AppState>,
+    workers: Option<WorkerPool>,
+    shutdown_timeout: Duration,
+}
+
+impl RunningServer {
+    /// Migrates the database, starts the background work and listens.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or migrated, the data directory not be used, or the port not be bound.
+    pub async fn start(config: Config, database_url: SecretString) -> anyhow::Result<Self> {
+        migrations::migrate(&database_url).await.context("the database schema could not be brought up to date")?;
+        let tasks = Tasks::new();
+        let signals = Signals::default();
+        let state = web::Data::new(build_state(config, database_url.clone(), tasks, &signals).await?);
+        state.health.probe(&state.database).await;
+        spawn_background(&state, database_url, &signals);
+        let workers = start_workers(&state, signals);
+        let (address, handle) = listen(&state)?;
+        let shutdown_timeout = state.config.http.shutdown_timeout;
+        Ok(Self { address, handle, state, workers: Some(workers), shutdown_timeout })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What its handlers share.
+    #[must_use]
+    pub fn state(&self) -> &web::Data<AppState> {
+        &self.state
+    }
+
+    /// Stops in order: no new connections, requests finish, jobs are given back, tasks end.
+    pub async fn stop(mut self) {
+        self.handle.stop(true).await;
+        if let Some(workers) = self.workers.take() {
+            workers.shutdown(self.shutdown_timeout).await;
+        }
+        self.state.tasks.shutdown(TASKS_DEADLINE).await;
+    }
+}
+
+impl Drop for RunningServer {
+    fn drop(&mut self) {
+        // The command is sent at once; nobody waits for its end.
+        drop(self.handle.stop(false));
+        self.state.tasks.stopping().cancel();
+    }
+}
+
+async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &Signals) -> anyhow::Result<AppState> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut options = DatabaseOptions::new(url);
+    options.connections_max = config.database.connections_max;
+    options.connections_min = config.database.connections_min;
+    let database = Database::connect(&options).await?;
+    let files = LocalFiles::open(&config.data_dir).with_context(|| format!("{} cannot be used", config.data_dir.display()))?;
+    let jobs: Arc<dyn JobStore> = Arc::new(Jobs::new(database.clone()));
+    Ok(AppState {
+        identity: identity(&config, &database, &clock)?,
+        projects: Projects::new(database.clone()),
+        datasets: Datasets::new(database.clone()),
+        settings: UserSettings::new(database.clone()),
+        job_reader: JobReader::new(Arc::clone(&jobs), signals.clone()),
+        jobs,
+        files,
+        file_cleaner: FileCleaner::default(),
+        row_readers: RowReaders::new(),
+        sql: SqlService::new(&config)?,
+        health: HealthBoard::default(),
+        openapi: openapi::document().to_json()?.into(),
+        tasks,
+        clock,
+        database,
+        config,
+    })
+}
+
+fn identity(config: &Config, database: &Database, clock: &Arc<dyn Clock>) -> anyhow::Result<Identity> {
+    let secret = match &config.identity.jwt_secret {
+        Some(secret) => ServerSecret::new(secret.clone())?,
+        None => ServerSecret::new(kept_secret(&config.data_dir)?)?,
+    };
+    let store = Arc::new(IdentityStore::new(database.clone()));
+    let ports = Ports::of(store, Arc::new(NoMail), Arc::clone(clock));
+    let identity = Identity::new(&secret, &config.identity.policy(), ports)?;
+    Ok(if config.identity.bypass_verification { identity.waive_verification() } else { identity })
+}
+
+/// The secret in the data directory, made at the first start.
+fn kept_secret(data_dir: &std::path::Path) -> anyhow::Result<SecretString> {
+    use std::{io::Write, os::unix::fs::OpenOptionsExt};
+    let path = data_dir.join("jwt-secret");
+    if !path.exists() {
+        let mut temporary = tempfile::Builder::new().prefix(".jwt-").tempfile_in(data_dir)?;
+        temporary.write_all(ServerSecret::generate().expose().as_bytes())?;
+        temporary.as_file().sync_all()?;
+        // Of two servers that start together, one file wins and both read it.
+        drop(temporary.persist_noclobber(&path));
+    }
+    let mut text = String::new();
+    let mut file = std::fs::File::options().read(true).mode(0o600).open(&path)?;
+    std::io::Read::read_to_string(&mut file, &mut text)?;
+    Ok(text.trim().into())
+}
+
+fn spawn_background(state: &web::Data<AppState>, url: SecretString, signals: &Signals) {
+    let notifications = Notifications::default();
+    let heard = notifications.subscribe();
+    let tasks = &state.tasks;
+    tasks.spawn("notifications", async move { notifications.listen(url).await });
+    tasks.spawn("signals", forward_signals(state.clone(), signals.clone(), heard));
+    let shared = state.clone();
+    tasks.spawn("health", async move { shared.health.keep_probing(&shared.database).await });
+    let shared = state.clone();
+    tasks.spawn("file cleaner", async move {
+        let queue = FileDeletions::new(shared.database.clone());
+        shared.file_cleaner.run(&queue, &shared.files).await;
+    });
+    tasks.spawn("janitor", janitor(state.clone()));
+}
+
+async fn forward_signals(
+    state: web::Data<AppState>,
+    signals: Signals,
+    mut heard: tokio::sync::broadcast::Receiver<Signal>,
+) {
+    loop {
+        match heard.recv().await {
+            Ok(Signal::Notified { channel: Channel::JobQueued, payload }) => {
+                if let Some(kind) = JobKind::from_name(&payload) {
+                    signals.job_queued(kind);
+                }
+            }
+            Ok(Signal::Notified { channel: Channel::JobChanged, payload }) => {
+                if let Ok(id) = payload.parse() {
+                    signals.job_changed(id);
+                }
+            }
+            Ok(Signal::Notified { channel: Channel::IdentityChanged, payload }) => match payload.parse::<IdentityChange>() {
+                Ok(change) => state.identity.apply(change),
+                Err(_) => state.identity.forget_callers(),
+            },
+            Ok(Signal::Lost) => {
+                signals.lost();
+                state.identity.forget_callers();
+            }
+            Ok(Signal::Resynchronize) | Err(RecvError::Lagged(_)) => {
+                signals.resynchronize();
+                state.identity.forget_callers();
+            }
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Removes what no one needs any more, every few minutes.
+async fn janitor(state: web::Data<AppState>) {
+    let mut ticks = tokio::time::interval(JANITOR_INTERVAL);
+    let jobs = Jobs::new(state.database.clone());
+    loop {
+        ticks.tick().await;
+        if let Err(error) = state.identity.accounts.prune().await {
+            tracing::warn!(error.cause = crate::error::chain(&error), "expired tokens could not be removed");
+        }
+        let horizon = state.clock.now() - state.config.jobs.retention;
+        if let Err(error) = jobs.prune(horizon).await {
+            tracing::warn!(error.cause = crate::error::chain(&error), "old jobs could not be removed");
+        }
+        crate::datasets::sweep_spool(&state).await;
+    }
+}
+
+fn start_workers(state: &web::Data<AppState>, signals: Signals) -> WorkerPool {
+    let places = Arc::new(Semaphore::new(state.config.ingest.concurrency));
+    let mut handlers: Vec<Arc<dyn JobHandler>> = vec![
+        Arc::new(IngestHandler::new(state.clone(), Arc::clone(&places))),
+        Arc::new(RetypeHandler::new(state.clone(), places)),
+    ];
+    if state.config.jobs.probes {
+        handlers.push(Arc::new(ProbeHandler));
+    }
+    let options = WorkerOptions {
+        concurrency: state.config.jobs.workers,
+        lease: state.config.jobs.lease,
+        ..WorkerOptions::default()
+    };
+    WorkerPool::start(&state.tasks, Arc::clone(&state.jobs), signals, handlers, options)
+}
+
+fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHandle)> {
+    let http = &state.config.http;
+    let listener = TcpListener::bind((http.host, http.port))
+        .with_context(|| format!("{}:{} cannot be listened on; set HOST and PORT", http.host, http.port))?;
+    let address = listener.local_addr()?;
+    let shared = state.clone();
+    let factory = move || {
+        App::new()
+            .into_utoipa_app()
+            .app_data(shared.clone())
+            .configure(routes::configure)
+            .into_app()
+            .wrap(from_fn(envelope))
+    };
+    let server = HttpServer::new(factory)
+        .workers(http.workers)
+        .backlog(BACKLOG)
+        .disable_signals()
+        .shutdown_timeout(http.shutdown_timeout.as_secs())
+        .listen(listener)?
+        .run();
+    let handle = server.handle();
+    state.tasks.spawn("http", async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the HTTP server ended with an error");
+        }
+    });
+    Ok((address, handle))
+}

@@ -1,0 +1,54 @@
+//! What handlers share.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gristmill_domain::{Clock, ports::JobStore};
+use gristmill_identity::Identity;
+use gristmill_jobs::{JobReader, Tasks};
+use gristmill_persistence::{
+    Database,
+    files::LocalFiles,
+    repo::{datasets::Datasets, projects::Projects, settings::UserSettings},
+};
+
+use crate::{
+    config::Config, datasets::RowReaders, file_cleaner::FileCleaner, health::HealthBoard, sql::SqlService,
+};
+
+/// What handlers share: repositories, engines, configuration. One a process.
+#[derive(Debug)]
+pub struct AppState {
+    /// The configuration.
+    pub config: Config,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The pool, for probes.
+    pub database: Database,
+    /// Who is who.
+    pub identity: Identity,
+    /// Projects.
+    pub projects: Projects,
+    /// Datasets.
+    pub datasets: Datasets,
+    /// Per-user settings.
+    pub settings: UserSettings,
+    /// The job queue.
+    pub jobs: Arc<dyn JobStore>,
+    /// Waiting for jobs and following their logs.
+    pub job_reader: JobReader,
+    /// Where files are.
+    pub files: LocalFiles,
+    /// Removes files whose rows are gone.
+    pub file_cleaner: FileCleaner,
+    /// Open Parquet files, for paging.
+    pub row_readers: RowReaders,
+    /// SQL over datasets.
+    pub sql: SqlService,
+    /// What the probes found.
+    pub health: HealthBoard,
+    /// Tasks that outlive a request.
+    pub tasks: Tasks,
+    /// The OpenAPI document, as text.
+    pub openapi: Bytes,
+}

@@ -1,0 +1,197 @@
+//! The program itself: started, stopped, killed.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use gristmill_testkit::pg::TestDatabase;
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::support::{Client, eventually, files_below};
+
+/// A `gristmill serve` of its own.
+struct Process {
+    child: Child,
+    url: String,
+}
+
+impl Process {
+    #[expect(clippy::disallowed_methods, reason = "the program under test is a child process")]
+    fn start(data_dir: &std::path::Path, variables: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_gristmill"))
+            .arg("serve")
+            .env_remove("DATABASE_URL")
+            .envs([
+                ("PORT", "0"),
+                ("PASSWORD_HASH_MEMORY_KIB", "8"),
+                ("JOB_LEASE_MS", "1500"),
+                ("GRISTMILL_PROBE_JOBS", "true"),
+                ("LOG_LEVEL", "warn"),
+                ("JWT_SECRET", "a secret for tests only, long enough"),
+            ])
+            .env("GRISTMILL_DATA_DIR", data_dir)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let url = lines
+            .find_map(|line| line.ok()?.strip_prefix("Gristmill listens on ").map(ToOwned::to_owned))
+            .expect("the program listens");
+        Self { child, url }
+    }
+
+    fn client(&self, token: Option<&str>) -> Client {
+        Client::new(&self.url, token)
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("a signal");
+    }
+
+    fn kill(mut self) {
+        self.signal(rustix::process::Signal::KILL);
+        self.child.wait().expect("its end");
+    }
+
+    fn terminate(mut self) -> std::process::ExitStatus {
+        self.signal(rustix::process::Signal::TERM);
+        self.child.wait().expect("its end")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+async fn register(process: &Process) -> String {
+    let body = json!({ "email": "ada@example.org", "password": "correct horse", "name": "Ada" });
+    let answer = process.client(None).post("/api/auth/register", &body).await.expect(201);
+    answer["accessToken"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn data_survives_a_stop_and_a_kill() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let first = Process::start(data_dir.path(), &[]);
+    let token = register(&first).await;
+    let ada = first.client(Some(&token));
+    let project = ada.project("Kept").await;
+    ada.dataset(&project, "t.csv", "a\n1\n").await;
+    assert!(first.terminate().success(), "SIGTERM ends it in order");
+    assert!(!data_dir.path().join("postgres/pgdata/postmaster.pid").exists(), "the cluster is stopped with it");
+
+    let second = Process::start(data_dir.path(), &[]);
+    let ada = second.client(Some(&token));
+    assert_eq!(ada.sql(&project, "select a from t").await.expect(200)["query"]["rows"], json!([{ "a": 1 }]));
+    ada.dataset(&project, "u.csv", "b\n2\n").await;
+    second.kill();
+
+    let third = Process::start(data_dir.path(), &[]);
+    let ada = third.client(Some(&token));
+    assert_eq!(ada.sql(&project, "select b from u").await.expect(200)["query"]["rows"], json!([{ "b": 2 }]));
+}
+
+#[actix_web::test]
+async fn a_killed_server_s_upload_is_finished_by_another() {
+    let database = TestDatabase::create().await.unwrap();
+    let data_dir = tempfile::tempdir().unwrap();
+    let variables = [("DATABASE_URL", database.url().expose_secret()), ("INGEST_THREADS", "1")];
+    let first = Process::start(data_dir.path(), &variables);
+    let token = register(&first).await;
+    let ada = first.client(Some(&token));
+    let project = ada.project("P").await;
+    let row = "1,2.5,some text that makes the row longer,2024-01-01,true\n";
+    let part = reqwest::multipart::Part::bytes(format!("a,b,c,d,e\n{}", row.repeat(300_000)).into_bytes()).file_name("big.csv");
+    let form = reqwest::multipart::Form::new().part("file", part).text("projectId", project.clone());
+    let request = ada.request(reqwest::Method::POST, "/api/upload/dataset").header("Prefer", "respond-async").multipart(form);
+    let job = ada.send(request).await.expect(202)["job"]["jobId"].as_str().unwrap().to_owned();
+    eventually("the job to run", async || {
+        (ada.get(&format!("/api/jobs/{job}")).await.expect(200)["job"]["status"] == "running").then_some(())
+    })
+    .await;
+    first.kill();
+
+    let second = Process::start(data_dir.path(), &variables);
+    let ada = second.client(Some(&token));
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let done = loop {
+        let job = ada.get(&format!("/api/jobs/{job}")).await.expect(200)["job"].clone();
+        if job["status"] != "running" && job["status"] != "queued" {
+            break job;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the job was not taken over: {job}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!((done["status"].as_str(), done["attempt"].as_u64()), (Some("succeeded"), Some(2)), "{done}");
+    assert_eq!(ada.sql(&project, "select count(*) as n from big").await.expect(200)["query"]["rows"][0]["n"], 300_000);
+    let events = ada.get(&format!("/api/jobs/{job}/events")).await.text;
+    let events: Vec<Value> = events.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let sequence: Vec<i64> = events.iter().map(|event| event["seq"].as_i64().unwrap()).collect();
+    assert_eq!(sequence, (1..=i64::try_from(events.len()).unwrap()).collect::<Vec<_>>());
+    assert_eq!(events.iter().filter(|event| event["type"] == "job_started").count(), 2);
+    assert_eq!(files_below(data_dir.path()).len(), 3, "one original, one Parquet file, one report");
+}
+
+#[actix_web::test]
+async fn sigterm_lets_requests_finish_and_gives_jobs_back() {
+    let database = TestDatabase::create().await.unwrap();
+    let data_dir = tempfile::tempdir().unwrap();
+    let variables = [("DATABASE_URL", database.url().expose_secret()), ("SHUTDOWN_TIMEOUT_MS", "1000")];
+    let server = Process::start(data_dir.path(), &variables);
+    let token = register(&server).await;
+    let user: uuid::Uuid = database.client().await.unwrap().query_one("select user_id from users", &[]).await.unwrap().get(0);
+    let id = uuid::Uuid::new_v4();
+    let sql = "insert into jobs (job_id, kind, owner_id, state, payload, attempts_max) values ($1, 'probe', $2, 'queued', '{\"steps\": 1000, \"stepMs\": 100}', 3)";
+    database.client().await.unwrap().execute(sql, &[&id, &user]).await.unwrap();
+    let ada = server.client(Some(&token));
+    eventually("the probe to run", async || {
+        (ada.get(&format!("/api/jobs/{id}")).await.expect(200)["job"]["status"] == "running").then_some(())
+    })
+    .await;
+    assert!(server.terminate().success());
+    let row = database.client().await.unwrap().query_one("select state, attempt from jobs where job_id = $1", &[&id]).await.unwrap();
+    assert_eq!((row.get::<_, String>(0).as_str(), row.get::<_, i32>(1)), ("queued", 0), "given back, the attempt not counted");
+}
+
+#[actix_web::test]
+async fn a_second_server_on_the_same_directory_is_refused() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let first = Process::start(data_dir.path(), &[]);
+    #[expect(clippy::disallowed_methods, reason = "the program under test is a child process")]
+    let second = Command::new(env!("CARGO_BIN_EXE_gristmill"))
+        .arg("serve")
+        .env_remove("DATABASE_URL")
+        .envs([("PORT", "0"), ("GRISTMILL_DATA_DIR", data_dir.path().to_str().unwrap())])
+        .output()
+        .unwrap();
+    assert!(!second.status.success());
+    let text = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(text.contains("another gristmill server is running"), "{text}");
+    first.client(None).get("/api/health").await.expect(200);
+}
+
+#[test]
+fn the_doctor_tells_what_is_there() {
+    let data_dir = tempfile::tempdir().unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the program under test is a child process")]
+    let doctor = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
+        command.arg("doctor").env_remove("DATABASE_URL").env("GRISTMILL_DATA_DIR", data_dir.path()).envs(variables.iter().copied());
+        command.output().unwrap()
+    };
+    let healthy = doctor(&[]);
+    let text = String::from_utf8_lossy(&healthy.stdout).into_owned();
+    assert!(healthy.status.success() && text.contains("embedded PostgreSQL") && text.contains("SMTP_HOST"), "{text}");
+    let sick = doctor(&[("DATABASE_URL", "postgres://user:hidden@127.0.0.1:1/none")]);
+    let text = format!("{}{}", String::from_utf8_lossy(&sick.stdout), String::from_utf8_lossy(&sick.stderr));
+    assert!(!sick.status.success() && text.contains("does not answer") && !text.contains("hidden"), "{text}");
+    let wrong = doctor(&[("PORT", "many")]);
+    assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("PORT must be"), "{wrong:?}");
+}

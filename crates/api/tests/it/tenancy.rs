@@ -1,0 +1,164 @@
+//! Decision 13: every operation of the OpenAPI document, as nobody and as a stranger.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Client, TestApp};
+
+/// Operations that answer without a credential. This list may only shrink.
+const PUBLIC: [&str; 12] = [
+    "GET /",
+    "GET /api/auth/google",
+    "GET /api/docs",
+    "GET /api/health",
+    "GET /api/openapi.json",
+    "POST /api/auth/forgot-password",
+    "POST /api/auth/google/callback",
+    "POST /api/auth/login",
+    "POST /api/auth/refresh",
+    "POST /api/auth/register",
+    "POST /api/auth/reset-password",
+    "POST /api/auth/verify-email",
+];
+
+/// What a stranger who names the owner's things gets where that is not 404.
+fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
+    Some(match operation {
+        // These name nothing of the owner's: the stranger acts on its own account.
+        "GET /api/auth/me"
+        | "GET /api/auth/sessions"
+        | "GET /api/auth/tokens"
+        | "GET /api/auth/verification-status"
+        | "GET /api/projects"
+        | "GET /api/query/cache/config"
+        | "GET /api/settings"
+        | "PATCH /api/settings"
+        | "POST /api/datasets/migrate" => &[200],
+        "PATCH /api/auth/profile" => &[200],
+        "POST /api/auth/tokens" | "POST /api/projects" => &[201],
+        "POST /api/auth/resend-verification" => &[503],
+        "DELETE /api/projects/reset" => &[403],
+        // Ends the stranger's own session or account: called last.
+        "POST /api/auth/logout" | "DELETE /api/auth/account" => &[204],
+        "POST /api/auth/revoke-all-sessions" => &[200],
+        _ => return None,
+    })
+}
+
+struct Operation {
+    method: Method,
+    path: String,
+    public: bool,
+    query: Vec<String>,
+}
+
+impl Operation {
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let public = operation["security"].as_array().is_some_and(|list| list.contains(&json!({})));
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let query = parameters.iter().filter(|one| one["in"] == "query").map(|one| one["name"].as_str().unwrap().to_owned());
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            found.push(Operation { method, path: path.clone(), public, query: query.collect() });
+        }
+    }
+    found
+}
+
+/// The owner's things, by parameter name.
+struct Things {
+    project: String,
+    dataset: String,
+    job: String,
+    token: String,
+}
+
+async fn things_of(owner: &Client) -> Things {
+    let project = owner.project("Owned").await;
+    let dataset = owner.dataset(&project, "secret.csv", "name,salary\nada,1\n").await;
+    let jobs = owner.get("/api/jobs").await.expect(200);
+    let token = owner.post("/api/auth/tokens", &json!({ "name": "t" })).await.expect(201);
+    Things {
+        project,
+        dataset: dataset["datasetId"].as_str().unwrap().to_owned(),
+        job: jobs["jobs"][0]["jobId"].as_str().unwrap().to_owned(),
+        token: token["token"]["tokenId"].as_str().unwrap().to_owned(),
+    }
+}
+
+/// Calls an operation with the owner's ids in path, query and body.
+async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer {
+    let id = if operation.path.starts_with("/api/jobs") { &things.job } else { &things.project };
+    let path = operation
+        .path
+        .replace("{id}", id)
+        .replace("{datasetId}", &things.dataset)
+        .replace("{columnName}", "salary")
+        .replace("{tokenId}", &things.token);
+    assert!(!path.contains('{'), "tell this test what to put into {path}");
+    let mut request = client.request(operation.method.clone(), &path);
+    if operation.query.iter().any(|name| name == "projectId") {
+        request = request.query(&[("projectId", &things.project)]);
+    }
+    request = match operation.name().as_str() {
+        "POST /api/upload/dataset" => {
+            let part = reqwest::multipart::Part::bytes(b"a\n1\n".to_vec()).file_name("t.csv");
+            request.multipart(reqwest::multipart::Form::new().part("file", part).text("projectId", things.project.clone()))
+        }
+        _ if operation.method != Method::GET => request.json(&json!({
+            "projectId": things.project, "sql": "select * from secret", "name": "x", "filename": "x.csv", "dtype": "string",
+            "settings": {}, "email": "stranger@example.org", "password": "correct horse", "code": "x", "token": "x",
+            "refreshToken": "x",
+        })),
+        _ => request,
+    };
+    client.send(request).await
+}
+
+#[actix_web::test]
+async fn nobody_gets_in_and_strangers_find_nothing() {
+    let app = TestApp::start().await;
+    let document = app.anonymous().get("/api/openapi.json").await.expect(200);
+    let owner = app.user("owner").await;
+    let things = things_of(&owner).await;
+    let operations = operations(&document);
+    assert!(operations.len() > 40, "the document lists {} operations", operations.len());
+
+    let public: BTreeSet<String> = operations.iter().filter(|one| one.public).map(Operation::name).collect();
+    let listed: BTreeSet<String> = PUBLIC.iter().map(ToString::to_string).collect();
+    let unexpected: Vec<_> = public.difference(&listed).collect();
+    assert!(unexpected.is_empty(), "public, but not on the list: {unexpected:?}");
+
+    for operation in &operations {
+        let answer = call(&app.anonymous(), operation, &things).await;
+        if operation.public {
+            assert_ne!(answer.status, 500, "{}: {}", operation.name(), answer.text);
+        } else {
+            assert_eq!(answer.status, 401, "{} let nobody in: {}", operation.name(), answer.text);
+        }
+    }
+    for (number, operation) in operations.iter().filter(|one| !one.public).enumerate() {
+        // A stranger of its own for each, because some end the session or the account.
+        let stranger = app.user(&format!("stranger{number}")).await;
+        let answer = call(&stranger, operation, &things).await;
+        match allowed_for_strangers(&operation.name()) {
+            Some(statuses) => assert!(statuses.contains(&answer.status.as_u16()), "{}: {}", operation.name(), answer.text),
+            None => assert_eq!(answer.status, 404, "{} let a stranger in: {}", operation.name(), answer.text),
+        }
+        assert!(!answer.text.contains("salary"), "{} leaked: {}", operation.name(), answer.text);
+    }
+    // And the owner's things are as they were.
+    let datasets = owner.get(&format!("/api/datasets?projectId={}", things.project)).await.expect(200);
+    assert_eq!(datasets["datasets"][0]["columns"][1]["dtype"], "integer");
+    assert_eq!(owner.get("/api/projects").await.expect(200)["projects"][0]["name"], "Owned");
+    assert_eq!(owner.get("/api/jobs").await.expect(200)["jobs"].as_array().unwrap().len(), 1);
+}

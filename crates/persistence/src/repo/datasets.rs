@@ -1,0 +1,425 @@
+//! Datasets: their control data. Rows live in Parquet files.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use gristmill_domain::{
+    Caller, DatasetId, ProjectId, UserId,
+    datasets::{ColumnProfile, Dataset, FileType, IngestReport, Row},
+    eda::EdaSummary,
+    jobs::{JobOutcome, Lease},
+    ports::StoreError,
+    sql_names,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::{file_deletions, jobs};
+use crate::{
+    Database,
+    database::DbError,
+    files,
+    schema::{datasets, projects},
+};
+
+/// The datasets of a caller.
+#[derive(Debug, Clone)]
+pub struct Datasets {
+    database: Database,
+}
+
+/// What an ingest found out, ready to be stored.
+#[derive(Debug, Clone)]
+pub struct DatasetContent {
+    /// Rows.
+    pub row_count: u64,
+    /// Columns, in file order.
+    pub columns: Vec<ColumnProfile>,
+    /// The first rows.
+    pub sample: Vec<Row>,
+    /// What happened while reading.
+    pub ingest: IngestReport,
+    /// Exploratory summary.
+    pub eda: Option<EdaSummary>,
+    /// Bytes of the Parquet file and the rejects report.
+    pub derived_bytes: u64,
+}
+
+/// A dataset to be stored.
+#[derive(Debug, Clone)]
+pub struct DatasetCreate {
+    /// Identity; files are stored under it already.
+    pub id: DatasetId,
+    /// The project it belongs to, if any.
+    pub project_id: Option<ProjectId>,
+    /// Display name.
+    pub filename: String,
+    /// Format of the original.
+    pub file_type: FileType,
+    /// Size of the original, bytes.
+    pub size_bytes: u64,
+    /// Further keys.
+    pub metadata: Map<String, Value>,
+    /// What is in it.
+    pub content: DatasetContent,
+}
+
+/// A dataset's next version.
+#[derive(Debug, Clone)]
+pub struct DatasetReplace {
+    /// Its number.
+    pub version: u32,
+    /// What is in it.
+    pub content: DatasetContent,
+    /// Keys to lay over the metadata.
+    pub metadata: Map<String, Value>,
+}
+
+/// What a query needs to know of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetTable {
+    /// Identity.
+    pub id: DatasetId,
+    /// Name that users type.
+    pub sql_name: String,
+    /// Name that is unique in the system.
+    pub physical_name: String,
+    /// Version of the content.
+    pub version: u32,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = datasets, check_for_backend(diesel::pg::Pg))]
+struct DatasetRow {
+    dataset_id: Uuid,
+    owner_id: Uuid,
+    project_id: Option<Uuid>,
+    filename: String,
+    file_type: String,
+    size_bytes: i64,
+    stored_bytes: i64,
+    sql_name: String,
+    physical_name: String,
+    version: i32,
+    row_count: i64,
+    profile: Value,
+    sample: Value,
+    ingest: Value,
+    eda: Option<Value>,
+    metadata: Value,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+impl TryFrom<DatasetRow> for Dataset {
+    type Error = StoreError;
+
+    fn try_from(row: DatasetRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: DatasetId(row.dataset_id),
+            owner_id: UserId(row.owner_id),
+            project_id: row.project_id.map(ProjectId),
+            filename: row.filename,
+            file_type: FileType::from_name(&row.file_type).ok_or_else(|| StoreError::Defect("unknown file type".into()))?,
+            size_bytes: u64::try_from(row.size_bytes).unwrap_or(0),
+            sql_name: row.sql_name,
+            physical_name: row.physical_name,
+            version: u32::try_from(row.version).unwrap_or(0),
+            row_count: u64::try_from(row.row_count).unwrap_or(0),
+            columns: from_json(row.profile)?,
+            sample: from_json(row.sample)?,
+            ingest: from_json(row.ingest)?,
+            eda: row.eda.map(from_json).transpose()?,
+            metadata: from_json(row.metadata)?,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+impl Datasets {
+    /// A repository over `database`.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Checks before an upload is read that the project is the caller's and that `more_bytes` fit into the
+    /// caller's quota.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict("quota")` when the quota is used up; `Unavailable`, `Defect`.
+    pub async fn check_room(
+        &self,
+        caller: &Caller,
+        project: Option<ProjectId>,
+        more_bytes: u64,
+        quota_bytes: u64,
+    ) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        if let Some(project) = project {
+            own_project(&mut connection, caller.user_id, project).await?;
+        }
+        let stored: Option<i64> = datasets::table
+            .filter(datasets::owner_id.eq(caller.user_id.0))
+            .select(diesel::dsl::sql::<diesel::sql_types::Nullable<diesel::sql_types::BigInt>>("sum(stored_bytes)::bigint"))
+            .first(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        let stored = u64::try_from(stored.unwrap_or(0)).unwrap_or(0);
+        if stored.saturating_add(more_bytes) > quota_bytes { Err(StoreError::Conflict("quota".into())) } else { Ok(()) }
+    }
+
+    /// Stores an ingested dataset and ends its job, in one commit and only while the lease holds: a worker that was
+    /// taken for dead leaves no row behind. The SQL name is chosen here, under a lock of the project.
+    ///
+    /// # Errors
+    /// `LeaseLost`; `NotFound` when project or user went away meanwhile; `Unavailable`, `Defect`.
+    pub async fn create_from_job(
+        &self,
+        lease: Lease,
+        owner: UserId,
+        create: DatasetCreate,
+        now: DateTime<Utc>,
+    ) -> Result<Dataset, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let row = connection
+            .transaction(async |connection| {
+                // The job first: the lock order of every writer.
+                let outcome = JobOutcome::Succeeded(json!({ "datasetId": create.id }));
+                jobs::finish_in(connection, lease, outcome).await?;
+                let sql_name = match create.project_id {
+                    None => sql_names::logical_name(&create.filename, |_| false),
+                    Some(project) => {
+                        lock_project(connection, owner, project).await?;
+                        free_name(connection, project, &create.filename).await?
+                    }
+                };
+                let row = new_row(owner, create, sql_name, now)?;
+                let row = diesel::insert_into(datasets::table)
+                    .values(&row)
+                    .returning(DatasetRow::as_returning())
+                    .get_result(connection)
+                    .await?;
+                Ok::<DatasetRow, DbError>(row)
+            })
+            .await?;
+        row.try_into()
+    }
+
+    /// Replaces a dataset's content with its next version and ends the job that made it, in one commit. The files of
+    /// the version before, below `prefix`, are queued for removal.
+    ///
+    /// # Errors
+    /// `LeaseLost`; `NotFound`; `Conflict` when another change came first; `Unavailable`, `Defect`.
+    pub async fn replace_from_job(
+        &self,
+        lease: Lease,
+        id: DatasetId,
+        replace: DatasetReplace,
+        prefix: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Dataset, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let DatasetReplace { version, content, metadata } = replace;
+        let next = i32::try_from(version).map_err(|error| StoreError::Defect(Box::new(error)))?;
+        let row = connection
+            .transaction(async |connection| {
+                jobs::finish_in(connection, lease, JobOutcome::Succeeded(json!({ "datasetId": id }))).await?;
+                for file in files::version_files(next.unsigned_abs() - 1) {
+                    file_deletions::queue(connection, format!("{prefix}/{file}")).await?;
+                }
+                let stored: Value = datasets::table.find(id.0).select(datasets::metadata).for_update().first(connection).await?;
+                let mut merged: Map<String, Value> = from_json(stored)?;
+                merged.extend(metadata);
+                let target = datasets::table.find(id.0).filter(datasets::version.eq(next - 1));
+                let row = diesel::update(target)
+                    .set((
+                        datasets::version.eq(next),
+                        datasets::row_count.eq(signed(content.row_count)),
+                        datasets::stored_bytes.eq(datasets::size_bytes + signed(content.derived_bytes)),
+                        datasets::profile.eq(to_json(&content.columns)?),
+                        datasets::sample.eq(to_json(&content.sample)?),
+                        datasets::ingest.eq(to_json(&content.ingest)?),
+                        datasets::eda.eq(content.eda.as_ref().map(to_json).transpose()?),
+                        datasets::metadata.eq(Value::Object(merged)),
+                        datasets::updated_at.eq(now),
+                    ))
+                    .returning(DatasetRow::as_returning())
+                    .get_result(connection)
+                    .await
+                    .optional()?
+                    .ok_or_else(|| StoreError::Conflict("dataset version".into()))?;
+                Ok::<DatasetRow, DbError>(row)
+            })
+            .await?;
+        row.try_into()
+    }
+
+    /// Lists the caller's datasets, of one project or all, oldest first.
+    ///
+    /// # Errors
+    /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
+    pub async fn list(&self, caller: &Caller, project: Option<ProjectId>) -> Result<Vec<Dataset>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let mut query = datasets::table
+            .filter(datasets::owner_id.eq(caller.user_id.0))
+            .order((datasets::created_at, datasets::dataset_id))
+            .select(DatasetRow::as_select())
+            .into_boxed();
+        if let Some(project) = project {
+            own_project(&mut connection, caller.user_id, project).await?;
+            query = query.filter(datasets::project_id.eq(project.0));
+        }
+        let rows: Vec<DatasetRow> = query.load(&mut connection).await.map_err(DbError::from)?;
+        rows.into_iter().map(Dataset::try_from).collect()
+    }
+
+    /// The tables of one of the caller's projects: names and versions only.
+    ///
+    /// # Errors
+    /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
+    pub async fn tables(&self, caller: &Caller, project: ProjectId) -> Result<Vec<DatasetTable>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        // One round trip: an empty project gives one row of nulls, somebody else's none.
+        let rows: Vec<Option<(Uuid, String, String, i32)>> = projects::table
+            .left_join(datasets::table.on(datasets::project_id.eq(projects::project_id.nullable())))
+            .filter(projects::project_id.eq(project.0))
+            .filter(projects::owner_id.eq(caller.user_id.0))
+            .order((datasets::created_at, datasets::dataset_id))
+            .select((datasets::dataset_id, datasets::sql_name, datasets::physical_name, datasets::version).nullable())
+            .load(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        if rows.is_empty() {
+            return Err(StoreError::NotFound);
+        }
+        let table = |(id, sql_name, physical_name, version)| DatasetTable {
+            id: DatasetId(id),
+            sql_name,
+            physical_name,
+            version: u32::try_from(version).unwrap_or(0),
+        };
+        Ok(rows.into_iter().flatten().map(table).collect())
+    }
+
+    /// Reads one of the caller's datasets.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    pub async fn find(&self, caller: &Caller, id: DatasetId) -> Result<Dataset, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let row: DatasetRow = datasets::table
+            .find(id.0)
+            .filter(datasets::owner_id.eq(caller.user_id.0))
+            .select(DatasetRow::as_select())
+            .first(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        row.try_into()
+    }
+
+    /// Changes the display name of one of the caller's datasets. SQL names stay.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    pub async fn rename(
+        &self,
+        caller: &Caller,
+        id: DatasetId,
+        filename: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Dataset, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let target = datasets::table.find(id.0).filter(datasets::owner_id.eq(caller.user_id.0));
+        let row: DatasetRow = diesel::update(target)
+            .set((datasets::filename.eq(filename), datasets::updated_at.eq(now)))
+            .returning(DatasetRow::as_returning())
+            .get_result(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        row.try_into()
+    }
+
+    /// Deletes one of the caller's datasets and queues its files for removal in the same transaction.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    pub async fn delete(&self, caller: &Caller, id: DatasetId) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        connection
+            .transaction(async |connection| {
+                let target = datasets::table.find(id.0).filter(datasets::owner_id.eq(caller.user_id.0));
+                let project: Option<Uuid> = diesel::delete(target).returning(datasets::project_id).get_result(connection).await?;
+                let prefix = files::dataset_prefix(caller.user_id, project.map(ProjectId), id);
+                file_deletions::queue(connection, prefix).await
+            })
+            .await?;
+        Ok(())
+    }
+}
+
+fn new_row(owner: UserId, create: DatasetCreate, sql_name: String, now: DateTime<Utc>) -> Result<DatasetRow, StoreError> {
+    Ok(DatasetRow {
+        dataset_id: create.id.0,
+        owner_id: owner.0,
+        project_id: create.project_id.map(|project| project.0),
+        physical_name: sql_names::physical_name(&create.filename, create.id),
+        filename: create.filename,
+        file_type: create.file_type.as_str().to_owned(),
+        size_bytes: signed(create.size_bytes),
+        stored_bytes: signed(create.size_bytes.saturating_add(create.content.derived_bytes)),
+        sql_name,
+        version: 1,
+        row_count: signed(create.content.row_count),
+        profile: to_json(&create.content.columns)?,
+        sample: to_json(&create.content.sample)?,
+        ingest: to_json(&create.content.ingest)?,
+        eda: create.content.eda.as_ref().map(to_json).transpose()?,
+        metadata: Value::Object(create.metadata),
+        created_at: now,
+        updated_at: now,
+    })
+}
+
+async fn own_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
+    let _: Uuid = projects::table
+        .find(project.0)
+        .filter(projects::owner_id.eq(owner.0))
+        .select(projects::project_id)
+        .first(connection)
+        .await?;
+    Ok(())
+}
+
+/// Locks the project's row, so that two uploads of one name get two SQL names.
+async fn lock_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
+    let _: Uuid = projects::table
+        .find(project.0)
+        .filter(projects::owner_id.eq(owner.0))
+        .select(projects::project_id)
+        .for_update()
+        .first(connection)
+        .await?;
+    Ok(())
+}
+
+async fn free_name(connection: &mut AsyncPgConnection, project: ProjectId, filename: &str) -> Result<String, DbError> {
+    let taken: Vec<String> =
+        datasets::table.filter(datasets::project_id.eq(project.0)).select(datasets::sql_name).load(connection).await?;
+    let taken: std::collections::HashSet<String> = taken.into_iter().collect();
+    Ok(sql_names::logical_name(filename, |name| taken.contains(name)))
+}
+
+fn to_json(value: &impl Serialize) -> Result<Value, StoreError> {
+    serde_json::to_value(value).map_err(|error| StoreError::Defect(Box::new(error)))
+}
+
+fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, StoreError> {
+    serde_json::from_value(value).map_err(|error| StoreError::Defect(Box::new(error)))
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
