@@ -11,6 +11,7 @@ use gristmill_api_types::{
     errors::{ErrorBody, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
 };
 use gristmill_domain::{ErrorCode, ports::StoreError};
+use gristmill_jobs::JobsError;
 use gristmill_persistence::repo::IDEMPOTENCY_MISMATCH;
 
 use crate::request_id;
@@ -149,6 +150,18 @@ impl ApiError {
                     .caused_by(error)
             }
             StoreError::Defect(_) => Self::internal(error),
+        }
+    }
+
+    /// The failure of waiting for a job or following its log.
+    #[must_use]
+    pub fn job(error: JobsError) -> Self {
+        match error {
+            JobsError::Store(error) => Self::store(ErrorCode::JobNotFound)(error),
+            JobsError::CalledOff => {
+                Self::new(ErrorCode::ShuttingDown, "The server is stopping; the job goes on, ask for it again shortly").retry_after(2)
+            }
+            JobsError::LeaseLost | JobsError::Closed | JobsError::LogRefused => Self::internal(error),
         }
     }
 

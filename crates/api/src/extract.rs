@@ -6,7 +6,7 @@ mod idempotency;
 mod parameters;
 
 pub use body::{OptionalJson, ValidJson};
-pub use caller::{Account, Read, Signed, Unverified, Write, client_info};
+pub use caller::{Account, Read, Signed, Unverified, Write, authenticate, client_info};
 pub use idempotency::IdempotencyKey;
 pub use parameters::{PathParams, ValidQuery};
 

@@ -55,7 +55,7 @@ fn complete(mut document: OpenApi) -> OpenApi {
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("An access token (JWT) of a login, or a personal access token (`gmp_…`)"))
         .build();
-    components.security_schemes.insert(BEARER.to_owned(), SecurityScheme::Http(scheme));
+    components.security_schemes.insert(BEARER.to_owned(), RefOr::T(SecurityScheme::Http(scheme)));
     components.schemas.insert("ErrorCode".into(), error_codes());
     components.schemas.insert(ErrorBody::name().into_owned(), ErrorBody::schema());
     document.security = Some(vec![SecurityRequirement::new(BEARER, Vec::<String>::new())]);

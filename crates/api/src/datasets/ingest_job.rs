@@ -16,7 +16,9 @@ use gristmill_persistence::{files::DatasetFiles, repo::datasets::DatasetCreate};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use super::work::{JobObserver, content_of, failed, job_failure, not_stored, room, run_low, runs_again, sync_directory};
+use super::work::{
+    JobObserver, Stop, content_of, failed, job_failure, not_stored, room, run_low, runs_again, stop_of_io, sync_directory,
+};
 use crate::{
     error::{ApiError, ApiResult},
     routes::datasets::dataset_error,
@@ -91,7 +93,7 @@ pub async fn submit_ingest(
 /// # Cancel safety
 /// The job goes on.
 pub async fn ingested(state: &AppState, caller: &Caller, job: JobId) -> ApiResult<Dataset> {
-    let job = state.job_reader.wait(caller, job).await.map_err(ApiError::store(ErrorCode::JobNotFound))?;
+    let job = state.job_reader.wait(caller, job, state.tasks.stopping()).await.map_err(ApiError::job)?;
     match job.state {
         JobState::Succeeded => {
             let made = job.result.as_ref().and_then(|result| result["datasetId"].as_str()?.parse().ok());
@@ -137,14 +139,6 @@ impl IngestHandler {
         };
         run_low(&self.places, work).await.map_err(Stop::Failed)?
     }
-}
-
-/// Why a run has no dataset.
-enum Stop {
-    /// It was told to stop.
-    Cancelled,
-    /// It gave up.
-    Failed(JobError),
 }
 
 #[async_trait]
@@ -252,15 +246,6 @@ fn stop_of(error: IngestError) -> Stop {
         failure.detail = Some(message);
     }
     Stop::Failed(failure)
-}
-
-fn stop_of_io(error: &std::io::Error) -> Stop {
-    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
-        return Stop::Failed(JobError::new(ErrorCode::DiskFull, "The server has no disk space left; try again later"));
-    }
-    tracing::error!(%error, "a dataset's files could not be kept");
-    Stop::Failed(JobError::new(ErrorCode::Internal, "The file could not be kept"))
 }
 
 pub(super) fn limits(state: &AppState) -> IngestLimits {

@@ -3,7 +3,10 @@
 //! From the original and not from the Parquet file, because a type may have lost what another needs: `007` read as a
 //! number cannot become the text `007` again.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use actix_web::web;
 use async_trait::async_trait;
@@ -23,7 +26,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     ingest_job::limits,
-    work::{JobObserver, content_of, failed, job_failure, not_stored, run_low, runs_again, sync_file},
+    work::{JobObserver, Stop, content_of, failed, job_failure, not_stored, run_low, runs_again, stop_of_io, sync_file},
 };
 use crate::{
     error::{ApiError, ApiResult},
@@ -77,7 +80,7 @@ pub async fn retype(
         idempotency_key: None,
     };
     let (job, _) = state.jobs.submit(job).await.map_err(dataset_error)?;
-    let job = state.job_reader.wait(caller, job.id).await.map_err(dataset_error)?;
+    let job = state.job_reader.wait(caller, job.id, state.tasks.stopping()).await.map_err(ApiError::job)?;
     match job.state {
         JobState::Succeeded => state.datasets.find(caller, dataset.id).await.map_err(dataset_error),
         JobState::Cancelled => Err(ApiError::new(ErrorCode::JobCancelled, "The change of the column was cancelled")),
@@ -99,10 +102,11 @@ impl RetypeHandler {
         Self { state, places }
     }
 
-    async fn convert(&self, context: &JobContext, payload: &Payload, files: &DatasetFiles) -> Result<IngestedDataset, RetypeError> {
+    async fn convert(&self, context: &JobContext, payload: &Payload, files: &DatasetFiles) -> Result<IngestedDataset, Stop> {
         let (observer, limits) = (JobObserver::of(context), limits(&self.state));
         let (payload, files) = (payload.clone(), files.clone());
         let work = move || {
+            let types: HashMap<String, ColumnType> = payload.chosen.into_iter().collect();
             let (output, rejects) = (files.parquet(payload.version), files.rejects(payload.version));
             let request = IngestRequest {
                 source: &files.original(),
@@ -112,16 +116,13 @@ impl RetypeHandler {
                 rejects: &rejects,
                 limits,
             };
-            let converted = retype_from_source(&request, &payload.chosen, &observer)?;
+            let converted = retype_from_source(&request, &types, &observer).map_err(stop_of)?;
             for path in [&output, &rejects] {
-                sync_file(path).map_err(|error| RetypeError::Ingest(IngestError::from(error)))?;
+                sync_file(path).map_err(|error| stop_of_io(&error))?;
             }
             Ok(converted)
         };
-        match run_low(&self.places, work).await {
-            Ok(result) => result,
-            Err(error) => Err(RetypeError::Ingest(IngestError::from(std::io::Error::other(error.message)))),
-        }
+        run_low(&self.places, work).await.map_err(Stop::Failed)?
     }
 }
 
@@ -143,8 +144,8 @@ impl JobHandler for RetypeHandler {
         let files = self.state.files.dataset(job.owner_id, job.project_id, payload.dataset_id);
         let verdict = match self.convert(&context, &payload, &files).await {
             Ok(converted) => self.store(&context, &payload, &files, converted).await,
-            Err(RetypeError::Ingest(IngestError::Cancelled)) => JobVerdict::Stopped,
-            Err(error) => failed(failure(&error)),
+            Err(Stop::Cancelled) => JobVerdict::Stopped,
+            Err(Stop::Failed(error)) => failed(error),
         };
         let again = matches!(verdict, JobVerdict::Finished(JobOutcome::Retry(_)));
         if !matches!(verdict, JobVerdict::Recorded) && !again && !runs_again(&context) {
@@ -181,10 +182,13 @@ impl RetypeHandler {
     }
 }
 
-fn failure(error: &RetypeError) -> JobError {
+fn stop_of(error: RetypeError) -> Stop {
+    if matches!(error, RetypeError::Ingest(IngestError::Cancelled)) {
+        return Stop::Cancelled;
+    }
     let code = error.code();
     if code == ErrorCode::Internal {
-        tracing::error!(error.cause = crate::error::chain(error), "a column could not be converted");
+        tracing::error!(error.cause = crate::error::chain(&error), "a column could not be converted");
     }
     let message = error.public_message();
     let mut failure = JobError::new(code, message.clone());
@@ -192,5 +196,5 @@ fn failure(error: &RetypeError) -> JobError {
         "The column cannot be converted".clone_into(&mut failure.message);
         failure.detail = Some(message);
     }
-    failure
+    Stop::Failed(failure)
 }

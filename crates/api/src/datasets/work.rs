@@ -42,6 +42,14 @@ impl IngestObserver for JobObserver {
     }
 }
 
+/// Why a run has no dataset.
+pub(super) enum Stop {
+    /// It was told to stop.
+    Cancelled,
+    /// It gave up.
+    Failed(JobError),
+}
+
 /// Runs `work` on a blocking thread of low priority, when one of the places for such work is free.
 pub(super) async fn run_low<T: Send + 'static>(
     places: &Arc<Semaphore>,
@@ -107,6 +115,16 @@ pub(super) fn sync_directory(directory: &Path) -> std::io::Result<()> {
 /// Makes one file durable.
 pub(super) fn sync_file(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// The end of a run that could not write.
+pub(super) fn stop_of_io(error: &std::io::Error) -> Stop {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
+        return Stop::Failed(JobError::new(ErrorCode::DiskFull, "The server has no disk space left; try again later"));
+    }
+    tracing::error!(%error, "a dataset's files could not be kept");
+    Stop::Failed(JobError::new(ErrorCode::Internal, "The file could not be kept"))
 }
 
 /// The end of a run whose work succeeded but could not be stored.

@@ -5,7 +5,6 @@ use std::{future::Future, pin::Pin};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use garde::Validate;
 use gristmill_api_types::{
     common::{ErrorShape, RequestBody},
     errors::FieldError,

@@ -95,10 +95,10 @@ pub async fn stream_job_events(
     state.jobs.find(&signed.caller, path.id).await.map_err(job_error)?;
     let after = query.after.or_else(|| last_event_id(&request)).unwrap_or(0);
     let events = state.job_reader.follow(signed.caller, path.id, after);
-    Ok(events_response(StreamForm::of(&request), events.map(|event| event.map(JobEventView::from).map_err(job_error))))
+    Ok(events_response(StreamForm::of(&request), events.map(|event| event.map(JobEventView::from).map_err(ApiError::job))))
 }
 
-pub(super) fn job_error(error: StoreError) -> ApiError {
+fn job_error(error: StoreError) -> ApiError {
     ApiError::store(ErrorCode::JobNotFound)(error)
 }
 

@@ -146,17 +146,20 @@ async fn sigterm_lets_requests_finish_and_gives_jobs_back() {
     let variables = [("DATABASE_URL", database.url().expose_secret()), ("SHUTDOWN_TIMEOUT_MS", "1000")];
     let server = Process::start(data_dir.path(), &variables);
     let token = register(&server).await;
-    let user: uuid::Uuid = database.client().await.unwrap().query_one("select user_id from users", &[]).await.unwrap().get(0);
     let id = uuid::Uuid::new_v4();
-    let sql = "insert into jobs (job_id, kind, owner_id, state, payload, attempts_max) values ($1, 'probe', $2, 'queued', '{\"steps\": 1000, \"stepMs\": 100}', 3)";
-    database.client().await.unwrap().execute(sql, &[&id, &user]).await.unwrap();
+    let sql = format!(
+        "insert into jobs (job_id, kind, owner_id, state, payload, attempts_max)
+         select '{id}', 'probe', user_id, 'queued', '{{\"steps\": 1000, \"stepMs\": 100}}', 3 from users"
+    );
+    database.client().await.unwrap().batch_execute(&sql).await.unwrap();
     let ada = server.client(Some(&token));
     eventually("the probe to run", async || {
         (ada.get(&format!("/api/jobs/{id}")).await.expect(200)["job"]["status"] == "running").then_some(())
     })
     .await;
     assert!(server.terminate().success());
-    let row = database.client().await.unwrap().query_one("select state, attempt from jobs where job_id = $1", &[&id]).await.unwrap();
+    let sql = format!("select state, attempt from jobs where job_id = '{id}'");
+    let row = database.client().await.unwrap().query_one(&sql, &[]).await.unwrap();
     assert_eq!((row.get::<_, String>(0).as_str(), row.get::<_, i32>(1)), ("queued", 0), "given back, the attempt not counted");
 }
 
