@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::{
     deny, docs, layering, openapi,
@@ -58,7 +58,7 @@ pub(crate) fn check(arguments: &[String]) -> Result<()> {
 }
 
 fn fmt() -> Result<()> {
-    run(cargo().args(["fmt", "--all", "--check"]))
+    run(cargo().args(["fmt", "--all", "--check", "--", "-l"])).context("these files want `cargo fmt --all`")
 }
 
 fn clippy() -> Result<()> {

@@ -141,7 +141,7 @@ fn resolve_link(document: &Path, text: &str, target: &str) -> Result<()> {
     }
 }
 
-/// Operations of the OpenAPI document that docs/COVERAGE.md does not list.
+/// Operations of the OpenAPI document that docs/COVERAGE.md does not list, or lists as not there.
 fn uncovered(root: &Path) -> Result<Vec<String>> {
     let path = root.join("docs/COVERAGE.md");
     if !path.exists() || !openapi::document_path().exists() {
@@ -150,8 +150,15 @@ fn uncovered(root: &Path) -> Result<Vec<String>> {
     }
     let table = read(&path)?;
     let operations = openapi::operations()?;
-    let missing = operations.iter().filter(|operation| !mentions(&table, operation));
-    Ok(missing.map(|operation| format!("docs/COVERAGE.md has no row for {operation}")).collect())
+    Ok(operations.iter().filter_map(|operation| coverage_breach(&table, operation)).collect())
+}
+
+fn coverage_breach(table: &str, operation: &str) -> Option<String> {
+    match table.lines().find(|line| mentions(line, operation)) {
+        None => Some(format!("docs/COVERAGE.md has no row for {operation}")),
+        Some(row) if row.contains("not yet") => Some(format!("docs/COVERAGE.md says `not yet` of {operation}, which is served")),
+        Some(_) => None,
+    }
 }
 
 /// Whether a text has the operation itself, and not only a longer path that begins like it.
@@ -176,10 +183,16 @@ mod tests {
     #[test]
     fn an_operation_is_not_covered_by_a_longer_one() {
         let table = "| GET /api/projects/{id} | yes |\n| `POST /api/projects` | yes |\n";
-        assert!(!mentions(table, "GET /api/projects"));
-        assert!(mentions(table, "GET /api/projects/{id}"));
-        assert!(mentions(table, "POST /api/projects"));
-        assert!(!mentions(table, "DELETE /api/projects/{id}"));
+        assert!(coverage_breach(table, "GET /api/projects").is_some());
+        assert!(coverage_breach(table, "GET /api/projects/{id}").is_none());
+        assert!(coverage_breach(table, "POST /api/projects").is_none());
+        assert!(coverage_breach(table, "DELETE /api/projects/{id}").is_some());
+    }
+
+    #[test]
+    fn an_operation_that_is_served_is_not_listed_as_missing() {
+        let table = "| `GET /api/jobs` | new | not yet | not yet |\n";
+        assert!(coverage_breach(table, "GET /api/jobs").is_some_and(|breach| breach.contains("`not yet`")));
     }
 
     #[test]

@@ -103,11 +103,9 @@ fn diagram() -> String {
     format!("```mermaid\ngraph BT\n{}```\n", lines.collect::<String>())
 }
 
-/// How the first Mermaid diagram of a document differs from the allow-list.
+/// How the first Mermaid diagram of a document, if it has one, differs from the allow-list.
 pub(crate) fn diagram_breaches(markdown: &str) -> Vec<String> {
-    let Some((_, rest)) = markdown.split_once("```mermaid\n") else {
-        return vec!["it has no Mermaid diagram of the crates; paste what `cargo xtask layering --diagram` prints".into()];
-    };
+    let Some((_, rest)) = markdown.split_once("```mermaid\n") else { return Vec::new() };
     let drawn: BTreeSet<(String, String)> = rest
         .lines()
         .take_while(|line| !line.starts_with("```"))

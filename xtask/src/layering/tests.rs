@@ -132,7 +132,7 @@ fn metadata_that_lacks_a_part_is_an_error() {
 #[test]
 fn the_diagram_of_a_document_is_compared_with_the_list() {
     assert!(diagram_breaches(&format!("# Title\n\n{}\nMore.\n", diagram())).is_empty());
-    assert!(diagram_breaches("# Title\n")[0].contains("no Mermaid diagram"));
+    assert!(diagram_breaches("# Title without a diagram\n").is_empty());
     let without = diagram().replace("    query --> sql-safety\n", "");
     assert_eq!(diagram_breaches(&without), ["its diagram lacks `query --> sql-safety`"]);
     let with = diagram().replace("```\n", "    query --> persistence\n```\n");
