@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{ErrorCode, JobId, ProjectId, UserId};
 
@@ -169,9 +169,10 @@ pub struct NewJob {
     pub project_id: Option<ProjectId>,
     /// What its handler needs.
     pub payload: Value,
-    /// How often it may be started.
+    /// How often it may be started, at least 1; 0 counts as 1.
     pub attempts_max: u32,
-    /// A key under which a second submission by the same owner finds this job instead of making another.
+    /// A key under which a second submission of the same kind by the same owner finds this job instead of making
+    /// another.
     pub idempotency_key: Option<String>,
 }
 
@@ -207,6 +208,55 @@ pub struct NewJobEvent {
     pub data: Value,
 }
 
+/// A job was recorded, or given back to the queue by a worker that stopped.
+pub const JOB_QUEUED: &str = "job_queued";
+/// A worker started a job: `attempt`.
+pub const JOB_STARTED: &str = "job_started";
+/// A job has come this far: `fraction`, `message`.
+pub const PROGRESS: &str = "progress";
+/// A run failed and another will follow: `error`, `attempt` (the one that failed).
+pub const JOB_RETRIED: &str = "job_retried";
+/// Closing event: `result`.
+pub const JOB_SUCCEEDED: &str = "job_succeeded";
+/// Closing event: `error`.
+pub const JOB_FAILED: &str = "job_failed";
+/// Closing event without fields.
+pub const JOB_CANCELLED: &str = "job_cancelled";
+
+impl JobEvent {
+    /// Whether the log ends with this event.
+    #[must_use]
+    pub fn is_closing(&self) -> bool {
+        matches!(self.event_type.as_str(), JOB_SUCCEEDED | JOB_FAILED | JOB_CANCELLED)
+    }
+}
+
+impl NewJobEvent {
+    /// An event with fields; `data` should be an object.
+    #[must_use]
+    pub fn new(event_type: impl Into<String>, data: Value) -> Self {
+        Self { event_type: event_type.into(), data }
+    }
+
+    /// The first event of every log.
+    #[must_use]
+    pub fn queued() -> Self {
+        Self::new(JOB_QUEUED, json!({}))
+    }
+
+    /// The start of a run.
+    #[must_use]
+    pub fn started(attempt: u32) -> Self {
+        Self::new(JOB_STARTED, json!({ "attempt": attempt }))
+    }
+
+    /// A report of progress.
+    #[must_use]
+    pub fn progress(progress: &JobProgress) -> Self {
+        Self::new(PROGRESS, json!(progress))
+    }
+}
+
 /// How a run of a job ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JobOutcome {
@@ -235,9 +285,137 @@ pub fn state_after(outcome: &JobOutcome, attempt: u32, attempts_max: u32, cancel
     }
 }
 
+/// What a store writes when a run ends: the job's new state, and the event that says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEnd {
+    /// The new state: final, or `Queued`.
+    pub state: JobState,
+    /// What the job made, if it succeeded.
+    pub result: Option<Value>,
+    /// Why it ended, if it failed.
+    pub error: Option<JobError>,
+    /// The event to append.
+    pub event: NewJobEvent,
+}
+
+impl RunEnd {
+    /// The end of a job that is stopped on request.
+    #[must_use]
+    pub fn cancelled() -> Self {
+        Self { state: JobState::Cancelled, result: None, error: None, event: NewJobEvent::new(JOB_CANCELLED, json!({})) }
+    }
+}
+
+impl Job {
+    /// Tells what to write when a run of this job ends with `outcome`.
+    #[must_use]
+    pub fn end_of_run(&self, outcome: JobOutcome) -> RunEnd {
+        let state = state_after(&outcome, self.attempt, self.attempts_max, self.cancel_requested);
+        match (state, outcome) {
+            (JobState::Cancelled, _) | (_, JobOutcome::Cancelled) => RunEnd::cancelled(),
+            (_, JobOutcome::Succeeded(result)) => {
+                let event = NewJobEvent::new(JOB_SUCCEEDED, json!({ "result": &result }));
+                RunEnd { state, result: Some(result), error: None, event }
+            }
+            (JobState::Queued, JobOutcome::Retry(error) | JobOutcome::Failed(error)) => {
+                let event = NewJobEvent::new(JOB_RETRIED, json!({ "error": error, "attempt": self.attempt }));
+                RunEnd { state, result: None, error: None, event }
+            }
+            (_, JobOutcome::Retry(error) | JobOutcome::Failed(error)) => {
+                let event = NewJobEvent::new(JOB_FAILED, json!({ "error": &error }));
+                RunEnd { state, result: None, error: Some(error), event }
+            }
+        }
+    }
+
+    /// Tells what to write when the lease of this running job ran out. `Queued` means that the claiming worker may
+    /// start it at once.
+    #[must_use]
+    pub fn end_of_lost_run(&self) -> RunEnd {
+        let message = "The server process that ran this job went away without finishing it.";
+        self.end_of_run(JobOutcome::Retry(JobError::new(ErrorCode::WorkerLost, message)))
+    }
+
+    /// Tells what to write when the worker of this running job gives it back unharmed.
+    #[must_use]
+    pub fn end_of_released_run(&self) -> RunEnd {
+        if self.cancel_requested {
+            return RunEnd::cancelled();
+        }
+        RunEnd { state: JobState::Queued, result: None, error: None, event: NewJobEvent::queued() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn running(attempt: u32, cancel_requested: bool) -> Job {
+        Job {
+            id: JobId::random(),
+            kind: JobKind::Probe,
+            owner_id: UserId::random(),
+            project_id: None,
+            state: JobState::Running,
+            payload: Value::Null,
+            result: None,
+            error: None,
+            progress: JobProgress::default(),
+            attempt,
+            attempts_max: 2,
+            cancel_requested,
+            created_at: DateTime::UNIX_EPOCH,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    #[test]
+    fn a_lost_run_is_repeated_until_attempts_are_used_up() {
+        let end = running(1, false).end_of_lost_run();
+        assert_eq!((end.state, end.event.event_type.as_str()), (JobState::Queued, JOB_RETRIED));
+        assert_eq!(end.event.data["error"]["code"], "worker_lost");
+        assert_eq!(end.event.data["attempt"], 1);
+        let end = running(2, false).end_of_lost_run();
+        assert_eq!((end.state, end.event.event_type.as_str()), (JobState::Failed, JOB_FAILED));
+        assert_eq!(end.error.unwrap().code, "worker_lost");
+        assert_eq!(running(1, true).end_of_lost_run(), RunEnd::cancelled());
+    }
+
+    #[test]
+    fn a_released_run_is_queued_again_unless_it_should_stop() {
+        assert_eq!(running(2, false).end_of_released_run().state, JobState::Queued);
+        assert_eq!(running(2, true).end_of_released_run(), RunEnd::cancelled());
+    }
+
+    #[test]
+    fn a_success_is_kept_even_when_a_cancellation_came_late() {
+        let end = running(1, true).end_of_run(JobOutcome::Succeeded(json!({"rows": 3})));
+        assert_eq!(end.state, JobState::Succeeded);
+        assert_eq!(end.event, NewJobEvent::new(JOB_SUCCEEDED, json!({"result": {"rows": 3}})));
+    }
+
+    #[test]
+    fn only_final_states_have_closing_events() {
+        let error = || JobError::new(ErrorCode::Internal, "x");
+        let outcomes =
+            [JobOutcome::Succeeded(json!(1)), JobOutcome::Failed(error()), JobOutcome::Retry(error()), JobOutcome::Cancelled];
+        for outcome in outcomes {
+            for attempt in [1, 2] {
+                for cancel_requested in [false, true] {
+                    let end = running(attempt, cancel_requested).end_of_run(outcome.clone());
+                    let event = JobEvent {
+                        seq: 1,
+                        at: DateTime::UNIX_EPOCH,
+                        event_type: end.event.event_type.clone(),
+                        data: end.event.data.clone(),
+                    };
+                    assert_eq!(event.is_closing(), end.state.is_final(), "{outcome:?}: {end:?}");
+                    assert_eq!(end.error.is_some(), end.state == JobState::Failed, "{end:?}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_retry_ends_when_attempts_or_patience_do() {

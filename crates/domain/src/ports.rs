@@ -30,6 +30,20 @@ pub enum StoreError {
     Defect(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// What a worker is looking for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimRequest<'a> {
+    /// Who asks; kept with the lease, for people who look into the database.
+    pub worker: &'a str,
+    /// What it can run.
+    pub kinds: &'a [JobKind],
+    /// How long the lease lasts unless it is prolonged.
+    pub lease: Duration,
+    /// Leave owners alone who have this many jobs running already, on all servers together. Two claims at the same
+    /// instant may both pass, so this bounds a share and is no exact limit.
+    pub owner_running_max: Option<u32>,
+}
+
 /// A job with the lease that its new worker holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimedJob {
@@ -37,6 +51,29 @@ pub struct ClaimedJob {
     pub job: Job,
     /// The right to write for it.
     pub lease: Lease,
+    /// Position of the last event of its log, the start of this run: where the first append continues.
+    pub last_seq: i64,
+}
+
+/// Events to be appended in one commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventBatch {
+    /// Position of the log's last event as the writer knows it. Only the holder of the lease appends, so it always
+    /// knows; and when an answer got lost, repeating the same batch does not append twice.
+    pub after: i64,
+    /// The events, in order.
+    pub events: Vec<NewJobEvent>,
+    /// The job's new progress, if it changed.
+    pub progress: Option<JobProgress>,
+}
+
+/// What an append did and learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Position of the log's last event.
+    pub last_seq: i64,
+    /// Somebody asked to stop the job.
+    pub cancel_requested: bool,
 }
 
 /// What a heartbeat learned.
@@ -67,12 +104,14 @@ pub trait JobStore: Send + Sync + std::fmt::Debug {
     /// `NotFound` when the project is not the owner's; `Unavailable`, `Defect`.
     async fn submit(&self, job: NewJob) -> Result<(Job, bool), StoreError>;
 
-    /// Leases the oldest job of `kinds` that is queued, or running with an expired lease. A job whose attempts are
-    /// used up is failed (`worker_lost`) instead, and one whose cancellation was asked for is cancelled.
+    /// Leases a job that the worker can run. First come running jobs with an expired lease: such a job is started
+    /// again, or failed (`worker_lost`) when its attempts are used up, or cancelled when that was asked for. Then
+    /// queued jobs that are due: of the owner with the fewest running jobs the oldest one, so that nobody's thousand
+    /// jobs hold up another's only one.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn claim(&self, worker: &str, kinds: &[JobKind], lease: Duration) -> Result<Option<ClaimedJob>, StoreError>;
+    async fn claim(&self, request: ClaimRequest<'_>) -> Result<Option<ClaimedJob>, StoreError>;
 
     /// Prolongs a lease.
     ///
@@ -80,14 +119,15 @@ pub trait JobStore: Send + Sync + std::fmt::Debug {
     /// `LeaseLost` when another worker has the job, or it has ended; `Unavailable`, `Defect`.
     async fn heartbeat(&self, lease: Lease, prolong: Duration) -> Result<Heartbeat, StoreError>;
 
-    /// Appends events in order, in one commit, updates the progress if given, and wakes followers. Returns the
-    /// position of the last event.
+    /// Appends events in order, in one commit, updates the progress if given, and wakes followers. A batch that was
+    /// appended before is left alone, so an append whose answer got lost may be repeated.
     ///
     /// # Errors
-    /// `LeaseLost`, `Unavailable`, `Defect`.
-    async fn append(&self, lease: Lease, events: Vec<NewJobEvent>, progress: Option<JobProgress>) -> Result<i64, StoreError>;
+    /// `Conflict` when the log has moved on otherwise; `LeaseLost`, `Unavailable`, `Defect`.
+    async fn append(&self, lease: Lease, batch: &EventBatch) -> Result<Appended, StoreError>;
 
-    /// Ends a run: see [`crate::jobs::state_after`]. Appends the closing event in the same commit.
+    /// Ends a run: see [`Job::end_of_run`]. Appends the closing event in the same commit. A job that is to be tried
+    /// again is left alone for `retry_after`.
     ///
     /// # Errors
     /// `LeaseLost`, `Unavailable`, `Defect`.
