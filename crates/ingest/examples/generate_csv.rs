@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().ok_or("usage: generate_csv <out.csv> [rows]")?;
     let rows = arguments.next().map_or(Ok(ROWS), |rows| rows.parse())?;
     let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    writeln!(out, "id,sold_at,region,product,quantity,unit_price,discount,total,customer,rating,is_member,note")?;
+    writeln!(out, "id,order_ref,sold_at,region,product,quantity,unit_price,discount,total,customer,rating,is_member,note")?;
     let mut random = Random(42);
     for id in 1..=rows {
         write_row(&mut out, id, &mut random)?;
@@ -60,7 +60,13 @@ fn write_row(out: &mut impl Write, id: u64, random: &mut Random) -> Result<(), B
     let second = id * 17 + random.below(17);
     let (day, hour, minute) = (second / 86_400, second / 3600 % 24, second / 60 % 60);
     let (year, month, day) = (2020 + day / 336, day / 28 % 12 + 1, day % 28 + 1);
-    write!(out, "{id},{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02},", second % 60)?;
+    write!(
+        out,
+        "{id},ORD-{:08}-{},{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02},",
+        id * 7 % 100_000_000,
+        id % 10,
+        second % 60
+    )?;
     let region = usize::try_from(random.below(6))?;
     let product = usize::try_from(random.below(12))?;
     let product = PRODUCTS.get(product).copied().unwrap_or_default();

@@ -56,7 +56,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     use std::io::Write as _;
     writeln!(out, "{} ms in all ({}), {} bytes of Parquet", elapsed.as_millis(), stages.join(", "), dataset.parquet_bytes)?;
+    writeln!(out, "{}", peak_memory().unwrap_or_default())?;
     page_times(&output, dataset.row_count, &mut out)
+}
+
+/// The most memory that this process had, as Linux tells it.
+fn peak_memory() -> Option<String> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+    Some(format!("peak memory{}", line.trim_start_matches("VmHWM")))
 }
 
 fn print(dataset: &IngestedDataset, out: &mut impl std::io::Write) -> Result<(), Box<dyn Error>> {

@@ -19,9 +19,10 @@ pub(crate) const ROWS_A_GROUP: usize = 65_536;
 /// From here on a table counts as wide.
 pub(crate) const WIDE_COLUMNS: usize = 1024;
 const BYTES_A_BLOCK: usize = 16 << 20;
+const BYTES_A_BLOCK_MIN: usize = 128 << 10;
 /// A wide table has a column chunk per column and row group, each of which costs memory in every reader: so fewer, larger
 /// row groups.
-const BYTES_A_WIDE_BLOCK: usize = 48 << 20;
+const BYTES_A_WIDE_BLOCK: usize = 32 << 20;
 
 impl Default for BlockSize {
     fn default() -> Self {
@@ -35,7 +36,7 @@ impl BlockSize {
         let bytes_max = if columns > WIDE_COLUMNS { BYTES_A_WIDE_BLOCK } else { BYTES_A_BLOCK };
         // A little more than the rows need, so that most blocks are cut by rows and little text is carried over.
         let wanted = record_bytes.saturating_mul(ROWS_A_GROUP + ROWS_A_GROUP / 16);
-        Self { bytes: wanted.clamp(1 << 20, bytes_max), rows: ROWS_A_GROUP }
+        Self { bytes: wanted.clamp(BYTES_A_BLOCK_MIN, bytes_max), rows: ROWS_A_GROUP }
     }
 }
 

@@ -88,7 +88,8 @@ fn summarize_in_memory(set: &MemoryColumns, scope: EdaScope) -> Option<EdaSummar
     let summary = analysis.run(set).and_then(|columns| summarize_set(set, &columns, scope, &analysis));
     summary.unwrap_or_else(|error| {
         // Only results of millions of rows need temporary files, and only those can fail.
-        tracing::warn!(error = &error as &dyn std::error::Error, "a result could not be summarised");
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "a result could not be summarised");
         None
     })
 }

@@ -44,7 +44,7 @@ pub use self::{
     error::{Cause, ConversionFailure, IngestError, RetypeError},
     request::{IngestLimits, IngestObserver, IngestRequest, IngestedDataset, Unobserved},
     retype::{retype, retype_from_source},
-    rows::{RowReader, read_rows},
+    rows::{PAGE_CELLS_MAX, RowReader, read_rows},
     sniff::{FileFormat, HEAD_BYTES, JsonKind, sniff},
     source::TextEncoding,
 };

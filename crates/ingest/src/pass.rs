@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    num::NonZeroUsize,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -13,7 +14,7 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowColumnWriter, ArrowRow
 use tempfile::NamedTempFile;
 
 use crate::{
-    block::{Block, BlockSource},
+    block::{Block, BlockSource, WIDE_COLUMNS},
     convert::{ColumnTexts, Misfit, misfit_reason},
     error::{ConversionFailure, IngestError},
     infer::ColumnCounts,
@@ -83,8 +84,11 @@ pub(crate) fn run(job: &Job<'_>, plan: &Plan, file_type: FileType, source: &mut 
         writer: Some(writer),
     };
     let source = Mutex::new(source);
+    // Encoders of thousands of columns take much memory, so there is one set of them at a time.
+    let is_wide = plan.columns.len() > WIDE_COLUMNS;
+    let threads = if is_wide { NonZeroUsize::MIN } else { job.request.limits.threads };
     ordered::run(
-        job.request.limits.threads,
+        threads,
         || {
             job.check_cancelled()?;
             source.lock().unwrap_or_else(PoisonError::into_inner).next_block()
@@ -307,7 +311,7 @@ pub(crate) fn sample(job: &Job<'_>, plan: &Plan, block: &mut Block) -> Result<Sa
     let mut repetition = Vec::new();
     while work.read_batch(block)? {
         work.survey(block);
-        if repetition.is_empty() && plan.columns.len() <= crate::block::WIDE_COLUMNS {
+        if repetition.is_empty() && plan.columns.len() <= WIDE_COLUMNS {
             repetition = (0..plan.columns.len()).map(|column| count_distinct(block, &work.table, column)).collect();
         }
     }

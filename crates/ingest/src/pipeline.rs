@@ -26,7 +26,6 @@ use crate::{
         runs::RunLimits,
     },
     request::{IngestObserver, IngestRequest, IngestedDataset},
-    rows::RowReader,
     sniff::{self, FileFormat},
     write,
 };
@@ -34,6 +33,9 @@ use crate::{
 /// Passes after which something is wrong: one for the guess, one for another encoding, one for the types that the counts
 /// call for, and one more.
 const PASSES_MAX: usize = 4;
+
+/// Most cells of the sample that is kept with a dataset: a wide table shows fewer than twenty rows.
+const SAMPLE_CELLS_MAX: usize = 100_000;
 
 /// Where the progress bar stands after profiling.
 const PROFILED_SHARE: f64 = 0.92;
@@ -171,8 +173,8 @@ pub(crate) fn finish(
     job.observer.progress(PROFILED_SHARE, "summarising");
     let scope = EdaScope { source: EdaSource::DatasetProfile, rows_analyzed: set.rows(), total_rows: set.rows() };
     let eda = eda::summarize_set(&set, &columns, scope, &analysis)?;
-    let sample_rows = u32::try_from(limits::SAMPLE_ROWS_MAX).unwrap_or(u32::MAX);
-    let sample = RowReader::open(dataset.path())?.rows(0, sample_rows)?;
+    let sample_rows = limits::SAMPLE_ROWS_MAX.min((SAMPLE_CELLS_MAX / columns.len().max(1)).max(1));
+    let sample = set.row_reader().rows(0, u32::try_from(sample_rows).unwrap_or(u32::MAX))?;
     job.check_cancelled()?;
     let parquet_bytes = match rejects {
         Some(rejects) => write::publish_with_rejects(dataset, request.output, rejects, request.rejects)?,

@@ -147,20 +147,9 @@ impl TextSource {
 
     fn remove_nuls(&mut self, text: &mut Vec<u8>, start: usize) {
         let Some(first) = memchr(0, text.get(start..).unwrap_or_default()) else { return };
-        let mut keep = start + first;
-        for at in keep..text.len() {
-            match text.get(at).copied() {
-                Some(0) => self.mended.nuls += 1,
-                Some(byte) => {
-                    if let Some(slot) = text.get_mut(keep) {
-                        *slot = byte;
-                    }
-                    keep += 1;
-                }
-                None => break,
-            }
-        }
-        text.truncate(keep);
+        let tail = text.split_off(start + first);
+        text.extend(tail.iter().filter(|byte| **byte != 0));
+        self.mended.nuls += num::count(start + first + tail.len() - text.len());
     }
 }
 

@@ -23,8 +23,9 @@ impl Span {
     }
 }
 
-/// Cells of one batch of rows. A batch keeps the spans in the processor's cache.
-const CELLS_A_BATCH: usize = 1 << 19;
+/// Cells of one batch of rows. The spans of narrow tables stay in the processor's cache; those of wide ones would not in any
+/// case, and each column of a batch has its price.
+const CELLS_A_BATCH: usize = 1 << 21;
 const ROWS_A_BATCH_MAX: usize = 8192;
 
 /// A batch of rows, row after row.

@@ -135,7 +135,7 @@ impl Standardized {
         let _ = keys::for_each(column.kind, array, |row, key| {
             match key {
                 Some(key) => {
-                    scores.push(finite((keys::number(column.kind, key) - mean) / deviation));
+                    scores.push(score(keys::number(column.kind, key), mean, deviation));
                     if !presence.is_empty() {
                         presence.push(1.0);
                     }
@@ -157,6 +157,12 @@ impl Standardized {
         let mut presence = self.presence.chunks(ROWS_A_STEP);
         self.scores.chunks(ROWS_A_STEP).map(move |scores| (scores, presence.next().unwrap_or_default()))
     }
+}
+
+/// How many deviations a value is away from the mean; also where the difference itself overflows.
+fn score(value: f64, mean: f64, deviation: f64) -> f64 {
+    let score = (value - mean) / deviation;
+    if score.is_finite() { score } else { finite(value / deviation - mean / deviation) }
 }
 
 fn add_batch(columns: &[Standardized], sums: &mut [Sums]) {

@@ -168,7 +168,8 @@ mod tests {
     fn compacted(text: &str) -> String {
         let (mut bytes, mut faults) = (text.as_bytes().to_vec(), StringFaults::default());
         let length = compact(&mut bytes, &mut faults);
-        String::from_utf8(bytes).unwrap()[..length].to_owned()
+        assert!(std::str::from_utf8(&bytes).is_ok(), "what is left over stays UTF-8");
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
     }
 
     #[test]

@@ -14,7 +14,7 @@ use parquet::arrow::{
     arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder},
 };
 
-use crate::{error::IngestError, num, shared_file::SharedFile, write};
+use crate::{error::IngestError, num, rows::RowReader, shared_file::SharedFile, write};
 
 /// What a visitor of arrays answers.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[ArrayRef]) -> Result<ControlFlow<()>, IngestError>;
@@ -73,6 +73,11 @@ impl ParquetColumns {
 
     pub(crate) fn metadata(&self) -> &ArrowReaderMetadata {
         &self.metadata
+    }
+
+    /// A reader of the same file's rows.
+    pub(crate) fn row_reader(&self) -> RowReader {
+        RowReader::new(self.file.clone(), self.metadata.clone())
     }
 }
 

@@ -162,7 +162,7 @@ fn exact_integer(decimal: &Decimal, negative: bool) -> Option<i64> {
         decimal.mantissa.checked_mul(power_of_ten(power)?)?
     } else {
         let divisor = power_of_ten(-power)?;
-        if decimal.mantissa % divisor != 0 {
+        if !decimal.mantissa.is_multiple_of(divisor) {
             return None;
         }
         decimal.mantissa / divisor

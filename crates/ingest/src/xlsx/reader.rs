@@ -240,7 +240,7 @@ fn write_time(scratch: &mut String, days: f64) -> &str {
     let sign = if days < 0.0 { "-" } else { "" };
     let (hours, minutes, seconds) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1000 % 60);
     write_to(scratch, format_args!("{sign}{hours:02}:{minutes:02}:{seconds:02}"));
-    if millis % 1000 != 0 {
+    if !millis.is_multiple_of(1000) {
         write_to(scratch, format_args!(".{:03}", millis % 1000));
     }
     scratch
