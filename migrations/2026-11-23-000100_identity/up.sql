@@ -1,6 +1,7 @@
+-- Addresses come lower-cased by the program: PostgreSQL's lower() knows other letters than ours.
 create table users (
     user_id uuid primary key,
-    email text not null unique check (email = lower(email)),
+    email text not null unique,
     password_hash text not null,
     name text not null,
     role text not null default 'user' check (role in ('user', 'admin')),
@@ -17,54 +18,60 @@ create table sessions (
     remember boolean not null,
     ip_address text,
     user_agent text,
-    created_at timestamptz not null default now(),
+    created_at timestamptz not null,
+    -- When the newest refresh token expires: kept here too, so that a request's check reads primary keys only.
+    expires_at timestamptz not null,
     revoked_at timestamptz,
-    revoked_because text
+    revoked_because text check (revoked_because in ('logout', 'user', 'password_change', 'reuse')),
+    check ((revoked_at is null) = (revoked_because is null))
 );
-create index sessions_user_idx on sessions (user_id, created_at desc) where revoked_at is null;
+create index sessions_user_idx on sessions (user_id, created_at desc, session_id desc);
+create index sessions_expiry_idx on sessions (expires_at);
 
 create table refresh_tokens (
-    token_id uuid primary key,
+    token_hash bytea primary key check (octet_length(token_hash) = 32),
     session_id uuid not null references sessions on delete cascade,
-    token_hash bytea not null unique,
-    generation integer not null,
-    created_at timestamptz not null default now(),
+    generation integer not null check (generation >= 0),
+    created_at timestamptz not null,
     expires_at timestamptz not null,
     rotated_at timestamptz,
     unique (session_id, generation)
 );
+create index refresh_tokens_expiry_idx on refresh_tokens (expires_at);
 
 create table one_time_tokens (
-    token_id uuid primary key,
+    token_hash bytea primary key check (octet_length(token_hash) = 32),
     user_id uuid not null references users on delete cascade,
     purpose text not null check (purpose in ('reset_password', 'verify_email')),
-    token_hash bytea not null unique,
-    created_at timestamptz not null default now(),
+    created_at timestamptz not null,
     expires_at timestamptz not null,
-    used_at timestamptz
+    used_at timestamptz,
+    -- A new token replaces the one before.
+    unique (user_id, purpose)
 );
-create index one_time_tokens_user_idx on one_time_tokens (user_id, purpose, created_at desc);
+create index one_time_tokens_expiry_idx on one_time_tokens (expires_at);
 
 create table personal_access_tokens (
     token_id uuid primary key,
     user_id uuid not null references users on delete cascade,
     name text not null,
     prefix text not null unique,
-    secret_hash bytea not null,
-    scopes text[] not null,
-    created_at timestamptz not null default now(),
+    secret_hash bytea not null check (octet_length(secret_hash) = 32),
+    scopes text[] not null check (cardinality(scopes) > 0 and scopes <@ array['read', 'write', 'account']),
+    created_at timestamptz not null,
     expires_at timestamptz not null,
     last_used_at timestamptz
 );
-create index personal_access_tokens_user_idx on personal_access_tokens (user_id, created_at desc);
+create index personal_access_tokens_user_idx on personal_access_tokens (user_id, created_at desc, token_id desc);
+create index personal_access_tokens_expiry_idx on personal_access_tokens (expires_at);
 
 -- Counters of the throttles, shared by all server processes. Keys are hashes: no address is kept in clear.
-create table throttle_counters (
-    throttle_key bytea not null,
-    window_start timestamptz not null,
-    hits integer not null,
-    expires_at timestamptz not null,
-    primary key (throttle_key, window_start)
+-- Unlogged: a hit must not wait for the disk. A crash of PostgreSQL forgets the counts, a restart does not.
+create unlogged table throttle_counters (
+    throttle_key bytea primary key check (octet_length(throttle_key) = 32),
+    started_at timestamptz not null,
+    hits bigint not null check (hits > 0),
+    expires_at timestamptz not null
 );
 create index throttle_counters_expiry_idx on throttle_counters (expires_at);
 

@@ -1,6 +1,13 @@
 //! One repository a resource; the file stem is the resource's at every layer.
 
+pub mod admin;
+pub mod datasets;
+pub mod file_deletions;
 mod idempotency;
+pub mod identity;
+pub mod jobs;
 pub mod projects;
+pub mod settings;
+pub mod spool;
 
-pub use idempotency::Idempotency;
+pub use idempotency::{IDEMPOTENCY_MISMATCH, Idempotency};

@@ -23,16 +23,16 @@ diesel::table! {
         ip_address -> Nullable<Text>,
         user_agent -> Nullable<Text>,
         created_at -> Timestamptz,
+        expires_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
         revoked_because -> Nullable<Text>,
     }
 }
 
 diesel::table! {
-    refresh_tokens (token_id) {
-        token_id -> Uuid,
-        session_id -> Uuid,
+    refresh_tokens (token_hash) {
         token_hash -> Bytea,
+        session_id -> Uuid,
         generation -> Integer,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
@@ -41,11 +41,10 @@ diesel::table! {
 }
 
 diesel::table! {
-    one_time_tokens (token_id) {
-        token_id -> Uuid,
+    one_time_tokens (token_hash) {
+        token_hash -> Bytea,
         user_id -> Uuid,
         purpose -> Text,
-        token_hash -> Bytea,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
         used_at -> Nullable<Timestamptz>,
@@ -67,10 +66,10 @@ diesel::table! {
 }
 
 diesel::table! {
-    throttle_counters (throttle_key, window_start) {
+    throttle_counters (throttle_key) {
         throttle_key -> Bytea,
-        window_start -> Timestamptz,
-        hits -> Integer,
+        started_at -> Timestamptz,
+        hits -> BigInt,
         expires_at -> Timestamptz,
     }
 }

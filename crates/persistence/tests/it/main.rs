@@ -1,4 +1,9 @@
 //! Repositories against a real PostgreSQL.
 
 mod cluster;
+#[cfg(test)]
+mod identity;
+#[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod migrations;
