@@ -6,12 +6,15 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Span;
 
-use super::types::{check_type, is_temporal};
+use super::types::check_type;
 use super::{Walker, check_ident, invalid, refuse, refuse_if, syntax_near};
 use crate::lex::{shorten, too_complex};
 use crate::limits::LIST_ELEMENTS_MAX;
 use crate::names::folded;
 use crate::refusal::{Gate, Position, RefusalKind, SqlRefusal};
+
+/// Dates that PostgreSQL spells as words and that move on.
+const MOMENTS: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
 
 impl Walker<'_> {
     pub(super) fn exprs(&mut self, exprs: &mut [Expr]) -> Gate<()> {
@@ -36,7 +39,7 @@ impl Walker<'_> {
         self.go_down(1)?;
         let mut at = expr;
         while let Expr::BinaryOp { left, op, right } = at {
-            check_operator(op, right.span())?;
+            check_operator(op, right)?;
             self.expr(right)?;
             self.go_down(1)?;
             levels += 1;
@@ -56,7 +59,7 @@ impl Walker<'_> {
                 self.expr(root)?;
                 access_chain.iter_mut().try_for_each(|access| self.access(access))
             }
-            Expr::Value(value) => check_value(value),
+            Expr::Value(value) => self.literal(value),
             Expr::TypedString(typed) => self.typed_string(typed),
             Expr::Interval(interval) => self.interval(interval),
             Expr::Function(function) => match bare_column(function) {
@@ -113,7 +116,7 @@ impl Walker<'_> {
                 escape_char.as_mut().map_or(Ok(()), check_value)
             }
             Expr::AnyOp { left, compare_op, right, is_some: _ } | Expr::AllOp { left, compare_op, right } => {
-                check_operator(compare_op, left.span())?;
+                check_operator(compare_op, left)?;
                 self.pair(left, right)
             }
             Expr::Cast { kind, expr, data_type, array, format } => {
@@ -122,12 +125,7 @@ impl Walker<'_> {
                 }
                 refuse_if(*array, "CAST … ARRAY")?;
                 refuse_if(format.is_some(), "CAST … FORMAT")?;
-                check_type(data_type, expr.span())?;
-                if let Expr::Value(value) = expr.as_ref()
-                    && is_temporal(data_type)
-                {
-                    self.note_moment(&value.value);
-                }
+                check_type(data_type, || expr.span())?;
                 self.expr(expr)
             }
             Expr::Extract { field, syntax, expr } => {
@@ -207,11 +205,8 @@ impl Walker<'_> {
     fn typed_string(&mut self, typed: &mut TypedString) -> Gate<()> {
         let TypedString { data_type, value, uses_odbc_syntax } = typed;
         refuse_if(*uses_odbc_syntax, "{…}")?;
-        check_type(data_type, value.span)?;
-        if is_temporal(data_type) {
-            self.note_moment(&value.value);
-        }
-        check_value(value)?;
+        check_type(data_type, || value.span)?;
+        self.literal(value)?;
         match value.value {
             Value::SingleQuotedString(_) | Value::EscapedStringLiteral(_) | Value::DollarQuotedString(_) => Ok(()),
             _ => Err(syntax_near(shorten(&value.to_string()), value.span)),
@@ -226,12 +221,18 @@ impl Walker<'_> {
         self.expr(value)
     }
 
-    /// Texts such as `now` and `today` mean another moment in each run.
-    fn note_moment(&mut self, value: &Value) {
-        if let Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) = value {
-            let text = text.trim().to_ascii_lowercase();
-            self.is_volatile |= ["now", "today", "tomorrow", "yesterday"].iter().any(|word| text.starts_with(word));
-        }
+    /// In PostgreSQL, texts such as `now` and `today` are another moment in each run wherever a date is wanted. Where one
+    /// is wanted is not known here, so each of them counts.
+    fn literal(&mut self, value: &mut ValueWithSpan) -> Gate<()> {
+        check_value(value)?;
+        let text = match &value.value {
+            Value::SingleQuotedString(text) | Value::EscapedStringLiteral(text) => text,
+            Value::DollarQuotedString(text) => &text.value,
+            _ => return Ok(()),
+        };
+        let first = text.split_whitespace().next().unwrap_or_default();
+        self.is_volatile |= MOMENTS.iter().any(|moment| first.eq_ignore_ascii_case(moment));
+        Ok(())
     }
 }
 
@@ -332,7 +333,7 @@ fn refuse_form(expr: &Expr) -> Gate<()> {
     refuse(RefusalKind::construct(construct), expr.span())
 }
 
-fn check_operator(op: &BinaryOperator, span: Span) -> Gate<()> {
+fn check_operator(op: &BinaryOperator, operand: &Expr) -> Gate<()> {
     match op {
         BinaryOperator::Plus
         | BinaryOperator::Minus
@@ -364,7 +365,7 @@ fn check_operator(op: &BinaryOperator, span: Span) -> Gate<()> {
         | BinaryOperator::PGNotILikeMatch
         | BinaryOperator::AtArrow
         | BinaryOperator::ArrowAt => Ok(()),
-        other => refuse(RefusalKind::construct(format!("the operator {other}")), span),
+        other => refuse(RefusalKind::construct(format!("the operator {other}")), operand.span()),
     }
 }
 

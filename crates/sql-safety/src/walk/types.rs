@@ -10,7 +10,7 @@ use crate::refusal::{Gate, RefusalKind};
 const DIMENSIONS_MAX: usize = 6;
 
 /// Refuses types that the product has no values for, and those that look names up (`regclass`).
-pub(super) fn check_type(data_type: &DataType, span: Span) -> Gate<()> {
+pub(super) fn check_type(data_type: &DataType, span: impl FnOnce() -> Span) -> Gate<()> {
     let mut at = data_type;
     for _ in 0..DIMENSIONS_MAX {
         match at {
@@ -21,7 +21,7 @@ pub(super) fn check_type(data_type: &DataType, span: Span) -> Gate<()> {
     }
     // Only the head of it: a type of many dimensions prints as many brackets.
     let name: String = data_type.to_string().chars().take(40).collect();
-    refuse(RefusalKind::UnknownType { name: name.to_lowercase() }, span)
+    refuse(RefusalKind::UnknownType { name: name.to_lowercase() }, span())
 }
 
 fn is_allowed(data_type: &DataType) -> bool {
@@ -61,9 +61,4 @@ fn is_allowed(data_type: &DataType) -> bool {
         }
         _ => false,
     }
-}
-
-/// Types whose literals can mean the present moment.
-pub(super) fn is_temporal(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Date | DataType::Time(..) | DataType::Timestamp(..))
 }
