@@ -87,7 +87,7 @@ impl SqlService {
             concurrent_per_caller_max: sql.user_concurrency,
             ..EngineConfig::default()
         })?;
-        let cache = ResultCache::new(sql.cache_bytes_max, sql.cache_entries_max);
+        let cache = ResultCache::new(usize::try_from(sql.cache_bytes_max).unwrap_or(usize::MAX), sql.cache_entries_max);
         Ok(Self { engine, cache, timeout: sql.timeout })
     }
 
@@ -99,6 +99,14 @@ impl SqlService {
     /// # Cancel safety
     /// Dropping the future stops the query.
     pub async fn run(&self, state: &AppState, caller: &Caller, project: ProjectId, sql: &str) -> ApiResult<SqlAnswer> {
+        match self.attempt(state, caller, project, sql).await {
+            // A type change may have replaced a file between reading the tables and opening them.
+            Err(error) if error.code() == ErrorCode::FileMissing => self.attempt(state, caller, project, sql).await,
+            done => done,
+        }
+    }
+
+    async fn attempt(&self, state: &AppState, caller: &Caller, project: ProjectId, sql: &str) -> ApiResult<SqlAnswer> {
         let not_found = ApiError::store(ErrorCode::ProjectNotFound);
         let tables = state.datasets.tables(caller, project).await.map_err(&not_found)?;
         let settings = state.settings.overrides(caller).await.map_err(&not_found)?.over(state.config.settings);

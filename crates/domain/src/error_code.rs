@@ -19,6 +19,12 @@ macro_rules! codes {
                 match self { $(Self::$name => $text,)* }
             }
 
+            /// Reads a stored code.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == name)
+            }
+
             /// What the code means and what to do, for docs/ERRORS.md.
             #[must_use]
             pub fn description(self) -> &'static str {

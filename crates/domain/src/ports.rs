@@ -133,7 +133,8 @@ pub trait JobStore: Send + Sync + std::fmt::Debug {
     /// `LeaseLost`, `Unavailable`, `Defect`.
     async fn finish(&self, lease: Lease, outcome: JobOutcome, retry_after: Duration) -> Result<Job, StoreError>;
 
-    /// Gives a job back unharmed, because its worker is stopping; the attempt does not count.
+    /// Gives a job back unharmed, because its worker is stopping: the attempt does not count, and the job keeps its
+    /// place in the queue.
     ///
     /// # Errors
     /// `LeaseLost`, `Unavailable`, `Defect`.

@@ -28,6 +28,12 @@ impl PlannedColumn {
     pub(crate) fn new(name: String, kind: ColumnType) -> Self {
         Self { key: name.clone(), name, kind, is_forced: false, is_repetitive: true }
     }
+
+    /// The column with the type that its counts call for.
+    pub(crate) fn decided(&self, counts: &ColumnCounts) -> Self {
+        let kind = if self.is_forced { self.kind } else { counts.decide().kind };
+        Self { kind, ..self.clone() }
+    }
 }
 
 /// Types that somebody asked for, by column name.
@@ -117,14 +123,6 @@ impl Plan {
     }
 }
 
-impl PlannedColumn {
-    /// The column with the type that its counts call for.
-    pub(crate) fn decided(&self, counts: &ColumnCounts) -> Self {
-        let kind = if self.is_forced { self.kind } else { counts.decide().kind };
-        Self { kind, ..self.clone() }
-    }
-}
-
 /// The columns of named values in the order in which the names appear, with types from the counts.
 pub(crate) fn keyed_columns(plan: &Plan, counts: &[ColumnCounts], notes: &RecordNotes) -> Vec<PlannedColumn> {
     let mut known: HashMap<&str, (&PlannedColumn, &ColumnCounts)> =
@@ -143,25 +141,25 @@ pub(crate) fn keyed_columns(plan: &Plan, counts: &[ColumnCounts], notes: &Record
     columns
 }
 
-/// Names columns by their keys; blank keys by position.
+/// Names columns by their keys without blanks around them, and blank keys by position. Keys that are names as they stand
+/// keep theirs; the others give way with a suffix.
 fn name_keys(columns: &mut [PlannedColumn]) {
+    let is_name = |key: &str| !key.is_empty() && key.trim() == key;
     let mut taken: HashSet<String> =
-        columns.iter().map(|column| column.key.trim().to_owned()).filter(|name| !name.is_empty()).collect();
-    let mut used: HashSet<String> = HashSet::new();
+        columns.iter().filter(|column| is_name(&column.key)).map(|column| column.key.clone()).collect();
     for (at, column) in columns.iter_mut().enumerate() {
-        let trimmed = column.key.trim();
-        let mut name = if trimmed.is_empty() { format!("column_{}", at + 1) } else { trimmed.to_owned() };
-        let is_made_up = trimmed.is_empty();
-        // Keys that differ by blanks only, and made-up names that exist, get a suffix.
-        if (is_made_up && !taken.insert(name.clone())) || used.contains(&name) {
-            let base = name.clone();
-            let mut suffix = 2_u32;
-            while !taken.insert(name.clone()) || used.contains(&name) {
-                name = format!("{base}_{suffix}");
-                suffix += 1;
-            }
+        if is_name(&column.key) {
+            column.name = column.key.clone();
+            continue;
         }
-        used.insert(name.clone());
+        let trimmed = column.key.trim();
+        let base = if trimmed.is_empty() { format!("column_{}", at + 1) } else { trimmed.to_owned() };
+        let mut name = base.clone();
+        let mut suffix = 2_u32;
+        while !taken.insert(name.clone()) {
+            name = format!("{base}_{suffix}");
+            suffix += 1;
+        }
         column.name = name;
     }
 }

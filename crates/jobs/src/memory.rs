@@ -103,7 +103,8 @@ impl MemoryJobStore {
         ClaimedJob { job: entry.job.clone(), lease: entry.lease(), last_seq: entry.last_seq() }
     }
 
-    fn end(&self, entry: &mut Entry, end: RunEnd, retry_after: Duration) {
+    /// A job that is queued again without a delay keeps its place.
+    fn end(&self, entry: &mut Entry, end: RunEnd, retry_after: Option<Duration>) {
         entry.job.state = end.state;
         entry.job.result = end.result;
         entry.job.error = end.error;
@@ -111,7 +112,7 @@ impl MemoryJobStore {
         if end.state.is_final() {
             entry.job.finished_at = Some(self.now());
         } else {
-            entry.run_after = Instant::now() + retry_after;
+            entry.run_after = retry_after.map_or(entry.run_after, |delay| Instant::now() + delay);
             self.signals.job_queued(entry.job.kind);
         }
         self.log(entry, [end.event]);
@@ -126,7 +127,7 @@ impl MemoryJobStore {
             let entry = expired.min_by_key(|entry| (entry.lease_expires_at, entry.order))?;
             let lost = entry.job.end_of_lost_run();
             if lost.state.is_final() {
-                self.end(entry, lost, Duration::ZERO);
+                self.end(entry, lost, None);
                 continue;
             }
             self.log(entry, [lost.event]);
@@ -271,7 +272,7 @@ impl JobStore for MemoryJobStore {
         let mut state = self.state();
         let entry = state.leased(lease)?;
         let end = entry.job.end_of_run(outcome);
-        self.end(entry, end, retry_after);
+        self.end(entry, end, Some(retry_after));
         Ok(entry.job.clone())
     }
 
@@ -280,7 +281,7 @@ impl JobStore for MemoryJobStore {
         let entry = state.leased(lease)?;
         let end = entry.job.end_of_released_run();
         entry.job.attempt = entry.job.attempt.saturating_sub(1);
-        self.end(entry, end, Duration::ZERO);
+        self.end(entry, end, None);
         Ok(())
     }
 
@@ -289,7 +290,7 @@ impl JobStore for MemoryJobStore {
         let entry = state.owned(caller, id)?;
         match entry.job.state {
             JobState::Succeeded | JobState::Failed | JobState::Cancelled => {}
-            JobState::Queued => self.end(entry, RunEnd::cancelled(), Duration::ZERO),
+            JobState::Queued => self.end(entry, RunEnd::cancelled(), None),
             JobState::Running => {
                 entry.job.cancel_requested = true;
                 self.signals.job_changed(id);

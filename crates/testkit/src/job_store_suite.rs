@@ -69,6 +69,7 @@ macro_rules! job_store_suite {
             runs::retries_after_a_delay_until_the_attempts_are_used_up,
             runs::cancels_instead_of_retrying_when_asked_to_stop,
             runs::releases_without_counting_the_attempt,
+            runs::a_released_job_keeps_its_place,
             runs::cancels_a_released_job_that_should_stop,
             runs::refuses_every_write_of_a_worker_that_was_taken_for_dead,
             runs::refuses_every_write_after_the_end,

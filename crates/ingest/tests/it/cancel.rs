@@ -22,11 +22,11 @@ impl IngestObserver for StopAfter {
 }
 
 fn sources() -> Vec<(&'static str, Vec<u8>)> {
-    let csv: String = (0..70_000).map(|row| format!("{row},word {},{}.5\n", row % 100, row % 7)).collect();
-    let json: String = (0..20_000).map(|row| format!("{{\"a\":{row},\"b\":\"word\"}}\n")).collect();
+    let csv: String = (0..20_000).map(|row| format!("{row},word {},{}.5\n", row % 100, row % 7)).collect();
+    let json: String = (0..8_000).map(|row| format!("{{\"a\":{row},\"b\":\"word\"}}\n")).collect();
     let mut workbook = rust_xlsxwriter::Workbook::new();
     let sheet = workbook.add_worksheet();
-    for row in 0..2000 {
+    for row in 0..500 {
         sheet.write(row, 0, row).unwrap();
         sheet.write(row, 1, "text").unwrap();
     }
@@ -48,7 +48,7 @@ fn a_run_that_is_stopped_anywhere_leaves_nothing() {
             u64::try_from(i64::MAX - counter.0.load(Ordering::Relaxed)).unwrap()
         };
         assert!(questions > 5, "{name}: asked {questions} times");
-        for attempt in 0..12 {
+        for attempt in 0..8 {
             let after = if attempt == 0 { 0 } else { random.below(questions.saturating_sub(3).max(1)) };
             let place = Place::new(name, &bytes);
             let observer = StopAfter(AtomicI64::new(i64::try_from(after).unwrap()));

@@ -155,17 +155,17 @@ fn more_rejects_than_are_listed_are_counted() {
 
 #[test]
 fn rows_keep_their_order_across_blocks_and_threads() {
-    let rows = 200_000_i64;
+    let rows = 140_000_i64;
     let mut text = "n,label\n".to_owned();
     for row in 0..rows {
         text.push_str(&format!("{row},\"row\n{row}\"\n"));
     }
-    for threads in [1, 2, 4] {
+    for threads in [1, 3] {
         let mut place = Place::new("a.csv", &text);
         place.limits.threads = threads.try_into().unwrap();
         let found = place.ingest();
-        assert_eq!(found.dataset.row_count, 200_000);
-        for offset in [0, 65_535, 65_536, 131_072, 199_999] {
+        assert_eq!(found.dataset.row_count, 140_000);
+        for offset in [0, 65_535, 65_536, 131_072, 139_999] {
             let page = gristmill_ingest::read_rows(&found.place.output(), offset, 1).unwrap();
             assert_eq!(page[0].get("n"), Some(&json!(offset)), "{threads} threads");
             assert_eq!(page[0].get("label"), Some(&json!(format!("row\n{offset}"))));
@@ -176,8 +176,8 @@ fn rows_keep_their_order_across_blocks_and_threads() {
 #[test]
 fn a_table_out_of_proportion_is_refused() {
     let header: Vec<String> = (0..1000).map(|column| format!("c{column}")).collect();
-    let mut place = Place::new("a.csv", format!("{}\n{}", header.join(","), "1\n".repeat(5000)));
-    place.limits.cells_max = 1_000_000;
+    let mut place = Place::new("a.csv", format!("{}\n{}", header.join(","), "1\n".repeat(500)));
+    place.limits.cells_max = 100_000;
     let error = place.refused();
     assert_eq!(error.code(), ErrorCode::UnreadableFile);
     assert!(error.public_message().contains("cells"));

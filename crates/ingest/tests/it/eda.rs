@@ -120,7 +120,7 @@ fn correlation_uses_rows_where_both_have_a_value() {
 fn the_summary_does_not_depend_on_threads() {
     let mut random = Random(11);
     let mut text = "a,b,c,d\n".to_owned();
-    for _ in 0..150_000 {
+    for _ in 0..70_000 {
         text.push_str(&format!(
             "{},{}.{},{},{}\n",
             random.below(1000),
@@ -130,7 +130,7 @@ fn the_summary_does_not_depend_on_threads() {
             random.below(5)
         ));
     }
-    let summaries: Vec<_> = [1_usize, 2, 4]
+    let summaries: Vec<_> = [1_usize, 3]
         .map(|threads| {
             let mut place = crate::support::Place::new("a.csv", &text);
             place.limits.threads = threads.try_into().unwrap();
@@ -139,7 +139,6 @@ fn the_summary_does_not_depend_on_threads() {
         })
         .into();
     assert_eq!(summaries[0], summaries[1]);
-    assert_eq!(summaries[0], summaries[2]);
 }
 
 #[test]

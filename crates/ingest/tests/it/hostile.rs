@@ -26,7 +26,7 @@ fn check(name: &str, bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
     #[test]
     fn random_bytes(name in prop::sample::select(vec!["a.csv", "a.tsv", "a.json", "a.ndjson", "a.xlsx", "a"]), bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
@@ -53,19 +53,19 @@ proptest! {
 #[test]
 fn damage_to_a_good_file_does_not_lose_the_rest() {
     let mut random = Random(21);
-    let good: String = (0..2000).map(|row| format!("{row},\"text, {row}\",{}.5\n", row % 9)).collect();
-    for _ in 0..40 {
+    let good: String = (0..500).map(|row| format!("{row},\"text, {row}\",{}.5\n", row % 9)).collect();
+    for _ in 0..25 {
         let mut bytes = format!("a,b,c\n{good}").into_bytes();
         let at = usize::try_from(random.below(u64::try_from(bytes.len()).unwrap())).unwrap();
         bytes[at] = b'"';
         let found = csv(&bytes);
-        assert!(found.dataset.row_count >= 1990, "a quote at {at} left {} rows", found.dataset.row_count);
+        assert!(found.dataset.row_count >= 495, "a quote at {at} left {} rows", found.dataset.row_count);
     }
 }
 
 #[test]
 fn patterns_that_invite_slow_code_are_quick() {
-    let size = 1 << 20;
+    let size = 1 << 18;
     for (name, text) in [
         ("a.csv", format!("a,b\n{}", "\"x\n".repeat(size / 3))),
         ("a.csv", format!("a,b\n{}", "\"a\"b".repeat(size / 4))),

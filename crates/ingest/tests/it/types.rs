@@ -89,7 +89,7 @@ fn misfits_become_missing_and_are_listed_with_their_lines() {
 
 #[test]
 fn the_last_row_of_a_large_file_still_decides() {
-    let body: String = (0..150_000).map(|row| format!("{row},{row},x\n")).collect();
+    let body: String = (0..15_000).map(|row| format!("{row},{row},{}\n", "some text ".repeat(9))).collect();
     for (last, kind, value) in [
         ("0.5", ColumnType::Float, json!(0.5)),
         ("007", ColumnType::String, json!("007")),
@@ -99,18 +99,18 @@ fn the_last_row_of_a_large_file_still_decides() {
         let found = Place::new("a.csv", format!("a,b,c\n{body}1,{last},x\n")).ingest();
         assert_eq!(found.column("b").dtype, kind, "{last:?}");
         assert_eq!(found.column("a").dtype, ColumnType::Integer);
-        let row = gristmill_ingest::read_rows(&found.place.output(), 150_000, 1).unwrap();
+        let row = gristmill_ingest::read_rows(&found.place.output(), 15_000, 1).unwrap();
         assert_eq!(row[0].get("b"), Some(&value), "{last:?}");
-        assert_eq!(found.column("b").unique_count, if value.is_null() { 150_000 } else { 150_001 });
+        assert_eq!(found.column("b").unique_count, if value.is_null() { 15_000 } else { 15_001 });
     }
 }
 
 #[test]
 fn a_column_that_is_empty_at_first_gets_its_type_all_the_same() {
-    let body: String = (0..100_000).map(|row| format!("{row},\n")).collect();
+    let body: String = (0..20_000).map(|row| format!("{row}{:60},\n", 'x')).collect();
     let found = csv(format!("a,late\n{body}1,2024-01-01\n"));
     assert_eq!(found.column("late").dtype, ColumnType::Date);
-    assert_eq!(found.column("late").null_count, 100_000);
+    assert_eq!(found.column("late").null_count, 20_000);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! `cfg(test)` says to clippy that the helpers are test code too.
 
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod probe;

@@ -238,7 +238,7 @@ async fn finish_after(
     retry_after: Duration,
 ) -> Result<Job, DbError> {
     let job = fence(connection, lease).await?;
-    end(connection, job.id, job.end_of_run(outcome), EndOptions { retry_after, ..EndOptions::default() }).await
+    end(connection, job.id, job.end_of_run(outcome), EndOptions { retry_after: Some(retry_after), ..EndOptions::default() }).await
 }
 
 /// Locks the job for the holder of the lease.

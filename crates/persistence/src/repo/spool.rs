@@ -26,9 +26,6 @@ impl SpoolOwners {
     pub async fn is_needed(&self, job: JobId) -> Result<bool, StoreError> {
         let mut connection = self.database.connection().await?;
         let open = jobs::table.find(job.0).filter(jobs::finished_at.is_null());
-        diesel::select(diesel::dsl::exists(open))
-            .get_result(&mut connection)
-            .await
-            .map_err(|error| DbError::from(error).into())
+        diesel::select(diesel::dsl::exists(open)).get_result(&mut connection).await.map_err(|error| DbError::from(error).into())
     }
 }

@@ -10,7 +10,7 @@ use gristmill_domain::{
 };
 use serde_json::json;
 
-use super::{JobStoreEnvironment, LEASE, append, claim, log, log_types, new_job, request, start};
+use super::{JobStoreEnvironment, LEASE, append, claim, log, log_types, new_job, request, start, submit};
 
 fn error(message: &str) -> JobError {
     JobError::new(ErrorCode::UnreadableFile, message)
@@ -102,6 +102,23 @@ pub async fn releases_without_counting_the_attempt(environment: &dyn JobStoreEnv
         ensure!(types.last().is_some_and(|last| last == "job_queued"), "{types:?}");
         let late = append(environment, claimed.lease, claimed.last_seq + 1, "late", 1).await;
         ensure!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
+    }
+    Ok(())
+}
+
+/// The case of this name.
+///
+/// # Errors
+/// When the store does otherwise.
+pub async fn a_released_job_keeps_its_place(environment: &dyn JobStoreEnvironment) -> Result<()> {
+    let owner = environment.caller().await?;
+    let store = environment.store();
+    let oldest_first = submit(environment, &owner, 3).await?;
+    let first = claim(environment).await?;
+    environment.pass(Duration::from_secs(5)).await?;
+    store.release(first.lease).await?;
+    for id in oldest_first {
+        ensure!(claim(environment).await?.job.id == id);
     }
     Ok(())
 }

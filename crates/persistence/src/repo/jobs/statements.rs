@@ -95,7 +95,7 @@ with ended as (
     update jobs set
         state = $2, result = $3, error = $4, attempt = attempt - $5,
         lease_worker = null, lease_expires_at = null,
-        run_after = case when $2 = 'queued' then now() + $6 * interval '1 millisecond' else run_after end,
+        run_after = coalesce(now() + $6 * interval '1 millisecond', run_after),
         finished_at = case when $2 = 'queued' then null else now() end,
         event_seq = event_seq + 1
     where job_id = $1
@@ -202,8 +202,8 @@ pub(super) fn start<'a>(id: JobId, request: &ClaimRequest<'a>) -> Statement<'a> 
 /// What [`end`] needs to know besides the end itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct EndOptions {
-    /// How long a job that is queued again is left alone.
-    pub(super) retry_after: Duration,
+    /// How long a job that is queued again is left alone. None: it keeps its place in the queue.
+    pub(super) retry_after: Option<Duration>,
     /// Attempts to take back: 1 when the run does not count.
     pub(super) attempts_returned: i32,
 }
@@ -215,7 +215,7 @@ pub(super) fn end<'a>(id: JobId, end: RunEnd, options: EndOptions) -> Statement<
         .bind::<Nullable<Json>, _>(end.result)
         .bind::<Nullable<Json>, _>(end.error.map(|error| json!(error)))
         .bind::<Integer, _>(options.attempts_returned)
-        .bind::<BigInt, _>(milliseconds(options.retry_after))
+        .bind::<Nullable<BigInt>, _>(options.retry_after.map(milliseconds))
         .bind::<Text, _>(end.event.event_type)
         .bind::<Json, _>(end.event.data)
         .bind::<Text, _>(Channel::JobChanged.as_str())

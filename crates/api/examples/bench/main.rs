@@ -1,0 +1,52 @@
+//! Measures a release build of the server through HTTP, beside bare polars and bare DataFusion on the same file, and
+//! prints tables with the targets. `cargo xtask bench [name]` builds and runs it.
+//!
+//! Names: `startup`, `requests`, `upload`, `sql`, `paging`; all when none is given.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::as_conversions,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a program for people at a terminal, which stops at the first surprise"
+)]
+
+mod load;
+mod peers;
+mod server;
+mod table;
+mod work;
+
+use anyhow::Result;
+use table::Table;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let on = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
+    let mut table = Table::default();
+    if on("startup") {
+        work::startup(&mut table).await?;
+    }
+    if on("requests") {
+        work::requests(&mut table).await?;
+    }
+    if on("upload") || on("sql") || on("paging") {
+        let file = work::big_file()?;
+        let server = server::Server::start(None)?;
+        let user = work::user(&server).await?;
+        work::upload(&mut table, &server, &user, &file).await?;
+        if on("sql") {
+            work::sql(&mut table, &user).await?;
+            let parquet = server.parquet()?;
+            peers::datafusion(&mut table, &parquet)?;
+            peers::polars(&mut table, &file, &parquet)?;
+        }
+        if on("paging") {
+            work::paging(&mut table, &user).await?;
+        }
+    }
+    table.print();
+    Ok(())
+}
