@@ -1,5 +1,6 @@
 //! Repositories against a real PostgreSQL.
 
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod identity;
