@@ -29,10 +29,11 @@ pub(crate) struct FirstWalk {
     seen: u64,
     min: f64,
     max: f64,
-    /// Wanted ranks in ascending order, and the values found there.
+    /// Wanted ranks, and the values found there.
     ranks: [u64; 6],
     found: [f64; 6],
-    filled: usize,
+    /// The smallest rank that was not reached yet.
+    next_rank: u64,
     sum: Sum,
     scale: f64,
 }
@@ -53,9 +54,10 @@ impl FirstWalk {
             seen: 0,
             min: 0.0,
             max: 0.0,
+            // Of two numbers, the quartiles lie between the same ranks as the median: they do not ascend.
             ranks: [a, b, c, d, e, f],
             found: [0.0; 6],
-            filled: 0,
+            next_rank: a,
             sum: Sum::default(),
             scale,
         }
@@ -67,14 +69,17 @@ impl FirstWalk {
             self.min = value;
         }
         self.max = value;
+        let before = self.seen;
         self.seen += count;
-        while let Some(rank) = self.ranks.get(self.filled)
-            && *rank < self.seen
-        {
-            if let Some(found) = self.found.get_mut(self.filled) {
-                *found = value;
+        if self.seen > self.next_rank {
+            self.next_rank = u64::MAX;
+            for (rank, found) in self.ranks.iter().zip(&mut self.found) {
+                if *rank >= self.seen {
+                    self.next_rank = self.next_rank.min(*rank);
+                } else if *rank >= before {
+                    *found = value;
+                }
             }
-            self.filled += 1;
         }
         self.sum.add(value / self.scale * num::float(count));
     }
@@ -232,6 +237,20 @@ mod tests {
         assert!((found.std_dev - 2.138_089_935).abs() < 1e-9);
         assert!((found.skewness - 0.537_1).abs() < 1e-3, "{}", found.skewness);
         assert_eq!(found.outliers, 1);
+    }
+
+    #[test]
+    fn quartiles_of_few_numbers_lie_between_them() {
+        for (values, expected) in [
+            (vec![5.0], (5.0, 5.0, 5.0)),
+            (vec![0.0, 1.0], (0.25, 0.5, 0.75)),
+            (vec![0.0, 1.0, 2.0], (0.5, 1.0, 1.5)),
+            (vec![0.0, 1.0, 2.0, 3.0], (0.75, 1.5, 2.25)),
+            (vec![0.0, 0.0, 0.0, 8.0, 8.0], (0.0, 0.0, 8.0)),
+        ] {
+            let found = stats(&values);
+            assert_eq!((found.q1, found.median, found.q3), expected, "{values:?}");
+        }
     }
 
     #[test]
