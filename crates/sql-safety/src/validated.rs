@@ -84,8 +84,9 @@ fn validate_here(sql: &str, policy: &SqlPolicy) -> Gate<ValidatedSql> {
 
 /// Stack for parsing, bytes. Address space; only what is touched takes memory.
 ///
-/// The parser recurses, and how much stack it needs between two of its own checks of the depth is not for us to bound: a
-/// debug build overflows 2 MiB at ten subqueries in FROM. At [`crate::limits::NESTING_DEPTH_MAX`] it needs less than half of this.
+/// The parser recurses, and how much stack it takes between two of its own checks is not for us to bound: in a debug build
+/// about 100 KiB a level, so that ten subqueries in FROM overflow 2 MiB. [`crate::limits::NESTING_DEPTH_MAX`] levels take
+/// a fifth of this.
 const STACK_BYTES: usize = 32 * 1024 * 1024;
 
 /// Runs the check on a thread that the parser cannot overflow. A panic of the parser ends there, too.
