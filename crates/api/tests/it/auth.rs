@@ -160,7 +160,7 @@ async fn logout_on_one_server_is_noticed_by_another() {
     let app = TestApp::start().await;
     let second = app.second_server(&[]).await;
     let ada = client(&app, &register(&app, "ada@example.org").await);
-    let elsewhere = Client { base: format!("http://{}", second.address()), ..ada.clone() };
+    let elsewhere = Client::new(&format!("http://{}", second.address()), ada.token.as_deref());
     elsewhere.get("/api/projects").await.expect(200);
     ada.send(ada.request(Method::POST, "/api/auth/logout")).await.expect(204);
     crate::support::eventually("the end of the session on the other server", async || {

@@ -9,21 +9,21 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 /// A server for one test. Stops when dropped; its database goes unless the test failed.
-pub struct TestApp {
-    pub server: RunningServer,
-    pub database: TestDatabase,
-    pub data_dir: tempfile::TempDir,
+pub(crate) struct TestApp {
+    pub(crate) server: RunningServer,
+    pub(crate) database: TestDatabase,
+    pub(crate) data_dir: tempfile::TempDir,
     http: reqwest::Client,
 }
 
 impl TestApp {
     /// A server with the defaults, but for cheap password hashes.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     /// A server with further variables.
-    pub async fn start_with(variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(variables: &[(&str, &str)]) -> Self {
         let database = TestDatabase::create().await.expect("a test database");
         let data_dir = tempfile::tempdir().expect("a temporary directory");
         let server = Self::serve(&database, &data_dir, variables).await;
@@ -31,7 +31,7 @@ impl TestApp {
     }
 
     /// Another server over the same database and files, as a second process would be.
-    pub async fn second_server(&self, variables: &[(&str, &str)]) -> RunningServer {
+    pub(crate) async fn second_server(&self, variables: &[(&str, &str)]) -> RunningServer {
         Self::serve(&self.database, &self.data_dir, variables).await
     }
 
@@ -55,22 +55,22 @@ impl TestApp {
     }
 
     /// The base URL.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.server.address())
     }
 
     /// A client that is nobody.
-    pub fn anonymous(&self) -> Client {
+    pub(crate) fn anonymous(&self) -> Client {
         Client { base: self.url(), token: None, http: self.http.clone() }
     }
 
     /// A client with a bearer token.
-    pub fn with_token(&self, token: &str) -> Client {
+    pub(crate) fn with_token(&self, token: &str) -> Client {
         Client { token: Some(token.to_owned()), ..self.anonymous() }
     }
 
     /// Registers a user and returns its client.
-    pub async fn user(&self, name: &str) -> Client {
+    pub(crate) async fn user(&self, name: &str) -> Client {
         let body = json!({ "email": format!("{name}@example.org"), "password": "correct horse", "name": name });
         let answer = self.anonymous().post("/api/auth/register", &body).await.expect(201);
         self.with_token(answer["accessToken"].as_str().expect("an access token"))
@@ -83,25 +83,25 @@ fn http_client() -> reqwest::Client {
 
 /// Somebody who speaks HTTP.
 #[derive(Clone)]
-pub struct Client {
-    pub base: String,
-    pub token: Option<String>,
+pub(crate) struct Client {
+    pub(crate) base: String,
+    pub(crate) token: Option<String>,
     http: reqwest::Client,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
     request: String,
 }
 
 impl Answer {
     /// The JSON body, after checking the status.
     #[track_caller]
-    pub fn expect(self, status: u16) -> Value {
+    pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{} answered: {}", self.request, self.text);
         if self.text.is_empty() {
             return Value::Null;
@@ -111,7 +111,7 @@ impl Answer {
 
     /// The JSON body of a refusal, after checking status and code.
     #[track_caller]
-    pub fn refused(self, status: u16, code: &str) -> Value {
+    pub(crate) fn refused(self, status: u16, code: &str) -> Value {
         let request = self.request.clone();
         let body = self.expect(status);
         assert_eq!(body["code"], code, "{request} answered: {body}");
@@ -123,12 +123,12 @@ impl Answer {
 
 impl Client {
     /// A client for any server.
-    pub fn new(base: &str, token: Option<&str>) -> Self {
+    pub(crate) fn new(base: &str, token: Option<&str>) -> Self {
         Self { base: base.to_owned(), token: token.map(ToOwned::to_owned), http: http_client() }
     }
 
     /// A request to be refined.
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -137,7 +137,7 @@ impl Client {
     }
 
     /// Sends a request.
-    pub async fn send(&self, request: RequestBuilder) -> Answer {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
         let request = request.build().expect("a request");
         let name = format!("{} {}", request.method(), request.url().path());
         let response = self.http.execute(request).await.unwrap_or_else(|error| panic!("{name} got no answer: {error:?}"));
@@ -145,34 +145,34 @@ impl Client {
         Answer { status, headers, text: response.text().await.expect("a body"), request: name }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }
 
-    pub async fn delete(&self, path: &str) -> Answer {
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
-    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::PATCH, path).json(body)).await
     }
 
-    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::PUT, path).json(body)).await
     }
 
     /// Makes a project and returns its id.
-    pub async fn project(&self, name: &str) -> String {
+    pub(crate) async fn project(&self, name: &str) -> String {
         let body = self.post("/api/projects", &json!({ "name": name })).await.expect(201);
         body["project"]["id"].as_str().expect("an id").to_owned()
     }
 
     /// Uploads a file, `file` first and `projectId` after it, as the frontend does.
-    pub async fn upload(&self, project: Option<&str>, filename: &str, content: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) async fn upload(&self, project: Option<&str>, filename: &str, content: impl Into<Vec<u8>>) -> Answer {
         let mut form = multipart::Form::new().part("file", multipart::Part::bytes(content.into()).file_name(filename.to_owned()));
         if let Some(project) = project {
             form = form.text("projectId", project.to_owned());
@@ -181,18 +181,18 @@ impl Client {
     }
 
     /// Uploads a file that must be accepted, and returns the dataset.
-    pub async fn dataset(&self, project: &str, filename: &str, content: impl Into<Vec<u8>>) -> Value {
+    pub(crate) async fn dataset(&self, project: &str, filename: &str, content: impl Into<Vec<u8>>) -> Value {
         self.upload(Some(project), filename, content).await.expect(201)["dataset"].clone()
     }
 
     /// Runs SQL.
-    pub async fn sql(&self, project: &str, sql: &str) -> Answer {
+    pub(crate) async fn sql(&self, project: &str, sql: &str) -> Answer {
         self.post("/api/query/sql", &json!({ "projectId": project, "sql": sql })).await
     }
 }
 
 /// Waits until `condition` gives a value; fails after ten seconds.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
     loop {
         if let Some(value) = condition().await {
@@ -204,7 +204,7 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condit
 }
 
 /// The files in the store and in the spool: what a failed request must not leave behind.
-pub fn files_below(data_dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+pub(crate) fn files_below(data_dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![data_dir.join("store"), data_dir.join("spool")];
     while let Some(directory) = open.pop() {
