@@ -63,15 +63,14 @@ pub(crate) struct Programs {
 
 /// Builds the server and one example of its package.
 ///
-/// Always with an example: that turns on the features of the dev-dependencies, as the tests do, so that both share
-/// every built crate. Without it cargo builds most of the tree a second time.
+/// Always the whole workspace with an example: that turns on the features of all dev-dependencies, as the tests do,
+/// so that both share every built crate. Otherwise cargo builds most of the tree a second time.
 pub(crate) fn build(profile: Profile, example: &str) -> Result<Programs> {
     run(cargo().args([
         "build",
         "--profile",
         profile.name(),
-        "--package",
-        "gristmill-api",
+        "--workspace",
         "--bin",
         "gristmill",
         "--example",

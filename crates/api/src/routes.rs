@@ -1,6 +1,8 @@
 //! Every route, one file a resource. What is not registered here through `service` is not served and not in the
 //! OpenAPI document: both come from the same functions.
 
+#![expect(unreachable_pub, reason = "actix repeats the `pub` of a handler inside of a function")]
+
 pub mod auth;
 pub mod datasets;
 pub mod health;

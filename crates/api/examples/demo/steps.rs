@@ -13,7 +13,7 @@ const PENGUINS: &[u8] = include_bytes!("../../../../data/penguins/penguins.csv")
 const ORDERS: u64 = 250_000;
 
 /// Runs every step and returns where to go on from.
-pub async fn run(client: &mut Client) -> Result<Vec<String>> {
+pub(crate) async fn run(client: &mut Client) -> Result<Vec<String>> {
     println!("Gristmill at {}", client.base());
     let email = format!("demo-{:08x}@example.org", std::process::id());
     let account = json!({ "email": email, "password": "grind the demo", "name": "Demo" });

@@ -41,7 +41,7 @@ async fn what_people_write_runs() {
     let (ada, project) = with_sales(&app).await;
     for (sql, expected) in [
         ("select count(*) filter (where amount > 2) as n from sales", json!([{ "n": 1 }])),
-        ("select round(avg(amount)::numeric, 2) as m from sales", json!([{ "m": "1.88" }])),
+        ("select round(avg(amount)::numeric, 2) as m from sales", json!([{ "m": 1.88 }])),
         ("select manager, sum(amount) as s from sales join regions on \"Region\" = name group by 1 order by 1", json!([{ "manager": "Ann", "s": 3.75 }, { "manager": "Bob", "s": null }])),
         ("select 1 as n union all select 2 order by 1", json!([{ "n": 1 }, { "n": 2 }])),
         ("with t as (select id from sales) select max(id) as m from t", json!([{ "m": 3 }])),
