@@ -16,7 +16,11 @@ const POLARS: &str = "polars==2.1.0";
 pub(crate) fn datafusion(table: &mut Table, parquet: &Path) -> Result<()> {
     let program = std::env::current_exe()?.with_file_name("bench_sql");
     for (name, sql, _) in KINDS {
-        let output = Command::new(&program).arg(parquet).arg(sql).output().context("cargo build --release -p gristmill-query --example bench_sql")?;
+        let output = Command::new(&program)
+            .arg(parquet)
+            .arg(sql)
+            .output()
+            .context("cargo build --release -p gristmill-query --example bench_sql")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         for line in String::from_utf8(output.stdout)?.lines() {
             if let Some((who, ms)) = line.split_once('\t') {
@@ -33,7 +37,8 @@ pub(crate) fn polars(table: &mut Table, csv: &Path, parquet: &Path) -> Result<()
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for line in String::from_utf8(output.stdout)?.lines() {
         let mut parts = line.split('\t');
-        let (work, value, unit) = (parts.next().context("work")?, parts.next().context("a number")?, parts.next().context("a unit")?);
+        let (work, value, unit) =
+            (parts.next().context("work")?, parts.next().context("a number")?, parts.next().context("a unit")?);
         table.add(work, value.parse()?, unit, None);
     }
     Ok(())

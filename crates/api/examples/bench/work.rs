@@ -115,7 +115,10 @@ pub(crate) fn big_file() -> Result<PathBuf> {
     let path = std::env::temp_dir().join("gristmill-bench-928k.csv");
     if !path.exists() {
         let program = std::env::current_exe()?.with_file_name("generate_csv");
-        let status = std::process::Command::new(program).arg(&path).status().context("cargo build --release -p gristmill-ingest --example generate_csv")?;
+        let status = std::process::Command::new(program)
+            .arg(&path)
+            .status()
+            .context("cargo build --release -p gristmill-ingest --example generate_csv")?;
         ensure!(status.success(), "the file could not be generated");
     }
     Ok(path)

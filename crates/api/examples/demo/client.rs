@@ -101,7 +101,9 @@ pub(crate) fn print_rows(result: &Value) {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Null => "·".into(),
-        Value::Number(number) => number.as_f64().filter(|n| n.fract() != 0.0).map_or_else(|| number.to_string(), |n| format!("{n:.2}")),
+        Value::Number(number) => {
+            number.as_f64().filter(|n| n.fract() != 0.0).map_or_else(|| number.to_string(), |n| format!("{n:.2}"))
+        }
         other => other.to_string(),
     };
     let rows: Vec<Vec<String>> =

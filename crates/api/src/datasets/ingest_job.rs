@@ -253,4 +253,3 @@ pub(super) fn limits(state: &AppState) -> IngestLimits {
     let defaults = IngestLimits::default();
     IngestLimits { threads: threads.unwrap_or(defaults.threads), ..defaults }
 }
-

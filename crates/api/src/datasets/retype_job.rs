@@ -159,7 +159,13 @@ impl JobHandler for RetypeHandler {
 }
 
 impl RetypeHandler {
-    async fn store(&self, context: &JobContext, payload: &Payload, files: &DatasetFiles, converted: IngestedDataset) -> JobVerdict {
+    async fn store(
+        &self,
+        context: &JobContext,
+        payload: &Payload,
+        files: &DatasetFiles,
+        converted: IngestedDataset,
+    ) -> JobVerdict {
         let chosen = serde_json::to_value(&payload.chosen).unwrap_or_default();
         let replace = DatasetReplace {
             version: payload.version,

@@ -131,9 +131,7 @@ pub(super) fn stop_of_io(error: &std::io::Error) -> Stop {
 pub(super) fn not_stored(context: &JobContext, error: StoreError) -> JobVerdict {
     match error {
         StoreError::LeaseLost => JobVerdict::Stopped,
-        StoreError::NotFound => {
-            failed(JobError::new(ErrorCode::ProjectNotFound, "The project or dataset was deleted meanwhile"))
-        }
+        StoreError::NotFound => failed(JobError::new(ErrorCode::ProjectNotFound, "The project or dataset was deleted meanwhile")),
         StoreError::Conflict(_) => failed(JobError::new(ErrorCode::Conflict, "The dataset changed meanwhile; try again")),
         StoreError::Unavailable(_) | StoreError::Defect(_) => {
             tracing::warn!(job.id = %context.job().id, error.cause = crate::error::chain(&error), "a dataset could not be stored");

@@ -169,10 +169,7 @@ pub async fn reset_password(
     responses((status = 200, description = "The address is verified", body = MessageView))
 )]
 #[post("/auth/verify-email")]
-pub async fn verify_email(
-    state: web::Data<AppState>,
-    ValidJson(body): ValidJson<VerifyEmail>,
-) -> ApiResult<Json<MessageView>> {
+pub async fn verify_email(state: web::Data<AppState>, ValidJson(body): ValidJson<VerifyEmail>) -> ApiResult<Json<MessageView>> {
     state.identity.accounts.verify_email(&body.token).await?;
     Ok(Json(MessageView::new("The e-mail is verified")))
 }

@@ -86,9 +86,9 @@ async fn read_parts(form: &mut Form, spool: &Spool, bytes_max: u64) -> ApiResult
                 let text = read_text(&mut field).await?;
                 let text = text.trim();
                 if !text.is_empty() {
-                    project_id = Some(text.parse().map_err(|error: gristmill_domain::InvalidId| {
-                        bad_field("projectId", &error.to_string())
-                    })?);
+                    project_id = Some(
+                        text.parse().map_err(|error: gristmill_domain::InvalidId| bad_field("projectId", &error.to_string()))?,
+                    );
                 }
             }
             // Unknown fields are ignored, as everywhere; but a file under another name is a mistake.
@@ -198,10 +198,11 @@ fn broken_form(error: MultipartError) -> ApiError {
 pub(crate) fn io_error(error: std::io::Error) -> ApiError {
     use std::io::ErrorKind;
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            ApiError::new(ErrorCode::DiskFull, "The server has no disk space left for this file; try again later or ask the operator")
-                .caused_by(error)
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => ApiError::new(
+            ErrorCode::DiskFull,
+            "The server has no disk space left for this file; try again later or ask the operator",
+        )
+        .caused_by(error),
         _ => ApiError::internal(error),
     }
 }

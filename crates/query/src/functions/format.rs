@@ -52,7 +52,12 @@ fn position_and_width(spec: &str, next: &mut usize) -> Result<(usize, i64)> {
     let (index, width) = match spec.split_once('$') {
         Some((position, width)) => {
             let position: usize = position.parse().map_err(|_| wrong())?;
-            (position.checked_sub(1).ok_or_else(|| failed("format specifies argument 0, but arguments are numbered from 1"))?, width)
+            (
+                position
+                    .checked_sub(1)
+                    .ok_or_else(|| failed("format specifies argument 0, but arguments are numbered from 1"))?,
+                width,
+            )
         }
         None => (*next, spec),
     };

@@ -31,10 +31,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::pure(
         "regexp_replace",
-        &[
-            Overload::new(&[Text, Text, Text], Text, replace),
-            Overload::new(&[Text, Text, Text, Text], Text, replace),
-        ],
+        &[Overload::new(&[Text, Text, Text], Text, replace), Overload::new(&[Text, Text, Text, Text], Text, replace)],
     ),
     Function::pure(
         "regexp_match",
@@ -65,10 +62,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Overload::new(&[Text, Text, Int8, Int8, Text], Text, substr),
         ],
     ),
-    Function::pure(
-        "regexp_instr",
-        &[Overload::new(&[Text, Text], Int4, instr), Overload::new(&[Text, Text, Int8], Int4, instr)],
-    ),
+    Function::pure("regexp_instr", &[Overload::new(&[Text, Text], Int4, instr), Overload::new(&[Text, Text, Int8], Int4, instr)]),
 ];
 
 fn texts(_given: &[DataType]) -> DataType {
@@ -275,7 +269,8 @@ fn groups(found: &Captures<'_>) -> Vec<Option<String>> {
 }
 
 fn first_match(call: &Call<'_>) -> Result<ArrayRef> {
-    let mut row = each_match(call, Flags::default(), 2, |_, text, regex, _| Ok(regex.captures(text).map(|found| groups(&found))))?;
+    let mut row =
+        each_match(call, Flags::default(), 2, |_, text, regex, _| Ok(regex.captures(text).map(|found| groups(&found))))?;
     super::lists::build_texts(call, |index| Ok(row(index)?.flatten()))
 }
 

@@ -126,7 +126,10 @@ fn between_values(call: &Call<'_>, array: &ArrayRef, to: &DataType) -> Result<Ar
         (Some(Ty::Timestamp | Ty::TimestampTz), Some(Ty::Date)) => {
             let moments = array.as_primitive::<TimestampMicrosecondType>().clone();
             call.build_numbers::<Date32Type>(|row| {
-                Ok(moments.is_valid(row).then(|| moments.value(row).div_euclid(US_PER_DAY)).and_then(|days| i32::try_from(days).ok()))
+                Ok(moments
+                    .is_valid(row)
+                    .then(|| moments.value(row).div_euclid(US_PER_DAY))
+                    .and_then(|days| i32::try_from(days).ok()))
             })
         }
         (Some(Ty::Timestamp | Ty::TimestampTz), Some(Ty::Time)) => {
@@ -262,9 +265,8 @@ fn from_text(call: &Call<'_>, array: &ArrayRef, target: &Target) -> Result<Array
             #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "`real` has fewer digits")]
             text(row).map(|text| input::float8(text).map(|value| value as f32).ok_or_else(|| wrong(text))).transpose()
         }),
-        DataType::Float64 => call.build_numbers::<Float64Type>(|row| {
-            text(row).map(|text| input::float8(text).ok_or_else(|| wrong(text))).transpose()
-        }),
+        DataType::Float64 => call
+            .build_numbers::<Float64Type>(|row| text(row).map(|text| input::float8(text).ok_or_else(|| wrong(text))).transpose()),
         DataType::Decimal128(precision, scale) => {
             let limit = decimal::power_of_ten((*precision).into());
             call.build_numbers::<Decimal128Type>(|row| {
@@ -332,9 +334,7 @@ fn list_from_text<'a>(call: &Call<'_>, target: &Target, text: impl Fn(usize) -> 
     for row in 0..call.rows {
         call.tick(row)?;
         let elements = match text(row) {
-            Some(text) => Some(
-                array_elements(text).ok_or_else(|| failed(format!("malformed array literal: \"{text}\"")))?,
-            ),
+            Some(text) => Some(array_elements(text).ok_or_else(|| failed(format!("malformed array literal: \"{text}\"")))?),
             None => None,
         };
         valid.push(elements.is_some());

@@ -55,7 +55,9 @@ impl Steps {
         let step = match args.get(2) {
             None => Step::Number(decimal::power_of_ten(u32::try_from(scale).unwrap_or(0)).unwrap_or(1)),
             Some(ScalarValue::IntervalMonthDayNano(Some(interval))) => Step::Time(*interval),
-            Some(arg) => Step::Number(position(arg, scale).ok_or_else(|| invalid("the step of generate_series must be a number"))?),
+            Some(arg) => {
+                Step::Number(position(arg, scale).ok_or_else(|| invalid("the step of generate_series must be a number"))?)
+            }
         };
         let steps = Self { next: Some(start), end, step };
         if steps.direction() == 0 {
