@@ -276,7 +276,7 @@ fn make_date(call: &Call<'_>) -> Result<ArrayRef> {
         let (Some(year), Some(month), Some(day)) = (years.get(row), months.get(row), days.get(row)) else {
             return Ok(None);
         };
-        i32::try_from(days_of(year, month, day)?).map(Some).map_err(|_| out_of_range("date"))
+        i32::try_from(days_of(year, month, day)?).map(Some).map_err(|_error| out_of_range("date"))
     })
 }
 

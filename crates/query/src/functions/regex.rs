@@ -283,7 +283,7 @@ fn split(call: &Call<'_>) -> Result<ArrayRef> {
 
 /// The text behind the first `start - 1` characters, and how many bytes those have.
 fn from_position(text: &str, start: i64) -> Result<(usize, &str)> {
-    let skip = usize::try_from(start - 1).map_err(|_| failed(format!("invalid value for parameter \"start\": {start}")))?;
+    let skip = usize::try_from(start - 1).map_err(|_error| failed(format!("invalid value for parameter \"start\": {start}")))?;
     let at = text.char_indices().nth(skip).map_or(text.len(), |(at, _)| at);
     Ok((at, text.get(at..).unwrap_or_default()))
 }

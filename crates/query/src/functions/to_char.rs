@@ -135,7 +135,7 @@ fn to_date(call: &Call<'_>) -> Result<ArrayRef> {
     call.build_numbers::<Date32Type>(|row| {
         let (Some(text), Some(template)) = (texts.get(row), templates.get(row)) else { return Ok(None) };
         let us = reading::read(text, template)?;
-        i32::try_from(us.div_euclid(US_PER_DAY)).map(Some).map_err(|_| failed("date out of range"))
+        i32::try_from(us.div_euclid(US_PER_DAY)).map(Some).map_err(|_error| failed("date out of range"))
     })
 }
 

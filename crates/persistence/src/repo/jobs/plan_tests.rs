@@ -120,12 +120,13 @@ impl Populated {
         Q: QueryFragment<Pg> + Send,
     {
         let mut connection = self.database.connection().await.unwrap();
-        assert_plan(name, indexes, Explained(query).load(&mut connection).await.unwrap());
+        let lines: Vec<String> = Explained(query).load(&mut connection).await.unwrap();
+        assert_plan(name, indexes, &lines);
     }
 }
 
 /// Fails unless the plan uses the indexes and reads no table from end to end.
-fn assert_plan(name: &str, indexes: &[&str], lines: Vec<String>) {
+fn assert_plan(name: &str, indexes: &[&str], lines: &[String]) {
     let plan = lines.join("\n");
     for index in indexes {
         assert!(plan.contains(index), "{name} does not use {index}:\n{plan}");

@@ -163,10 +163,10 @@ fn int_out_of_range(to: &DataType) -> DataFusionError {
 fn ints(call: &Call<'_>, to: &DataType, mut value: impl FnMut(usize) -> Result<Option<i64>>) -> Result<ArrayRef> {
     match to {
         DataType::Int16 => call.build_numbers::<Int16Type>(|row| {
-            value(row)?.map(|value| i16::try_from(value).map_err(|_| int_out_of_range(to))).transpose()
+            value(row)?.map(|value| i16::try_from(value).map_err(|_error| int_out_of_range(to))).transpose()
         }),
         DataType::Int32 => call.build_numbers::<Int32Type>(|row| {
-            value(row)?.map(|value| i32::try_from(value).map_err(|_| int_out_of_range(to))).transpose()
+            value(row)?.map(|value| i32::try_from(value).map_err(|_error| int_out_of_range(to))).transpose()
         }),
         _ => call.build_numbers::<Int64Type>(value),
     }
@@ -298,7 +298,7 @@ fn text_to_text<'a>(call: &Call<'_>, target: &Target, text: impl Fn(usize) -> Op
         let Some(text) = text(row) else { return Ok(None) };
         if *target == Target::Uuid {
             let id = uuid::Uuid::try_parse(text.trim())
-                .map_err(|_| failed(format!("invalid input syntax for type uuid: \"{text}\"")))?;
+                .map_err(|_error| failed(format!("invalid input syntax for type uuid: \"{text}\"")))?;
             out.push_str(&id.to_string());
         } else {
             out.push_str(text);

@@ -113,10 +113,10 @@ fn position(arg: &ScalarValue, scale: i8) -> Option<i128> {
 
 /// Values as a column.
 pub(super) fn array(values: &[i128], element: &DataType) -> Result<ArrayRef> {
-    let narrow = || values.iter().map(|value| i64::try_from(*value).map_err(|_| failed("bigint out of range")));
+    let narrow = || values.iter().map(|value| i64::try_from(*value).map_err(|_error| failed("bigint out of range")));
     Ok(match element {
         DataType::Int32 => {
-            let values = values.iter().map(|value| i32::try_from(*value).map_err(|_| failed("integer out of range")));
+            let values = values.iter().map(|value| i32::try_from(*value).map_err(|_error| failed("integer out of range")));
             Arc::new(Int32Array::from(values.collect::<Result<Vec<_>>>()?))
         }
         DataType::Int64 => Arc::new(Int64Array::from(narrow().collect::<Result<Vec<_>>>()?)),

@@ -145,7 +145,7 @@ pub(super) fn write(out: &mut String, number: &str, template: &str) -> Result<()
     };
     let places = digits(&parsed.fraction);
     let shift = parsed.shift.saturating_sub(1);
-    let target = i8::try_from(places + shift).map_err(|_| failed("too many decimal places in the template"))?;
+    let target = i8::try_from(places + shift).map_err(|_error| failed("too many decimal places in the template"))?;
     let rounded = decimal::rescale(value, scale, target).ok_or_else(decimal::overflow)?;
     let text = rounded.unsigned_abs().to_string();
     let text = format!("{text:0>width$}", width = places + 1);
