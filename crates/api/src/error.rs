@@ -135,7 +135,6 @@ impl ApiError {
     }
 
     /// The failure of a store call, where what may be missing is named by `missing`.
-    #[must_use]
     pub fn store(missing: ErrorCode) -> impl Fn(StoreError) -> Self {
         move |error| match error {
             StoreError::NotFound => Self::new(missing, missing_text(missing)),

@@ -46,7 +46,6 @@ async fn unknown_route(request: HttpRequest) -> ApiResult<HttpResponse> {
     outside_api().await
 }
 
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 async fn outside_api() -> ApiResult<HttpResponse> {
     Err(ApiError::new(ErrorCode::NotFound, "Not Found"))
 }

@@ -232,6 +232,7 @@ fn take_over(spool: &std::path::Path, files: &DatasetFiles) -> Result<PathBuf, S
     Ok(original)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn stop_of(error: IngestError) -> Stop {
     if matches!(error, IngestError::Cancelled) {
         return Stop::Cancelled;

@@ -188,6 +188,7 @@ impl RetypeHandler {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn stop_of(error: RetypeError) -> Stop {
     if matches!(error, RetypeError::Ingest(IngestError::Cancelled)) {
         return Stop::Cancelled;

@@ -206,7 +206,6 @@ pub async fn find_verification_status(
 /// Starts sign-in with Google.
 #[utoipa::path(tag = "auth", security(()), responses((status = 200, description = "Where to send the browser", body = Object)))]
 #[get("/auth/google")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn start_google() -> ApiResult<HttpResponse> {
     Err(google_missing())
 }
@@ -219,7 +218,6 @@ pub async fn start_google() -> ApiResult<HttpResponse> {
     responses((status = 200, description = "The account with its tokens", body = AuthView))
 )]
 #[post("/auth/google/callback")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn finish_google(ValidJson(_body): ValidJson<GoogleCallback>) -> ApiResult<HttpResponse> {
     Err(google_missing())
 }

@@ -182,6 +182,7 @@ fn bad_field(path: &str, message: &str) -> ApiError {
     ApiError::field(ErrorShape::Flatten, path, message)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn broken_form(error: MultipartError) -> ApiError {
     let message = match &error {
         MultipartError::ContentTypeMissing

@@ -241,7 +241,7 @@ fn customers() -> Table {
                 Values::Float(
                     (0..rows)
                         .map(|_| {
-                            let score = (random.below(20_001) as f64 - 10_000.0) / 64.0;
+                            let score = (real(random.below(20_001)) - 10_000.0) / 64.0;
                             random.or_null(10, score)
                         })
                         .collect(),
@@ -292,7 +292,7 @@ fn orders() -> Table {
                 Values::Float(
                     (0..rows)
                         .map(|_| {
-                            let amount = random.below(100_000) as f64 / 100.0 - 50.0;
+                            let amount = real(random.below(100_000)) / 100.0 - 50.0;
                             random.or_null(30, amount)
                         })
                         .collect(),
@@ -350,7 +350,7 @@ fn events() -> Table {
                 Values::Float(
                     (0..rows)
                         .map(|_| {
-                            let value = random.below(1000) as f64 / 8.0;
+                            let value = real(random.below(1000)) / 8.0;
                             random.or_null(6, value)
                         })
                         .collect(),
@@ -391,7 +391,7 @@ fn measures() -> Table {
                 4 => -2.5,
                 5 => 1e-9,
                 6 => 123_456_789.123_456,
-                _ => (random.below(40_001) as f64 - 20_000.0) / 128.0,
+                _ => (real(random.below(40_001)) - 20_000.0) / 128.0,
             };
             random.or_null(11, value)
         })
@@ -411,4 +411,9 @@ fn measures() -> Table {
 /// The tables.
 pub(crate) fn tables() -> Vec<Table> {
     vec![customers(), orders(), events(), measures()]
+}
+
+/// A small whole number as a float.
+fn real(number: u64) -> f64 {
+    f64::from(u32::try_from(number).unwrap())
 }

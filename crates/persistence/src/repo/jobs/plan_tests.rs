@@ -111,7 +111,8 @@ impl Populated {
         self.client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let lines = self.client.query(&format!("explain execute checked ({values})"), &[]).await.unwrap();
         self.client.batch_execute("deallocate checked").await.unwrap();
-        assert_plan(name, indexes, lines.iter().map(|row| row.get(0)).collect());
+        let lines: Vec<String> = lines.iter().map(|row| row.get(0)).collect();
+        assert_plan(name, indexes, &lines);
     }
 
     /// The same for a query that Diesel builds.

@@ -159,7 +159,7 @@ fn array(text: &str, type_name: &str) -> String {
     let mut elements = Vec::new();
     let mut current = String::new();
     let (mut in_quotes, mut was_quoted) = (false, false);
-    let inner = &text[1..text.len() - 1];
+    let inner = text.get(1..text.len() - 1).unwrap();
     let mut characters = inner.chars();
     let mut finish = |current: &mut String, was_quoted: &mut bool| {
         let raw = std::mem::take(current);
