@@ -24,3 +24,5 @@ mod support;
 mod tenancy;
 #[cfg(test)]
 mod transport;
+#[cfg(test)]
+mod uploads;
