@@ -184,9 +184,8 @@ impl Walker<'_> {
 
     fn unary(&mut self, op: UnaryOperator, operand: &mut Expr) -> Gate<()> {
         match op {
-            UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not => self.expr(operand),
-            UnaryOperator::BitwiseNot
-            | UnaryOperator::AtDashAt
+            UnaryOperator::Plus | UnaryOperator::Minus | UnaryOperator::Not | UnaryOperator::BitwiseNot => self.expr(operand),
+            UnaryOperator::AtDashAt
             | UnaryOperator::BangNot
             | UnaryOperator::DoubleAt
             | UnaryOperator::Hash
@@ -363,6 +362,8 @@ fn check_operator(op: &BinaryOperator, operand: &Expr) -> Gate<()> {
         | BinaryOperator::PGILikeMatch
         | BinaryOperator::PGNotLikeMatch
         | BinaryOperator::PGNotILikeMatch
+        | BinaryOperator::PGStartsWith
+        | BinaryOperator::PGOverlap
         | BinaryOperator::AtArrow
         | BinaryOperator::ArrowAt => Ok(()),
         other => refuse(RefusalKind::construct(format!("the operator {other}")), operand.span()),
