@@ -3,6 +3,7 @@
 
 mod adopted;
 mod aggregates;
+mod alive;
 mod arithmetic;
 mod call;
 mod cast;
@@ -15,6 +16,7 @@ mod lists;
 mod math;
 pub(crate) mod output;
 mod parts;
+mod quantified;
 mod regex;
 mod series;
 mod strings;
@@ -38,7 +40,9 @@ use datafusion::{
 
 pub(crate) use self::{
     aggregates::{aggregate, plan_aggregate, plan_window, window},
+    alive::ALIVE,
     call::Call,
+    dates::extract_name,
     series::table,
     types::Ty,
 };
@@ -98,10 +102,12 @@ impl Function {
 
 static OWN: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
     [
+        alive::FUNCTIONS,
         arithmetic::FUNCTIONS,
         dates::FUNCTIONS,
         lists::FUNCTIONS,
         math::FUNCTIONS,
+        quantified::FUNCTIONS,
         regex::FUNCTIONS,
         series::FUNCTIONS,
         strings::FUNCTIONS,

@@ -11,8 +11,10 @@ macro_rules! put {
     }};
 }
 
+mod bags;
 mod cache;
 mod civil;
+mod common_types;
 mod complexity;
 mod config;
 mod engine;
@@ -28,6 +30,7 @@ mod rewrite;
 mod runtime;
 mod scope;
 mod session;
+mod subqueries;
 mod table;
 
 pub use cache::{CacheKey, ResultCache};

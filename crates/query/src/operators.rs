@@ -94,7 +94,11 @@ impl ExprPlanner for Operators {
     }
 
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
-        self.named("$extract", args)
+        let field = match args.first() {
+            Some(Expr::Literal(ScalarValue::Utf8(Some(field)), _)) => Some(field.as_str()),
+            _ => None,
+        };
+        self.named(functions::extract_name(field), args)
     }
 
     fn plan_position(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
@@ -219,10 +223,19 @@ impl Operators {
             BinaryOperator::PGNotLikeMatch => like(left, right, true, false),
             BinaryOperator::PGNotILikeMatch => like(left, right, true, true),
             BinaryOperator::PGStartsWith => self.function("starts_with", vec![left, right])?,
+            BinaryOperator::PGOverlap => self.overlap(Operand::new(left, schema)?, Operand::new(right, schema)?, &op)?,
             BinaryOperator::PGBitwiseXor => binary(left, Operator::BitwiseXor, right),
             op => return Ok(PlannerResult::Original(RawBinaryExpr { op, left, right })),
         };
         Ok(PlannerResult::Planned(planned))
+    }
+
+    /// `&&` on arrays.
+    fn overlap(&self, left: Operand, right: Operand, op: &BinaryOperator) -> Result<Expr> {
+        if left.is_list() && right.is_list() {
+            return self.function("array_has_any", vec![left.expr, right.expr]);
+        }
+        Err(no_operator(&left.data_type, op, &right.data_type))
     }
 
     /// `||` on texts, on a text and anything, and on arrays.

@@ -22,9 +22,11 @@ use datafusion::{
 };
 
 use crate::{
+    bags, common_types,
     error::{SqlError, missing_column},
     functions, operators, rewrite,
     scope::QueryScope,
+    subqueries,
     table::ParquetTable,
 };
 
@@ -61,7 +63,11 @@ impl<'a> Names<'a> {
         for _ in 0..SPELLINGS_MAX {
             self.scope.check()?;
             let error = match self.plan_once(statement.clone()) {
-                Ok(plan) => return LogicalPlanBuilder::from(plan).limit(0, Some(rows_max))?.build(),
+                Ok(plan) => {
+                    let plan = subqueries::qualify_outputs(bags::count_duplicates(plan)?)?;
+                    let plan = common_types::prefer_floats(plan, self.scope)?;
+                    return LogicalPlanBuilder::from(plan).limit(0, Some(rows_max))?.build();
+                }
                 Err(error) => error,
             };
             let respelled =

@@ -3,9 +3,11 @@
 mod build;
 mod expressions;
 mod names;
+mod quantified;
 mod relations;
 mod spelling;
 mod type_names;
+mod using;
 
 use std::ops::ControlFlow;
 
@@ -45,11 +47,13 @@ impl VisitorMut for Rewriter {
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         // Before the expressions are rewritten: a column is named after what was typed.
         names::name_columns(select);
+        using::qualify(select);
         ControlFlow::Continue(())
     }
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<Self::Break> {
         expressions::type_select_literals(select);
+        quantified::count_in_select_list(select);
         ControlFlow::Continue(())
     }
 

@@ -16,13 +16,13 @@ use datafusion::{
         object_store::ObjectStoreRegistry,
         runtime_env::RuntimeEnv,
     },
-    logical_expr::LogicalPlan,
+    logical_expr::{Expr, LogicalPlan, expr::ScalarFunction},
     optimizer::{Optimizer, OptimizerConfig, OptimizerRule},
 };
 use object_store::{ObjectStore, memory::InMemory};
 use url::Url;
 
-use crate::{config::EngineConfig, scope::QueryScope};
+use crate::{config::EngineConfig, error::invalid, functions, scope::QueryScope};
 pub(crate) use spill::SpillDirectory;
 
 /// How a plan runs.
@@ -44,7 +44,14 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(config: &EngineConfig) -> Result<Self> {
-        let state = |threads: usize| SessionStateBuilder::new().with_config(session_config(threads)).build();
+        // `distinct on` becomes `first_value`, which the optimiser looks up here.
+        let first_value = datafusion::functions_aggregate::first_last::first_value_udaf();
+        let state = |threads: usize| {
+            SessionStateBuilder::new()
+                .with_config(session_config(threads))
+                .with_aggregate_functions(vec![first_value.clone()])
+                .build()
+        };
         Ok(Self {
             parallel: state(config.threads.max(1)),
             in_order: state(1),
@@ -110,7 +117,19 @@ pub(crate) fn optimize(state: &SessionState, plan: LogicalPlan, scope: &Arc<Quer
     scope.check()?;
     let checkpoint: Rule = Arc::new(Checkpoint { scope: scope.clone() });
     let rules = state.optimizers().iter().flat_map(|rule| [checkpoint.clone(), rule.clone()]).collect();
-    Optimizer::with_rules(rules).optimize(analyzed, state, |_, _| {})
+    let optimized = Optimizer::with_rules(rules).optimize(analyzed, state, |_, _| {})?;
+    Ok(optimized.transform_up_with_subqueries(|plan| stoppable(plan, scope))?.data)
+}
+
+/// A join with a condition that hardly any pair meets can compare for hours before it has a row to hand on, and is
+/// dropped only where it hands on one. So its condition looks at the deadline, too.
+fn stoppable(plan: LogicalPlan, scope: &Arc<QueryScope>) -> Result<Transformed<LogicalPlan>> {
+    let LogicalPlan::Join(mut join) = plan else { return Ok(Transformed::no(plan)) };
+    let Some(condition) = join.filter.take() else { return Ok(Transformed::no(LogicalPlan::Join(join))) };
+    let alive = functions::scalar(functions::ALIVE, scope).ok_or_else(|| invalid("function does not exist"))?;
+    let alive = Expr::ScalarFunction(ScalarFunction::new_udf(alive, vec![]));
+    join.filter = Some(alive.and(condition));
+    Ok(Transformed::yes(LogicalPlan::Join(join)))
 }
 
 /// Whether a plan hands on the rows of one file as they come: then it runs on one thread, and `select … limit 20` gives

@@ -83,6 +83,10 @@ fn arrow(error: &ArrowError) -> Option<QueryError> {
         ArrowError::DivideByZero => Some(failed("division by zero")),
         ArrowError::ArithmeticOverflow(text) => Some(failed(overflow(text))),
         ArrowError::OffsetOverflowError(_) => Some(too_large()),
+        // The limit of a query's spilled bytes comes out as a failure to write.
+        ArrowError::IoError(text, _) if text.contains("spilling process") => Some(exhausted(text)),
+        // What is spilled comes and goes through Arrow's files.
+        ArrowError::IoError(text, _) if text.contains("disk space during the spilling") => Some(exhausted(text)),
         ArrowError::CastError(text) | ArrowError::ParseError(text) => Some(failed(cast(text))),
         ArrowError::ComputeError(text) if text.contains("verflow") => Some(failed(overflow(text))),
         ArrowError::InvalidArgumentError(text) if text.contains("too large to store") => Some(failed("numeric field overflow")),
@@ -196,6 +200,10 @@ fn plan(text: &str) -> Option<QueryError> {
     if let Some(name) = text.strip_prefix("There is no window function named ") {
         return Some(invalid(format!("window function {name} does not exist")));
     }
+    if text.contains("Cannot create filter with non-boolean predicate") {
+        let given = text.rsplit_once("returning ").map_or("unknown", |(_, printed)| shown_type(printed));
+        return Some(invalid(format!("argument of WHERE must be type boolean, not type {given}")));
+    }
     if text.contains("Failed to coerce arguments") || text.contains("No function matches") {
         return Some(no_such_signature(text));
     }
@@ -206,11 +214,9 @@ fn plan_fragments(text: &str) -> Option<QueryError> {
     const FRAGMENTS: &[(&str, &str)] = &[
         ("Aggregate functions are not allowed in the WHERE", "aggregate functions are not allowed in WHERE"),
         ("SELECT * with no tables specified", "SELECT * with no tables specified is not valid"),
-        (
-            "queries have different number of columns",
-            "each UNION, EXCEPT or INTERSECT query must have the same number of columns",
-        ),
-        ("UNION queries have different number", "each UNION query must have the same number of columns"),
+        ("UNION queries have different number of columns", "each UNION query must have the same number of columns"),
+        ("EXCEPT queries have different number of columns", "each EXCEPT query must have the same number of columns"),
+        ("INTERSECT queries have different number of columns", "each INTERSECT query must have the same number of columns"),
         ("is not defined!", "the window is not defined"),
         ("is defined multiple times", "the window is defined more than once"),
         ("specified more than once", "a WITH query name is specified more than once"),
@@ -222,7 +228,6 @@ fn plan_fragments(text: &str) -> Option<QueryError> {
         ("should only return one column", "subquery must return only one column"),
         ("Cannot infer common argument type", "operator does not exist for these types; an explicit cast may help"),
         ("Filter predicate must return BOOLEAN", "argument of WHERE must be type boolean"),
-        ("Cannot create filter with non-boolean predicate", "argument of WHERE must be type boolean"),
         ("Expected LIMIT", "LIMIT must be a number"),
         ("LIMIT must be >= 0", "LIMIT must not be negative"),
         ("OFFSET must be >=0", "OFFSET must not be negative"),
@@ -242,6 +247,13 @@ fn grouping(rest: &str) -> QueryError {
 }
 
 fn no_such_signature(text: &str) -> QueryError {
+    if let Some((call, _)) = text.split_once("argument types '").and_then(|(_, rest)| rest.split_once('\''))
+        && let Some((name, types)) = call.strip_suffix(')').and_then(|call| call.split_once('('))
+    {
+        let names: Vec<&str> = split_types(types).into_iter().map(shown_type).collect();
+        let message = format!("function {name}({}) does not exist", names.join(", "));
+        return invalid_with(message, Some("You might need to add explicit type casts.".to_owned()));
+    }
     let name = text
         .split_once("to function '")
         .or_else(|| text.split_once("from '"))
@@ -253,6 +265,42 @@ fn no_such_signature(text: &str) -> QueryError {
         None => "a function with these argument types does not exist".to_owned(),
     };
     invalid_with(message, Some("You might need to add explicit type casts.".to_owned()))
+}
+
+/// Splits `Int64, Decimal128(3, 1)` at the commas between types.
+fn split_types(list: &str) -> Vec<&str> {
+    let mut depth = 0usize;
+    let parts = list.split(|character: char| {
+        match character {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        character == ',' && depth == 0
+    });
+    parts.map(str::trim).filter(|part| !part.is_empty()).collect()
+}
+
+/// PostgreSQL's name of a type as DataFusion prints it.
+fn shown_type(printed: &str) -> &'static str {
+    match printed.split('(').next().unwrap_or(printed).trim() {
+        "Utf8" | "Utf8View" | "LargeUtf8" => "text",
+        "Int8" | "Int16" | "UInt8" => "smallint",
+        "Int32" | "UInt16" => "integer",
+        "Int64" | "UInt32" | "UInt64" => "bigint",
+        "Float16" | "Float32" => "real",
+        "Float64" => "double precision",
+        "Decimal128" | "Decimal256" => "numeric",
+        "Boolean" => "boolean",
+        "Date32" | "Date64" => "date",
+        "Time32" | "Time64" => "time without time zone",
+        "Timestamp" if printed.contains("UTC") => "timestamp with time zone",
+        "Timestamp" => "timestamp without time zone",
+        "Interval" | "Duration" => "interval",
+        "Binary" | "BinaryView" => "bytea",
+        "List" | "LargeList" => "anyarray",
+        _ => "unknown",
+    }
 }
 
 fn execution(text: &str) -> Option<QueryError> {

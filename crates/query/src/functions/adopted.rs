@@ -72,9 +72,8 @@ const SCALAR: &[&str] = &[
     "array_position",
     "array_positions",
     "array_prepend",
-    "array_remove",
     "array_remove_all",
-    "array_replace",
+    "array_replace_all",
     "array_reverse",
     "array_slice",
     "array_sort",
@@ -91,6 +90,10 @@ const SCALAR: &[&str] = &[
     "sha512",
     "array_except",
 ];
+
+/// Functions that DataFusion calls by another name: PostgreSQL's remove and replace all that is equal, DataFusion's the
+/// first one.
+const RENAMED: &[(&str, &str)] = &[("array_remove", "array_remove_all"), ("array_replace", "array_replace_all")];
 
 /// Functions that are taken over as they are: their result has the type of their arguments, and `coalesce` only works
 /// through its own rewrite.
@@ -112,6 +115,11 @@ static ADOPTED: LazyLock<HashMap<String, Arc<ScalarUDF>>> = LazyLock::new(|| {
             found.insert(name.to_owned(), wrapped.clone());
         }
     }
+    for (name, theirs) in RENAMED {
+        if let Some(function) = found.get(*theirs).cloned() {
+            found.insert((*name).to_owned(), function);
+        }
+    }
     found
 });
 
@@ -123,7 +131,13 @@ pub(super) fn scalar(name: &str) -> Option<Arc<ScalarUDF>> {
 /// The names of all adopted functions that are there.
 #[cfg(test)]
 pub(super) fn missing() -> Vec<&'static str> {
-    SCALAR.iter().chain(PLAIN).copied().filter(|name| !ADOPTED.contains_key(*name)).collect()
+    SCALAR
+        .iter()
+        .chain(PLAIN)
+        .copied()
+        .chain(RENAMED.iter().map(|(name, _)| *name))
+        .filter(|name| !ADOPTED.contains_key(*name))
+        .collect()
 }
 
 #[derive(Debug)]

@@ -4,6 +4,7 @@ mod mode;
 mod percentile_disc;
 mod retyped;
 mod values;
+mod widening;
 
 use std::{
     collections::HashMap,

@@ -88,6 +88,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::pure("$mod", MODULO),
     Function::pure("mod", MODULO),
+    Function::pure("$bitnot", &[Overload::new(&[Int4], Int4, not_int4), Overload::new(&[Int8], Int8, not_int8)]),
     Function::pure("$interval_us", &[Overload::new(&[Interval], Int8, interval_us)]),
 ];
 
@@ -376,6 +377,16 @@ fn times_interval(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn interval_divided(call: &Call<'_>) -> Result<ArrayRef> {
     scale_intervals(call, 0, 1, Divide::Yes)
+}
+
+fn not_int4(call: &Call<'_>) -> Result<ArrayRef> {
+    let values = call.numbers::<Int32Type>(0)?;
+    call.build_numbers::<Int32Type>(|row| Ok(values.get(row).map(|value| !value)))
+}
+
+fn not_int8(call: &Call<'_>) -> Result<ArrayRef> {
+    let values = call.numbers::<Int64Type>(0)?;
+    call.build_numbers::<Int64Type>(|row| Ok(values.get(row).map(|value| !value)))
 }
 
 /// The length by which PostgreSQL compares intervals: a month has 30 days, a day 24 hours.

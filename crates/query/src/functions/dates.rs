@@ -23,16 +23,9 @@ use crate::{
 };
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::pure(
-        "$extract",
-        &[
-            Overload::of(&[Text, Timestamp], extract_type, extract_moment),
-            Overload::of(&[Text, TimestampTz], extract_type, extract_moment),
-            Overload::of(&[Text, Date], extract_type, extract_date),
-            Overload::of(&[Text, Interval], extract_type, extract_interval),
-            Overload::of(&[Text, Time], extract_type, extract_time),
-        ],
-    ),
+    Function::pure(EXTRACT_WHOLE, &extract_overloads(|_| DataType::Decimal128(24, 0))),
+    Function::pure(EXTRACT_MILLISECONDS, &extract_overloads(|_| DataType::Decimal128(24, 3))),
+    Function::pure(EXTRACT_SECONDS, &extract_overloads(extract_type)),
     Function::pure(
         "date_part",
         &[
@@ -106,9 +99,32 @@ const fn stable(name: &'static str, overloads: &'static [Overload]) -> Function 
     Function { name, volatility: Volatility::Stable, overloads }
 }
 
-/// `extract` gives `numeric`; six places hold the microseconds.
-fn extract_type(_given: &[DataType]) -> DataType {
-    DataType::Decimal128(24, 6)
+const EXTRACT_WHOLE: &str = "$extract";
+const EXTRACT_MILLISECONDS: &str = "$extract_milliseconds";
+const EXTRACT_SECONDS: &str = "$extract_seconds";
+
+const fn extract_overloads(returns: fn(&[DataType]) -> DataType) -> [Overload; 5] {
+    [
+        Overload::of(&[Text, Timestamp], returns, extract_moment),
+        Overload::of(&[Text, TimestampTz], returns, extract_moment),
+        Overload::of(&[Text, Date], returns, extract_date),
+        Overload::of(&[Text, Interval], returns, extract_interval),
+        Overload::of(&[Text, Time], returns, extract_time),
+    ]
+}
+
+/// `extract` gives `numeric`; six places hold the microseconds, which a date has not.
+fn extract_type(given: &[DataType]) -> DataType {
+    DataType::Decimal128(24, if given.get(1) == Some(&DataType::Date32) { 0 } else { 6 })
+}
+
+/// The function that extracts a field: they differ in the places of the result, which show when it becomes text.
+pub(crate) fn extract_name(field: Option<&str>) -> &'static str {
+    match field.map(|field| Field::parse(field, "")) {
+        Some(Ok(Field::Milliseconds)) => EXTRACT_MILLISECONDS,
+        Some(Ok(Field::Second | Field::Epoch | Field::Julian) | Err(_)) | None => EXTRACT_SECONDS,
+        Some(Ok(_)) => EXTRACT_WHOLE,
+    }
 }
 
 fn out_of_range(what: &str) -> DataFusionError {
@@ -133,7 +149,8 @@ fn write_parts(call: &Call<'_>, mut part: impl FnMut(usize) -> Result<Option<i12
             Ok(part(row)?.map(|millionths| millionths as f64 / 1e6))
         });
     }
-    call.build_numbers::<Decimal128Type>(part)
+    let scale = decimal::scale(call.returns);
+    call.build_numbers::<Decimal128Type>(|row| Ok(part(row)?.and_then(|millionths| decimal::rescale(millionths, 6, scale))))
 }
 
 fn moment_parts(call: &Call<'_>, us: impl Fn(usize) -> Option<i64>, type_name: &'static str) -> Result<ArrayRef> {

@@ -36,6 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::pure("chr", &[Overload::new(&[Int8], Text, chr)]),
     Function::pure("quote_literal", &[Overload::new(&[Text], Text, quote_literal)]),
     Function::pure("quote_ident", &[Overload::new(&[Text], Text, quote_ident)]),
+    Function::pure("$like_pattern", &[Overload::new(&[Text, Text], Text, like_pattern)]),
     Function::pure("$text", &[Overload::new(&[Text], Text, text)]),
     Function::pure("encode", &[Overload::new(&[Bytes, Text], Text, super::encoding::encode)]),
     Function::pure("decode", &[Overload::new(&[Text, Text], Bytes, super::encoding::decode)]),
@@ -54,6 +55,35 @@ const SUBSTRING: &[Overload] = &[
 
 fn text(call: &Call<'_>) -> Result<ArrayRef> {
     call.array(0)
+}
+
+/// The pattern of `like … escape …`, escaped by backslashes.
+fn like_pattern(call: &Call<'_>) -> Result<ArrayRef> {
+    let (patterns, escapes) = (call.text(0)?, call.text(1)?);
+    call.build_text(|row, out| {
+        let (Some(pattern), Some(escape)) = (patterns.get(row), escapes.get(row)) else { return Ok(None) };
+        let mut characters = escape.chars();
+        let escape = characters.next();
+        if characters.next().is_some() {
+            return Err(failed("invalid escape string"));
+        }
+        let mut pattern = pattern.chars();
+        while let Some(character) = pattern.next() {
+            if Some(character) == escape {
+                let escaped = pattern.next().ok_or_else(|| failed("LIKE pattern must not end with escape character"))?;
+                if matches!(escaped, '%' | '_' | '\\') {
+                    out.push('\\');
+                }
+                out.push(escaped);
+            } else {
+                if character == '\\' {
+                    out.push('\\');
+                }
+                out.push(character);
+            }
+        }
+        Ok(Some(()))
+    })
 }
 
 fn length(value: i64) -> usize {

@@ -111,22 +111,24 @@ fn from_numeric(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn from_float(call: &Call<'_>) -> Result<ArrayRef> {
-    let values = call.numbers::<Float64Type>(0)?;
-    // PostgreSQL prints a float with 15 digits before it fills the template.
-    write_numbers(call, |row, out| {
-        values.get(row).is_some_and(|value| {
-            match super::cast::float_digits(value) {
-                Some(digits) => out.push_str(&digits),
-                None => out.push_str(if value.is_nan() {
+    let (values, templates) = (call.numbers::<Float64Type>(0)?, call.text(1)?);
+    call.build_text(|row, out| {
+        let (Some(value), Some(template)) = (values.get(row), templates.get(row)) else { return Ok(None) };
+        let digits = match numbers::float_digits(value, template)? {
+            Some(digits) => digits,
+            None => super::cast::float_digits(value).unwrap_or_else(|| {
+                let name = if value.is_nan() {
                     "NaN"
                 } else if value > 0.0 {
                     "Infinity"
                 } else {
                     "-Infinity"
-                }),
-            }
-            true
-        })
+                };
+                name.to_owned()
+            }),
+        };
+        numbers::write(out, &digits, template)?;
+        Ok(Some(()))
     })
 }
 

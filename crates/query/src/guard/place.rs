@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Schema};
 use datafusion::{
     error::Result,
-    physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions},
+    physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions, coop::CooperativeExec},
 };
 
 use super::{
@@ -80,10 +80,19 @@ fn guard_node(plan: Arc<dyn ExecutionPlan>, scope: &Arc<QueryScope>, rows: usize
     if let Some(ledger) = ledger {
         guarded = GuardExec::over(guarded, Duty::Out(ledger));
     }
+    if multiplies(guarded.name()) {
+        // Its input yields now and then, but one batch of it may keep a thread for minutes.
+        guarded = Arc::new(CooperativeExec::new(guarded));
+    }
     if texts && grows {
         guarded = GuardExec::over(guarded, Duty::Cut(scope.clone()));
     }
     Ok(guarded)
+}
+
+/// Operators that may make very many rows of one batch.
+fn multiplies(name: &str) -> bool {
+    name.ends_with("JoinExec") || name == "UnnestExec"
 }
 
 /// Operators whose output may be larger than their input.

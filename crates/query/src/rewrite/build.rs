@@ -1,8 +1,14 @@
 //! Pieces of syntax trees.
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident, ObjectName, Value,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, GroupByExpr, Ident,
+    ObjectName, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins,
+    UnaryOperator, Value, helpers::attached_token::AttachedToken,
 };
+
+/// Names that no statement can spell.
+const VALUES: &str = "\u{1}values";
+const VALUE: &str = "\u{1}value";
 
 /// `name(args)`. Names with a `$` are the engine's own.
 pub(super) fn call(name: &str, args: Vec<Expr>) -> Expr {
@@ -31,6 +37,91 @@ pub(super) fn function_name(function: &Function) -> Option<String> {
         }),
         _ => None,
     }
+}
+
+/// `(select <projection> from (<query>) as q (<column>))`, where the column's name is [`VALUE`].
+pub(super) fn select_from(projection: Expr, query: Query, where_: Option<Expr>) -> Expr {
+    let alias = TableAlias {
+        explicit: true,
+        name: Ident::with_quote('"', VALUES),
+        columns: vec![TableAliasColumnDef { name: Ident::with_quote('"', VALUE), data_type: None }],
+        at: None,
+    };
+    let from = TableFactor::Derived { lateral: false, subquery: Box::new(query), alias: Some(alias), sample: None };
+    subquery(projection, vec![TableWithJoins { relation: from, joins: vec![] }], where_)
+}
+
+/// `(select <projection> from <from> where <where_>)`.
+pub(super) fn subquery(projection: Expr, from: Vec<TableWithJoins>, where_: Option<Expr>) -> Expr {
+    let select = Select {
+        select_token: AttachedToken::empty(),
+        optimizer_hints: vec![],
+        distinct: None,
+        select_modifiers: None,
+        top: None,
+        top_before_distinct: false,
+        projection: vec![SelectItem::UnnamedExpr(projection)],
+        exclude: None,
+        into: None,
+        from,
+        lateral_views: vec![],
+        prewhere: None,
+        selection: where_,
+        connect_by: vec![],
+        group_by: GroupByExpr::Expressions(vec![], vec![]),
+        cluster_by: vec![],
+        distribute_by: vec![],
+        sort_by: vec![],
+        having: None,
+        named_window: vec![],
+        qualify: None,
+        window_before_qualify: false,
+        value_table_mode: None,
+        flavor: SelectFlavor::Standard,
+    };
+    Expr::Subquery(Box::new(Query {
+        with: None,
+        body: Box::new(SetExpr::Select(Box::new(select))),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: vec![],
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: vec![],
+    }))
+}
+
+/// The column of [`select_from`].
+pub(super) fn value_column() -> Expr {
+    Expr::Identifier(Ident::with_quote('"', VALUE))
+}
+
+/// `count(*)`.
+pub(super) fn count_rows() -> Expr {
+    let mut count = call("count", vec![]);
+    if let Expr::Function(function) = &mut count
+        && let FunctionArguments::List(list) = &mut function.args
+    {
+        list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
+    }
+    count
+}
+
+/// A whole number.
+pub(super) fn number(value: u32) -> Expr {
+    Expr::value(Value::Number(value.to_string(), false))
+}
+
+/// `left op right`.
+pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
+}
+
+/// `not expr`, if `negated`.
+pub(super) fn not_if(negated: bool, expr: Expr) -> Expr {
+    if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(expr) } } else { expr }
 }
 
 /// A literal in quotes.

@@ -9,8 +9,8 @@ use datafusion::{
 };
 
 use super::{
-    build::{as_text, call, function_name, take, text},
-    type_names,
+    build::{as_text, binary, call, function_name, not_if, take, text},
+    quantified, type_names,
 };
 use crate::error::invalid;
 
@@ -59,6 +59,22 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             *expr = not_if(*negated, call("$similar", args));
         }
         Expr::Between { expr: inner, negated, low, high } => *expr = between(inner, *negated, low, high),
+        Expr::Like { pattern, escape_char, .. } | Expr::ILike { pattern, escape_char, .. } => {
+            if let Some(escape) = escape_char.take() {
+                **pattern = call("$like_pattern", vec![take(pattern), Expr::Value(escape)]);
+            }
+        }
+        Expr::UnaryOp { op: UnaryOperator::BitwiseNot, expr: inner } => *expr = call("$bitnot", vec![take(inner)]),
+        Expr::AnyOp { left, compare_op, right, .. } => {
+            if let Some(compared) = quantified::any(left, compare_op, right) {
+                *expr = compared;
+            }
+        }
+        Expr::AllOp { left, compare_op, right } => {
+            if let Some(compared) = quantified::all(left, compare_op, right) {
+                *expr = compared;
+            }
+        }
         Expr::BinaryOp { left, op, right } => {
             if let Some(compared) = compare_rows(left, op, right)? {
                 *expr = compared;
@@ -84,23 +100,41 @@ pub(super) fn rewrite(expr: &mut Expr) -> Result<()> {
             }
         }
         Expr::Value(value) => {
-            if let Value::SingleQuotedString(long) = &value.value
-                && long.len() >= LONG_TEXT_BYTES
-            {
-                *expr = call("$text", vec![text(long.clone())]);
-            }
+            let replacement = match &value.value {
+                Value::SingleQuotedString(long) if long.len() >= LONG_TEXT_BYTES => call("$text", vec![text(long.clone())]),
+                Value::Number(number, _) if is_beyond_numeric(number) => call("$cast:float8", vec![text(number.clone())]),
+                // The parser would give it a negative scale, which few kernels know.
+                Value::Number(number, _) if is_whole_with_exponent(number) => {
+                    call("$cast:numeric(38,0)", vec![text(number.clone())])
+                }
+                _ => return Ok(()),
+            };
+            *expr = replacement;
         }
         _ => {}
     }
     Ok(())
 }
 
-fn not_if(negated: bool, expr: Expr) -> Expr {
-    if negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(expr) } } else { expr }
+/// Whether a number has more digits than the engine's `numeric`: then it is a float.
+fn is_beyond_numeric(number: &str) -> bool {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let Ok(exponent) = exponent.parse::<i64>() else { return true };
+    let shift = usize::try_from(exponent.unsigned_abs()).unwrap_or(usize::MAX);
+    let (whole, fraction) = if exponent < 0 {
+        (whole.len(), fraction.len().saturating_add(shift))
+    } else {
+        (whole.len().saturating_add(shift), fraction.len())
+    };
+    whole.saturating_add(fraction) > 38
 }
 
-fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
-    Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
+/// `1e17`, `1.5e3`: a whole number by its exponent.
+fn is_whole_with_exponent(number: &str) -> bool {
+    let Some((mantissa, exponent)) = number.split_once(['e', 'E']) else { return false };
+    let places = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    exponent.parse::<usize>().is_ok_and(|exponent| exponent >= places)
 }
 
 /// The text of an interval: `'1' day` and `'1 day'` alike.
@@ -306,11 +340,36 @@ pub(super) fn type_select_literals(select: &mut Select) {
     }
 }
 
-/// Types the literals of `VALUES`.
+/// Types the literals of `VALUES`: where a value of the column has a type by a cast, literals in quotes have it, too, and
+/// numbers beside a float are floats.
 pub(super) fn type_values(query: &mut Query) {
-    if let SetExpr::Values(values) = query.body.as_mut() {
-        for expr in values.rows.iter_mut().flat_map(|row| row.content.iter_mut()) {
-            type_literal(expr);
+    let SetExpr::Values(values) = query.body.as_mut() else { return };
+    let columns = values.rows.iter().map(|row| row.content.len()).max().unwrap_or(0);
+    for at in 0..columns {
+        let cast = values.rows.iter().find_map(|row| cast_name(row.content.get(at)?));
+        for expr in values.rows.iter_mut().filter_map(|row| row.content.get_mut(at)) {
+            match &cast {
+                Some(cast) if as_text(expr).is_some() || (cast == "$cast:float8" && is_number(expr)) => {
+                    *expr = call(cast, vec![take(expr)]);
+                }
+                _ => type_literal(expr),
+            }
         }
+    }
+}
+
+/// The name of a cast's function.
+fn cast_name(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Function(function) => function_name(function).filter(|name| name.starts_with("$cast:")),
+        _ => None,
+    }
+}
+
+fn is_number(expr: &Expr) -> bool {
+    match expr {
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => is_number(expr),
+        Expr::Value(value) => matches!(value.value, Value::Number(..)),
+        _ => false,
     }
 }

@@ -83,23 +83,23 @@ fn figure(expr: &Expr) -> Option<(String, Strength)> {
         Expr::Collate { expr, .. } => figure(expr),
         Expr::CompoundFieldAccess { root, .. } => figure(root),
         Expr::Cast { expr, data_type, .. } => {
-            let own = || Some((type_names::name(data_type).ok()?.split('(').next()?.to_owned(), Strength::Weak));
+            let own = || Some((type_names::shown(data_type)?, Strength::Weak));
             figure(expr).filter(|(_, strength)| *strength == Strength::Strong).or_else(own)
         }
-        Expr::TypedString(typed) => Some((type_names::name(&typed.data_type).ok()?, Strength::Weak)),
+        Expr::TypedString(typed) => Some((type_names::shown(&typed.data_type)?, Strength::Weak)),
         Expr::Interval(_) => Some(("interval".to_owned(), Strength::Weak)),
         Expr::Case { else_result, .. } => {
             let inner = else_result.as_ref().and_then(|result| figure(result));
             inner.filter(|(_, strength)| *strength == Strength::Strong).or_else(|| Some(("case".to_owned(), Strength::Weak)))
         }
         Expr::Function(function) => figure_function(function),
-        Expr::Exists { .. } => strong("exists"),
+        Expr::Exists { negated: false, .. } => strong("exists"),
         Expr::Subquery(query) => figure_query(query),
         Expr::Array(_) => strong("array"),
         Expr::Tuple(_) => strong("row"),
         Expr::Extract { .. } => strong("extract"),
         Expr::Position { .. } => strong("position"),
-        Expr::Substring { .. } => strong("substring"),
+        Expr::Substring { shorthand, .. } => strong(if *shorthand { "substr" } else { "substring" }),
         Expr::Overlay { .. } => strong("overlay"),
         Expr::Ceil { .. } => strong("ceil"),
         Expr::Floor { .. } => strong("floor"),

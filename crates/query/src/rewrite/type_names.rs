@@ -48,6 +48,23 @@ pub(super) fn name(data_type: &DataType) -> Result<String> {
     })
 }
 
+/// What PostgreSQL calls a column after a cast to the type.
+pub(super) fn shown(data_type: &DataType) -> Option<String> {
+    Some(match data_type {
+        DataType::Varchar(_) | DataType::CharacterVarying(_) | DataType::CharVarying(_) | DataType::Nvarchar(_) => {
+            "varchar".to_owned()
+        }
+        DataType::Char(_) | DataType::Character(_) => "bpchar".to_owned(),
+        DataType::JSON => "json".to_owned(),
+        DataType::JSONB => "jsonb".to_owned(),
+        DataType::Array(ArrayElemTypeDef::SquareBracket(element, _) | ArrayElemTypeDef::AngleBracket(element)) => {
+            return shown(element);
+        }
+        DataType::Custom(custom, _) => custom.to_string().to_lowercase(),
+        other => name(other).ok()?.split('(').next()?.to_owned(),
+    })
+}
+
 fn numeric(info: &ExactNumberInfo) -> String {
     match info {
         ExactNumberInfo::None => "numeric".to_owned(),

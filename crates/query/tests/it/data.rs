@@ -414,6 +414,6 @@ pub(crate) fn tables() -> Vec<Table> {
 }
 
 /// A small whole number as a float.
-fn real(number: u64) -> f64 {
+fn real(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap())
 }

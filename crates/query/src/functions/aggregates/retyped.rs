@@ -16,10 +16,14 @@ use datafusion::{
     },
 };
 
-use super::scale;
+use super::{
+    scale,
+    widening::{Widening, WideningGroups},
+};
 use crate::functions::{no_such_function, types::is_unknown};
 
-/// The type that an argument is brought to first.
+/// The type that an argument is brought to first. What it gives must stay as it is when it is asked again: the planner
+/// types a call before and after it has put the casts in.
 type Coerce = fn(&DataType) -> Option<DataType>;
 
 #[derive(Debug)]
@@ -51,11 +55,16 @@ fn retyped(name: &'static str, inner: Arc<AggregateUDF>, arguments: usize, coerc
     Arc::new(AggregateUDF::new_from_impl(Retyped { name, inner, coerce, arguments, signature }))
 }
 
-/// `sum`.
+/// Whether the argument is `integer`, which is summed up as `bigint`.
+fn takes_integers(args: &AccumulatorArgs) -> bool {
+    args.expr_fields.first().is_some_and(|field| *field.data_type() == DataType::Int32)
+}
+
+/// `sum`. That of `integer` is `bigint`, that of `bigint` is `numeric`.
 pub(super) fn sum() -> Arc<AggregateUDF> {
     retyped("sum", datafusion::functions_aggregate::sum::sum_udaf(), 1, |given| {
         Some(match given {
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => DataType::Int64,
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => DataType::Int32,
             DataType::Int64 | DataType::UInt32 | DataType::UInt64 => DataType::Decimal128(28, 0),
             DataType::Decimal128(..) | DataType::Interval(_) => given.clone(),
             DataType::Float32 | DataType::Float64 => DataType::Float64,
@@ -103,11 +112,16 @@ impl AggregateUDFImpl for Retyped {
     }
 
     fn return_type(&self, given: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(given)
+        match given {
+            [DataType::Int32] => self.inner.return_type(&[DataType::Int64]),
+            _ => self.inner.return_type(given),
+        }
     }
 
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        self.inner.accumulator(args)
+        let widen = takes_integers(&args);
+        let inner = self.inner.accumulator(args)?;
+        Ok(if widen { Box::new(Widening { inner }) } else { inner })
     }
 
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
@@ -119,11 +133,15 @@ impl AggregateUDFImpl for Retyped {
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
-        self.inner.create_groups_accumulator(args)
+        let widen = takes_integers(&args);
+        let inner = self.inner.create_groups_accumulator(args)?;
+        Ok(if widen { Box::new(WideningGroups { inner }) } else { inner })
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        self.inner.create_sliding_accumulator(args)
+        let widen = takes_integers(&args);
+        let inner = self.inner.create_sliding_accumulator(args)?;
+        Ok(if widen { Box::new(Widening { inner }) } else { inner })
     }
 
     fn reverse_expr(&self) -> ReversedUDAF {

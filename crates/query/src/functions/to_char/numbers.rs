@@ -128,6 +128,18 @@ fn digits(slots: &[Slot]) -> usize {
     slots.iter().filter(|slot| matches!(slot, Slot::Digit { .. })).count()
 }
 
+/// Writes a float. It is rounded by its binary value to the places of the template, as C's `printf` does, and has 15
+/// digits at most. `None` when the template asks for something else than places.
+pub(super) fn float_digits(value: f64, template: &str) -> Result<Option<String>> {
+    let parsed = parse(template)?;
+    if parsed.roman || parsed.scientific || parsed.shift > 0 || !value.is_finite() {
+        return Ok(None);
+    }
+    let whole = format!("{:.0}", value.abs()).len();
+    let places = digits(&parsed.fraction).min(15usize.saturating_sub(whole));
+    Ok(Some(format!("{value:.places$}")))
+}
+
 /// Writes a number given as its digits (`-12.50`, `NaN`).
 pub(super) fn write(out: &mut String, number: &str, template: &str) -> Result<()> {
     let parsed = parse(template)?;

@@ -54,9 +54,14 @@ fn class(type_name: &str) -> &str {
     }
 }
 
+fn is_float(type_name: &str) -> bool {
+    matches!(type_name, "float4" | "float8")
+}
+
 /// PostgreSQL's text of a value as our JSON has it, normalised.
 fn theirs(text: &str, type_name: &str) -> String {
     match class(type_name) {
+        "number" if is_float(type_name) => float(text),
         "integer" | "number" => number(text),
         "bool" => if text == "t" { "true" } else { "false" }.to_owned(),
         "timestamp" => instant(text),
@@ -73,6 +78,7 @@ fn theirs(text: &str, type_name: &str) -> String {
 fn ours(value: &Value, type_name: &str) -> String {
     match (class(type_name), value) {
         (_, Value::Null) => "NULL".to_owned(),
+        _ if is_float(type_name) => float(&value.to_string()),
         ("integer" | "number", Value::Number(value)) => number(&value.to_string()),
         ("integer" | "number", Value::String(value)) => number(value),
         ("timestamp" | "date", Value::String(value)) => value.clone(),
@@ -94,9 +100,11 @@ fn ours(value: &Value, type_name: &str) -> String {
 
 /// Nine significant digits for fractions, all digits for whole numbers.
 fn number(text: &str) -> String {
-    if text.parse::<i128>().is_ok() {
-        return text.to_owned();
-    }
+    if text.parse::<i128>().is_ok() { text.to_owned() } else { float(text) }
+}
+
+/// A float: large whole ones have an exponent in PostgreSQL and none in JSON.
+fn float(text: &str) -> String {
     match text.parse::<f64>() {
         // JSON has neither; both are null there.
         Ok(value) if !value.is_finite() => "NULL".to_owned(),

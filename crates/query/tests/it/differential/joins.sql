@@ -142,3 +142,23 @@ select count(*) from public.orders
 select count(*) from customers where exists (select 1 from orders where amount > 900)
 -- name: scalar_subquery_empty
 select (select amount from orders where id < 0), coalesce((select max(id) from orders where id < 0), 0)
+-- name: all_and_any_with_nulls
+select id, amount > all (select amount from orders where id < 4), amount > any (select amount from orders where id < 60), quantity <> all (select quantity from orders where id < 10), quantity = all (select 5), amount <= any (select amount from orders where id < 0), amount >= all (select amount from orders where id < 0) from orders
+-- name: all_of_correlated
+select count(*) from orders o where amount >= all (select amount from orders i where i.customer_id = o.customer_id and amount is not null)
+-- name: exists_and_in_select_list
+select c.id, exists (select 1 from orders o where o.customer_id = c.id and o.amount > 900), c.id in (select customer_id from orders where quantity > 20), not exists (select * from orders where id < 0), c.id not in (select null::bigint union all select 3) from customers c
+-- name: except_all_counts_nulls
+select status, quantity > 10 from orders except all select status, quantity > 10 from orders where id % 3 = 0
+-- name: intersect_all_of_texts
+select city from customers intersect all select city from customers where id % 2 = 0
+-- name: bag_operations_nest
+(select quantity from orders except all select quantity from orders where id < 300) intersect all (select quantity from orders union all select 7)
+-- name: using_in_every_clause
+select id, id / 2 as half, count(*) from customers join events using (id) where id + 1 > 3 and id < 30 group by id having max(id) < 20 order by id
+-- name: using_of_outer_joins
+select id, customers.id is null, events.id is null from customers full join events using (id) where id between 55 and 65
+-- name: using_of_a_right_join
+select id, name, kind from customers right join events using (id) where id > 58 and id < 64
+-- name: using_twice
+select id, c.name, e.kind, o.amount from customers c join events e using (id) left join orders o using (id) where id < 9

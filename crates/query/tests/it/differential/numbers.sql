@@ -110,3 +110,9 @@ select 0.1::float8::numeric, 1234567.891::float8::numeric, (1/3.0::float8)::nume
 select avg(v) from (values (1), (2), (2)) t(v)
 -- name: money_like_sums
 select sum(v), avg(v), sum(v) * 3, sum(v) / 3 from (values (19.99), (5.01), (0.10)) t(v)
+-- name: floats_beside_decimals
+select score, coalesce(score, 0.5), case when score > 1.5 then score else 0.1 end, nullif(score, 0.5), greatest(score, 2.5), least(score, 0.25), score = 6.5625, score between -0.5 and 100.5, score in (6.5625, 1.1) from customers
+-- name: floats_and_decimals_in_unions
+select score from customers where score > 0 union all select 1e12 union all select 0.1
+-- name: large_floats_beside_decimals
+select x, x > 1.5, coalesce(x, 0.0), x in (1.5, 2.5) from (values (1e200::float8), ('-Infinity'), (0.1), (null)) t(x) where x is null or x < 1e201
