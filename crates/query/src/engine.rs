@@ -26,7 +26,7 @@ use crate::{
     session::{self, Sessions, Shape, SpillDirectory},
     table::{Footers, Mentioned, ParquetTable, TableFile},
 };
-use admission::Admission;
+use admission::{Admission, Place};
 
 /// A query to run.
 #[derive(Debug, Clone)]
@@ -110,8 +110,10 @@ impl QueryEngine {
         let deadline = started + request.timeout;
         let started_us =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0));
+        let place = self.shared.admission.take_place(request.caller)?;
         let scope = Arc::new(QueryScope::new(&self.shared.config, deadline, started_us));
-        let mut work = Work { scope: scope.clone(), task: runtime.spawn(Box::pin(execute(self.shared.clone(), request, scope))) };
+        let mut work =
+            Work { scope: scope.clone(), task: runtime.spawn(Box::pin(execute(self.shared.clone(), request, place, scope))) };
         let mut output = tokio::select! {
             biased;
             () = tokio::time::sleep_until(deadline.into()) => return Err(QueryError::Timeout),
@@ -162,9 +164,14 @@ impl Drop for Work {
     }
 }
 
-async fn execute(shared: Arc<Shared>, request: QueryRequest, scope: Arc<QueryScope>) -> Result<QueryOutput, QueryError> {
+async fn execute(
+    shared: Arc<Shared>,
+    request: QueryRequest,
+    place: Place,
+    scope: Arc<QueryScope>,
+) -> Result<QueryOutput, QueryError> {
     // Held until the work has really ended, so that a query that cannot be stopped at once counts as running.
-    let _turn = shared.admission.turn(request.caller).await?;
+    let _turn = shared.admission.turn(place).await?;
     let rows_max = usize::try_from(request.sql.rows_cap()).unwrap_or(usize::MAX);
     let (plan, shape) = logical(&shared, &request, &scope, rows_max)?;
     let state = shared.sessions.state(shape);

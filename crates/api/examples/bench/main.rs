@@ -7,7 +7,7 @@
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::as_conversions,
-    clippy::expect_used,
+    clippy::needless_pass_by_value,
     clippy::indexing_slicing,
     reason = "a program for people at a terminal, which stops at the first surprise"
 )]

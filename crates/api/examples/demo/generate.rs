@@ -32,7 +32,7 @@ pub(crate) fn orders(rows: u64) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same on every machine.
+/// `SplitMix64` (Steele, Lea, Flood 2014): small, and the same on every machine.
 struct SplitMix(u64);
 
 impl SplitMix {

@@ -1,6 +1,13 @@
 //! Drives the main job through HTTP, as a program of a user's would, and shows each step with its time.
 //! `cargo xtask demo` starts a server and runs this against it.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a program for people at a terminal, which stops at the first surprise"
+)]
+
 mod client;
 mod generate;
 mod steps;

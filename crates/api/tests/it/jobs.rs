@@ -40,7 +40,7 @@ async fn an_upload_can_be_followed_as_a_job() {
     let datasets = ada.get(&format!("/api/datasets?projectId={project}")).await.expect(200)["datasets"].clone();
     assert_eq!(datasets[0]["datasetId"], closing["result"]["datasetId"]);
     let tail = events_of(&ada.get(&format!("{path}/events?after={}", events.len() - 1)).await.text);
-    assert_eq!(tail, [closing.clone()]);
+    assert_eq!(tail, std::slice::from_ref(closing));
     assert!(events_of(&ada.get(&format!("{path}/events?after={}", events.len())).await.text).is_empty());
 }
 

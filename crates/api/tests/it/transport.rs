@@ -83,7 +83,7 @@ async fn bad_credentials_are_401() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let token = ada.token.clone().unwrap();
-    let tampered = format!("{}x", &token[..token.len() - 1]);
+    let tampered = format!("{}x", token.get(..token.len() - 1).unwrap());
     for bad in ["", "x", "a.b.c", &tampered, &"x".repeat(100_000), "gmp_12345678_secret"] {
         app.with_token(bad).get("/api/projects").await.refused(401, "unauthenticated");
     }

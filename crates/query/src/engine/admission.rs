@@ -42,13 +42,13 @@ impl Admission {
     }
 
     /// Waits for a turn.
-    pub(super) async fn turn(&self, caller: UserId) -> Result<Turn<'_>, QueryError> {
-        let place = self.take_place(caller)?;
+    pub(super) async fn turn(&self, place: Place) -> Result<Turn<'_>, QueryError> {
         let permit = self.turns.acquire().await.map_err(|error| QueryError::Internal { source: error.into() })?;
         Ok(Turn { _permit: permit, _place: place })
     }
 
-    fn take_place(&self, caller: UserId) -> Result<Place, QueryError> {
+    /// Takes a place in the line, or refuses at once: however busy the engine's threads are.
+    pub(super) fn take_place(&self, caller: UserId) -> Result<Place, QueryError> {
         // The map is whole at every step, so a panic elsewhere does not spoil it.
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         let own = present.get(&caller).copied().unwrap_or(0);
@@ -62,7 +62,7 @@ impl Admission {
 
 /// A caller's place among those that run or wait.
 #[derive(Debug)]
-struct Place {
+pub(super) struct Place {
     present: Arc<Mutex<HashMap<UserId, usize>>>,
     caller: UserId,
 }

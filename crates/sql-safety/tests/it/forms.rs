@@ -4,6 +4,7 @@ use crate::support::{accept, accept_as, check_accepted, invalid, policy, refused
 
 /// Queries of every flavour; also the seeds of the hostile tests.
 pub(crate) const QUERIES: &[&str] = &[
+    "select ~a, a & ~b, array[a] && array[b, 1], region ^@ 'n' from sales where not region ^@ 's'",
     "select count(*) from sales",
     "select region, sum(amount) total from sales group by region having sum(amount) > 10 order by total desc nulls last limit 10",
     "select \"region\", COUNT(*) FILTER (WHERE \"amount\" > 10) AS \"big\", ROUND(AVG(\"amount\"), 2) FROM \"sales\" GROUP BY 1 LIMIT 10000",
