@@ -1,4 +1,4 @@
-//! Accounts and logins (contract 1, section 5). Tokens and sessions are in [`sessions`] and [`tokens`].
+//! Accounts and logins (contract 1, section 5). Tokens and sessions are in `sessions` and `tokens`.
 
 mod account;
 mod sessions;
