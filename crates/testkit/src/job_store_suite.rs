@@ -1,6 +1,6 @@
 //! What every job store must do: one suite, run against the one in memory and the one on PostgreSQL.
 //!
-//! [`job_store_suite!`](crate::job_store_suite) makes one test of each case.
+//! [`job_store_suite!`](macro@crate::job_store_suite) makes one test of each case.
 
 pub mod access;
 pub mod claims;
