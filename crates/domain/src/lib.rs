@@ -8,6 +8,7 @@ pub mod clock;
 pub mod datasets;
 pub mod eda;
 pub mod error_code;
+pub mod execution;
 pub mod identity;
 pub mod ids;
 pub mod jobs;

@@ -1,0 +1,7 @@
+//! Running other people's Python: sandboxes, Jupyter kernels in them, packages, and help with writing code.
+//!
+//! `sandbox` starts and ends isolated processes and knows nothing of Python. `environment` provides the locked Python
+//! that they run. `kernel` speaks the Jupyter protocol with one kernel. [`Runtime`] keeps kernels for projects. No HTTP
+//! and no database here: what the server knows about datasets comes through the port [`ProjectData`].
+
+pub mod sandbox;
