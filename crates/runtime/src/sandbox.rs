@@ -1,8 +1,9 @@
-//! Isolated processes: one trait, two backends. Nothing here knows Python.
+//! Isolated processes: one trait, two backends. They know where Python is, and nothing of what it does.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
+use gristmill_domain::execution::PythonVersion;
 
 /// Which backend a sandbox runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -140,6 +141,15 @@ pub enum SandboxError {
     },
 }
 
+/// The locked Python environment as a sandbox sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestPython {
+    /// The interpreter inside, with the locked packages on its path.
+    pub interpreter: PathBuf,
+    /// What must be mounted for it; none where the image brings it.
+    pub mounts: Vec<Mount>,
+}
+
 /// A way to isolate processes.
 #[async_trait]
 pub trait SandboxBackend: Send + Sync + std::fmt::Debug {
@@ -151,6 +161,12 @@ pub trait SandboxBackend: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `Unavailable` with what is missing and how to mend it.
     async fn probe(&self) -> Result<Isolation, SandboxError>;
+
+    /// The Python environment that its sandboxes can run, to be added to a [`SandboxSpec`].
+    ///
+    /// # Errors
+    /// `Unavailable` when this version is not provisioned, with how to provision it.
+    fn python(&self, version: PythonVersion) -> Result<GuestPython, SandboxError>;
 
     /// Starts a sandbox. When it fails, or is dropped before it returned, nothing is left running.
     ///
