@@ -6,6 +6,8 @@
 
 pub mod environment;
 mod error;
+pub mod intelligence;
+pub mod nbformat;
 mod places;
 mod project_data;
 mod runtime;

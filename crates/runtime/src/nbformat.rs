@@ -1,0 +1,1 @@
+//! Jupyter's notebook files: read into cells, and written from them. Pure functions.
