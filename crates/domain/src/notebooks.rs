@@ -364,25 +364,16 @@ pub fn reordered(present: &[CellId], sent: &[CellId]) -> Option<Vec<CellId>> {
     Some(sent.iter().copied().chain(rest).collect())
 }
 
-/// Joins an output to the one before it where both are pieces of one text stream.
-///
-/// # Errors
-/// Gives the output back when it stands for itself.
-pub fn join_streamed(last: Option<&mut RichOutput>, next: RichOutput) -> Result<(), RichOutput> {
-    match last {
-        Some(last)
-            if last.kind == next.kind
-                && next.kind == OutputKind::Text
-                && last.data.is_none()
-                && next.data.is_none()
-                && last.mime_type.is_none()
-                && next.mime_type.is_none() =>
-        {
-            last.content.push_str(&next.content);
-            Ok(())
-        }
-        _ => Err(next),
+/// Appends an output; pieces of one text stream become one.
+pub fn push_output(outputs: &mut Vec<RichOutput>, next: RichOutput) {
+    match outputs.last_mut() {
+        Some(last) if is_text_piece(last) && is_text_piece(&next) => last.content.push_str(&next.content),
+        _ => outputs.push(next),
     }
+}
+
+fn is_text_piece(output: &RichOutput) -> bool {
+    output.kind == OutputKind::Text && output.data.is_none() && output.mime_type.is_none()
 }
 
 #[cfg(test)]
@@ -401,13 +392,12 @@ mod tests {
 
     #[test]
     fn only_pieces_of_one_text_stream_are_joined() {
-        let mut text = RichOutput::new(OutputKind::Text, "a");
-        assert!(join_streamed(Some(&mut text), RichOutput::new(OutputKind::Text, "b")).is_ok());
-        assert_eq!(text.content, "ab");
-        assert!(join_streamed(Some(&mut text), RichOutput::new(OutputKind::Error, "c")).is_err());
-        let mut error = RichOutput::new(OutputKind::Error, "a");
-        assert!(join_streamed(Some(&mut error), RichOutput::new(OutputKind::Error, "b")).is_err(), "two errors are two");
-        assert!(join_streamed(None, RichOutput::new(OutputKind::Text, "b")).is_err());
+        let mut outputs = Vec::new();
+        for (kind, text) in [(OutputKind::Text, "a"), (OutputKind::Text, "b"), (OutputKind::Error, "c"), (OutputKind::Error, "d")] {
+            push_output(&mut outputs, RichOutput::new(kind, text));
+        }
+        let texts: Vec<&str> = outputs.iter().map(|output| output.content.as_str()).collect();
+        assert_eq!(texts, ["ab", "c", "d"], "two errors are two");
     }
 
     #[test]

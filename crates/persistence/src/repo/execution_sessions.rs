@@ -198,12 +198,17 @@ impl ExecutionSessions {
     /// `Unavailable`, `Defect`.
     pub async fn prune(&self, horizon: DateTime<Utc>) -> Result<Vec<ExecutionSession>, StoreError> {
         let mut connection = self.database.connection().await?;
-        let old = sessions::table
+        let old: Vec<Uuid> = sessions::table
             .filter(sessions::last_used_at.lt(horizon))
             .order(sessions::last_used_at)
             .limit(100)
-            .select(sessions::session_id);
-        let rows: Vec<SessionRow> = diesel::delete(sessions::table.filter(sessions::session_id.eq_any(old)))
+            .select(sessions::session_id)
+            .load(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        // One that was used meanwhile stays.
+        let target = sessions::table.filter(sessions::session_id.eq_any(old)).filter(sessions::last_used_at.lt(horizon));
+        let rows: Vec<SessionRow> = diesel::delete(target)
             .returning(SessionRow::as_returning())
             .get_results(&mut connection)
             .await

@@ -8,7 +8,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use gristmill_domain::{
     Caller, CellId, NotebookId, ProjectId,
     execution::{OutputKind, RichOutput},
-    notebooks::{Cell, CellStatus, CellType, LockOwner, Notebook, NotebookEvent, OutputRef, join_streamed},
+    notebooks::{Cell, CellStatus, CellType, LockOwner, Notebook, NotebookEvent, OutputRef, push_output},
     ports::StoreError,
 };
 use serde_json::Value;
@@ -227,7 +227,7 @@ async fn end_lost(
     let mut outputs = Vec::new();
     for payload in payloads {
         match rows::from_json(payload)? {
-            NotebookEvent::CellOutput { cell_id, output } if cell_id == id => push(&mut outputs, output),
+            NotebookEvent::CellOutput { cell_id, output } if cell_id == id => push_output(&mut outputs, output),
             _ => {}
         }
     }
@@ -341,14 +341,8 @@ fn closing(cell_id: CellId) -> [NotebookEvent; 2] {
 /// Events for outputs; pieces of one text stream become one.
 fn output_events(cell_id: CellId, outputs: Vec<RichOutput>) -> Vec<NotebookEvent> {
     let mut joined = Vec::with_capacity(outputs.len());
-    outputs.into_iter().for_each(|output| push(&mut joined, output));
+    outputs.into_iter().for_each(|output| push_output(&mut joined, output));
     joined.into_iter().map(|output| NotebookEvent::CellOutput { cell_id, output }).collect()
-}
-
-fn push(outputs: &mut Vec<RichOutput>, next: RichOutput) {
-    if let Err(next) = join_streamed(outputs.last_mut(), next) {
-        outputs.push(next);
-    }
 }
 
 fn is_empty(value: &Value) -> bool {
