@@ -35,6 +35,8 @@ create table cells (
     -- The right to write for a run. A lock whose time is over counts as free, also before anybody clears it.
     lock_token uuid,
     lock_expires_at timestamptz,
+    -- Asks the server that runs the cell, which may be another one, to stop it.
+    interrupt_requested boolean not null default false,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     -- Checked at commit, so that cells can change places in between.

@@ -25,7 +25,7 @@ pub struct PythonQuestion {
     pub project_id: ProjectId,
     /// The cells of the notebook, so that what they define is known.
     #[serde(default)]
-    #[garde(inner(length(max = gristmill_domain::notebooks::CELLS_MAX)), dive)]
+    #[garde(dive)]
     pub cells: Option<Vec<PythonCell>>,
     /// Which of them is the current one.
     #[serde(default)]

@@ -2,12 +2,16 @@
 //! OpenAPI document: both come from the same functions.
 
 pub mod auth;
+pub mod cells;
 pub mod datasets;
+pub mod execute;
 pub mod health;
 pub mod jobs;
 pub mod meta;
+pub mod notebooks;
 pub mod projects;
 pub mod query;
+pub mod savepoints;
 pub mod settings;
 pub mod uploads;
 
@@ -29,6 +33,10 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(uploads::configure)
         .configure(datasets::configure)
         .configure(query::configure)
+        .configure(notebooks::configure)
+        .configure(cells::configure)
+        .configure(savepoints::configure)
+        .configure(execute::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

@@ -209,6 +209,7 @@ diesel::table! {
         locked_at -> Nullable<Timestamptz>,
         lock_token -> Nullable<Uuid>,
         lock_expires_at -> Nullable<Timestamptz>,
+        interrupt_requested -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
     }

@@ -65,6 +65,7 @@ pub(super) struct CellRow {
     pub(super) locked_at: Option<DateTime<Utc>>,
     pub(super) lock_token: Option<Uuid>,
     pub(super) lock_expires_at: Option<DateTime<Utc>>,
+    pub(super) interrupt_requested: bool,
     pub(super) created_at: DateTime<Utc>,
     pub(super) updated_at: DateTime<Utc>,
 }
@@ -128,6 +129,7 @@ impl CellRow {
             locked_at: None,
             lock_token: None,
             lock_expires_at: None,
+            interrupt_requested: false,
             created_at: now,
             updated_at: now,
         }

@@ -104,6 +104,7 @@ impl Notebooks {
                         cells::locked_at.eq(now),
                         cells::lock_token.eq(token),
                         cells::lock_expires_at.eq(until(now, lease)),
+                        cells::interrupt_requested.eq(false),
                     ))
                     .returning(CellRow::as_returning())
                     .get_result(connection)
@@ -116,7 +117,7 @@ impl Notebooks {
         Ok(RunStart { lease, cell: row.into_cell(now)?, notebook: notebook.try_into()? })
     }
 
-    /// Logs what a run put out, in order, and prolongs its lock.
+    /// Logs what a run put out, in order, and prolongs its lock. Tells whether somebody asked to interrupt the run.
     ///
     /// # Errors
     /// `LeaseLost` when the lock was taken over or the cell is gone; `Unavailable`, `Defect`.
@@ -126,19 +127,60 @@ impl Notebooks {
         outputs: Vec<RichOutput>,
         prolong: Duration,
         now: DateTime<Utc>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut connection = self.database.connection().await?;
         if outputs.is_empty() {
             return Ok(prolong_lock(&mut connection, lease, prolong, now).await?);
         }
         let logged = output_events(lease.cell, outputs);
-        connection
+        let interrupt = connection
             .transaction(async |connection| {
                 relax(connection).await?;
                 lock_leased(connection, lease).await?;
-                prolong_lock(connection, lease, prolong, now).await?;
+                let interrupt = prolong_lock(connection, lease, prolong, now).await?;
                 events::log(connection, lease.notebook.0, &logged, now).await?;
-                Ok::<(), DbError>(())
+                Ok::<bool, DbError>(interrupt)
+            })
+            .await?;
+        Ok(interrupt)
+    }
+
+    /// Asks the server that runs one of the caller's cells to interrupt it. False: it does not run.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    pub async fn request_interrupt(
+        &self,
+        caller: &Caller,
+        id: CellId,
+        project: Option<ProjectId>,
+    ) -> Result<bool, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let asked = connection
+            .transaction(async |connection| {
+                let (notebook, cell) = cell_rows::lock_cell(connection, caller, id).await?;
+                cell_rows::in_project(&notebook, project)?;
+                if cell.execution_status != CellStatus::Running.as_str() {
+                    return Ok(false);
+                }
+                diesel::update(cells::table.find(id.0)).set(cells::interrupt_requested.eq(true)).execute(connection).await?;
+                Ok::<bool, DbError>(true)
+            })
+            .await?;
+        Ok(asked)
+    }
+
+    /// Ends a run that its server cannot finish, with what its log has of it.
+    ///
+    /// # Errors
+    /// `LeaseLost`, `Unavailable`, `Defect`.
+    pub async fn abandon_run(&self, lease: &RunLease, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        connection
+            .transaction(async |connection| {
+                let notebook = lock_leased(connection, lease).await?;
+                let cell = leased(connection, lease).await?;
+                end_lost(connection, &notebook, &cell, now).await
             })
             .await?;
         Ok(())
@@ -282,6 +324,7 @@ async fn write_end(
             cells::locked_at.eq(None::<DateTime<Utc>>),
             cells::lock_token.eq(None::<Uuid>),
             cells::lock_expires_at.eq(None::<DateTime<Utc>>),
+            cells::interrupt_requested.eq(false),
             cells::updated_at.eq(now),
         ))
         .returning(CellRow::as_returning())
@@ -313,16 +356,21 @@ async fn leased(connection: &mut AsyncPgConnection, lease: &RunLease) -> Result<
     Ok(found.ok_or(StoreError::LeaseLost)?)
 }
 
+/// Prolongs the lock of a run, and tells whether somebody asked to interrupt it.
 async fn prolong_lock(
     connection: &mut AsyncPgConnection,
     lease: &RunLease,
     prolong: Duration,
     now: DateTime<Utc>,
-) -> Result<(), DbError> {
+) -> Result<bool, DbError> {
     let held = cells::table.find(lease.cell.0).filter(cells::lock_token.eq(lease.token));
-    let prolonged =
-        diesel::update(held).set(cells::lock_expires_at.eq(until(now, prolong))).execute(connection).await?;
-    if prolonged == 0 { Err(StoreError::LeaseLost.into()) } else { Ok(()) }
+    let interrupt: Option<bool> = diesel::update(held)
+        .set(cells::lock_expires_at.eq(until(now, prolong)))
+        .returning(cells::interrupt_requested)
+        .get_result(connection)
+        .await
+        .optional()?;
+    Ok(interrupt.ok_or(StoreError::LeaseLost)?)
 }
 
 /// What this transaction writes may be lost in a power cut, though not when only the server dies: no wait for the disk.
