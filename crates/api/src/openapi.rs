@@ -43,6 +43,7 @@ pub const BEARER: &str = "bearer";
         (name = "query", description = "SQL over the datasets of a project"),
         (name = "notebooks", description = "Notebooks, their cells and savepoints"),
         (name = "execute", description = "Running code outside of notebooks, and packages"),
+        (name = "python", description = "Help with writing Python"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),
         (name = "meta", description = "The API about itself"),

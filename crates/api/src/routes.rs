@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod meta;
 pub mod notebooks;
 pub mod projects;
+pub mod python;
 pub mod query;
 pub mod savepoints;
 pub mod settings;
@@ -37,6 +38,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(cells::configure)
         .configure(savepoints::configure)
         .configure(execute::configure)
+        .configure(python::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

@@ -38,7 +38,7 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
     params(NotebookPath),
     responses((status = 200, description = "The cells", body = Vec<CellSummary>))
 )]
-#[get("/notebooks/{notebook_id}/cells")]
+#[get("/notebooks/{notebookId}/cells")]
 pub async fn list_cells(
     state: web::Data<AppState>,
     signed: Signed<Read>,
@@ -55,7 +55,7 @@ pub async fn list_cells(
     request_body = CellCreate,
     responses((status = 201, description = "The new cell", body = CellView))
 )]
-#[post("/notebooks/{notebook_id}/cells")]
+#[post("/notebooks/{notebookId}/cells")]
 pub async fn create_cell(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -80,7 +80,7 @@ pub async fn create_cell(
     request_body = CellReorder,
     responses((status = 200, description = "They are in that order", body = SuccessView))
 )]
-#[post("/notebooks/{notebook_id}/reorder")]
+#[post("/notebooks/{notebookId}/reorder")]
 pub async fn reorder_cells(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -95,7 +95,7 @@ pub async fn reorder_cells(
 
 /// Reads a cell.
 #[utoipa::path(tag = "notebooks", params(CellPath), responses((status = 200, description = "The cell", body = CellView)))]
-#[get("/cells/{cell_id}")]
+#[get("/cells/{cellId}")]
 pub async fn find_cell(
     state: web::Data<AppState>,
     signed: Signed<Read>,
@@ -112,7 +112,7 @@ pub async fn find_cell(
     request_body = CellPatch,
     responses((status = 200, description = "The cell as it is now", body = CellView))
 )]
-#[patch("/cells/{cell_id}")]
+#[patch("/cells/{cellId}")]
 pub async fn update_cell(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -126,7 +126,7 @@ pub async fn update_cell(
 
 /// Deletes a cell. Those behind it move up by one.
 #[utoipa::path(tag = "notebooks", params(CellPath), responses((status = 204, description = "It is gone")))]
-#[delete("/cells/{cell_id}")]
+#[delete("/cells/{cellId}")]
 pub async fn delete_cell(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -145,7 +145,7 @@ pub async fn delete_cell(
     request_body = CellRun,
     responses((status = 200, description = "The result", body = CellRunView))
 )]
-#[post("/cells/{cell_id}/run")]
+#[post("/cells/{cellId}/run")]
 pub async fn run_cell(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -162,7 +162,7 @@ pub async fn run_cell(
     request_body = CellRun,
     responses((status = 200, description = "It was asked to stop", body = SuccessView))
 )]
-#[post("/cells/{cell_id}/interrupt")]
+#[post("/cells/{cellId}/interrupt")]
 pub async fn interrupt_cell_run(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -175,7 +175,7 @@ pub async fn interrupt_cell_run(
 
 /// Tells whether somebody holds a cell.
 #[utoipa::path(tag = "notebooks", params(CellPath), responses((status = 200, description = "Who", body = CellLockView)))]
-#[get("/cells/{cell_id}/lock")]
+#[get("/cells/{cellId}/lock")]
 pub async fn find_cell_lock(
     state: web::Data<AppState>,
     signed: Signed<Read>,
@@ -193,7 +193,7 @@ pub async fn find_cell_lock(
     params(OutputPath),
     responses((status = 200, description = "The file", content_type = "application/octet-stream"))
 )]
-#[get("/cells/{cell_id}/outputs/{filename}")]
+#[get("/cells/{cellId}/outputs/{filename}")]
 pub async fn download_cell_output(
     state: web::Data<AppState>,
     PathParams(path): PathParams<OutputPath>,

@@ -43,7 +43,7 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
         .service(delete_execution_session)
         .service(install_packages)
         .service(stream_package_install)
-        // Before `{session_id}`, or `suggest` would be taken for an id.
+        // Before `{sessionId}`, or `suggest` would be taken for an id.
         .service(suggest_packages)
         .service(list_packages)
         .service(list_runtimes)
@@ -218,7 +218,7 @@ pub async fn suggest_packages(
     params(PackagesPath),
     responses((status = 200, description = "The packages", body = PackageList))
 )]
-#[get("/execute/packages/{session_id}")]
+#[get("/execute/packages/{sessionId}")]
 pub async fn list_packages(
     state: web::Data<AppState>,
     signed: Signed<Read>,

@@ -33,7 +33,7 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
     params(InProjectPath, NotebookListQuery),
     responses((status = 200, description = "The notebooks", body = Vec<NotebookView>))
 )]
-#[get("/projects/{project_id}/notebooks")]
+#[get("/projects/{projectId}/notebooks")]
 pub async fn list_notebooks(
     state: web::Data<AppState>,
     signed: Signed<Read>,
@@ -51,7 +51,7 @@ pub async fn list_notebooks(
     request_body = NotebookCreate,
     responses((status = 201, description = "The new notebook", body = NotebookView))
 )]
-#[post("/projects/{project_id}/notebooks")]
+#[post("/projects/{projectId}/notebooks")]
 pub async fn create_notebook(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -75,7 +75,7 @@ pub async fn create_notebook(
     request_body = NotebookPatch,
     responses((status = 200, description = "The notebook as it is now", body = NotebookView))
 )]
-#[patch("/notebooks/{notebook_id}")]
+#[patch("/notebooks/{notebookId}")]
 pub async fn update_notebook(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -93,7 +93,7 @@ pub async fn update_notebook(
     params(ProjectNotebookPath),
     responses((status = 200, description = "It is gone", body = NotebookDeletedView))
 )]
-#[delete("/projects/{project_id}/notebooks/{notebook_id}")]
+#[delete("/projects/{projectId}/notebooks/{notebookId}")]
 pub async fn delete_notebook(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -110,7 +110,7 @@ pub async fn delete_notebook(
     params(InProjectPath),
     responses((status = 200, description = "A new kernel is ready", body = SuccessView))
 )]
-#[post("/projects/{project_id}/kernel/restart")]
+#[post("/projects/{projectId}/kernel/restart")]
 pub async fn restart_kernel(
     state: web::Data<AppState>,
     signed: Signed<Write>,

@@ -32,7 +32,7 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
     request_body = SavepointCreate,
     responses((status = 201, description = "The savepoint", body = SavepointView))
 )]
-#[post("/notebooks/{notebook_id}/savepoints")]
+#[post("/notebooks/{notebookId}/savepoints")]
 pub async fn create_savepoint(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -51,7 +51,7 @@ pub async fn create_savepoint(
     params(NotebookPath),
     responses((status = 200, description = "The savepoints", body = SavepointList))
 )]
-#[get("/notebooks/{notebook_id}/savepoints")]
+#[get("/notebooks/{notebookId}/savepoints")]
 pub async fn list_savepoints(
     state: web::Data<AppState>,
     signed: Signed<Read>,
@@ -68,7 +68,7 @@ pub async fn list_savepoints(
     request_body = SavepointsDelete,
     responses((status = 204, description = "They are gone"))
 )]
-#[delete("/notebooks/{notebook_id}/savepoints")]
+#[delete("/notebooks/{notebookId}/savepoints")]
 pub async fn delete_savepoints(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -87,7 +87,7 @@ pub async fn delete_savepoints(
     params(SavepointPath),
     responses((status = 200, description = "What was done", body = RestoredView))
 )]
-#[post("/notebooks/{notebook_id}/savepoints/{savepoint_id}/restore")]
+#[post("/notebooks/{notebookId}/savepoints/{savepointId}/restore")]
 pub async fn restore_savepoint(
     state: web::Data<AppState>,
     signed: Signed<Write>,
@@ -111,7 +111,7 @@ pub async fn restore_savepoint(
     params(SavepointPath),
     responses((status = 200, description = "What changed", body = SavepointDiffView))
 )]
-#[get("/notebooks/{notebook_id}/savepoints/{savepoint_id}/diff")]
+#[get("/notebooks/{notebookId}/savepoints/{savepointId}/diff")]
 pub async fn diff_savepoint(
     state: web::Data<AppState>,
     signed: Signed<Read>,
