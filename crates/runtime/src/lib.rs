@@ -6,10 +6,13 @@
 
 pub mod environment;
 mod error;
+mod kernel;
+mod output;
 mod places;
 mod project_data;
 mod runtime;
 pub mod sandbox;
+mod workspace;
 
 pub use error::RuntimeError;
 pub use places::{ExecuteRequest, KernelPlace, PlaceKind};

@@ -1,18 +1,25 @@
 //! The facade: kernels for places.
 
+mod inner;
 mod install;
 mod options;
+mod place;
+mod slots;
 mod status;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use gristmill_domain::{
-    execution::{ExecutionResult, PackageInfo, RichOutput},
+    execution::{ExecutionResult, PackageInfo, PythonVersion, RichOutput},
     ids::{ExecutionSessionId, ProjectId},
 };
 use gristmill_jobs::Tasks;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+use self::{
+    inner::{BackendState, Inner, Start, blocking},
+    place::{Command, Execution},
+};
 pub use self::{
     install::{InstallEvent, InstallOutcome},
     options::RuntimeOptions,
@@ -20,9 +27,11 @@ pub use self::{
 };
 use crate::{
     error::RuntimeError,
-    places::{ExecuteRequest, KernelPlace},
+    kernel::Signal,
+    places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::ProjectData,
     sandbox::SandboxBackend,
+    workspace,
 };
 
 /// Runs code in sandboxed kernels. Cheap to clone; clones share the kernels.
@@ -31,19 +40,13 @@ pub struct Runtime {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
-struct Inner {
-    options: RuntimeOptions,
-    events: broadcast::Sender<RuntimeEvent>,
-}
-
-#[expect(clippy::unused_async, reason = "the bodies arrive with the kernels")]
 impl Runtime {
     /// Starts the runtime: chooses a backend, sweeps what an earlier server left, finds the Python environments. It
     /// never fails; [`Self::status`] tells what is missing.
     pub async fn start(options: RuntimeOptions, data: Arc<dyn ProjectData>, tasks: &Tasks) -> Self {
-        let _ = (data, tasks);
-        Self { inner: Arc::new(Inner { options, events: broadcast::channel(256).0 }) }
+        let (state, backend) = watch::channel(BackendState::Preparing);
+        state.send_replace(BackendState::Missing(vec!["no sandbox backend is built in".to_owned()]));
+        Self::made(options, data, tasks, backend).await
     }
 
     /// As [`Self::start`], on this backend: for programs that bring their own.
@@ -53,14 +56,57 @@ impl Runtime {
         data: Arc<dyn ProjectData>,
         tasks: &Tasks,
     ) -> Self {
-        let _ = backend;
-        Self::start(options, data, tasks).await
+        let (state, receiver) = watch::channel(BackendState::Preparing);
+        tasks.spawn("runtime.backend", async move {
+            if let Err(error) = backend.sweep().await {
+                tracing::warn!(error = %error, "sandboxes of an earlier server could not be swept");
+            }
+            state.send_replace(match backend.probe().await {
+                Ok(isolation) => BackendState::Ready { backend, isolation, reasons: Vec::new() },
+                Err(error) => BackendState::Missing(vec![error.to_string()]),
+            });
+        });
+        Self::made(options, data, tasks, receiver).await
+    }
+
+    async fn made(
+        options: RuntimeOptions,
+        data: Arc<dyn ProjectData>,
+        tasks: &Tasks,
+        backend: watch::Receiver<BackendState>,
+    ) -> Self {
+        let runtime = Self { inner: Arc::new(Inner::new(options, data, tasks.clone(), backend)) };
+        // Of an earlier server's kernels.
+        runtime.remove(runtime.inner.directories.sockets()).await;
+        runtime
     }
 
     /// Whether and how code can be run here.
     #[must_use]
     pub fn status(&self) -> RuntimeStatus {
-        RuntimeStatus { ready: false, isolation: None, reasons: Vec::new(), versions: Vec::new(), active: 0 }
+        let active = self.inner.slots.count();
+        match &*self.inner.backend.borrow() {
+            BackendState::Preparing => {
+                let reasons = vec!["the sandboxes are still being prepared".to_owned()];
+                RuntimeStatus { ready: false, isolation: None, reasons, versions: Vec::new(), active }
+            }
+            BackendState::Missing(reasons) => {
+                RuntimeStatus { ready: false, isolation: None, reasons: reasons.clone(), versions: Vec::new(), active }
+            }
+            BackendState::Ready { backend, isolation, reasons } => {
+                let mut reasons = reasons.clone();
+                let mut versions = Vec::new();
+                for version in PythonVersion::ALL {
+                    match backend.python(version) {
+                        Ok(_) => versions.push(version),
+                        Err(error) if version == PythonVersion::default() => reasons.push(error.to_string()),
+                        Err(_) => {}
+                    }
+                }
+                let ready = !versions.is_empty();
+                RuntimeStatus { ready, isolation: Some(isolation.clone()), reasons, versions, active }
+            }
+        }
     }
 
     /// What happens to kernels from now on. A receiver that is slow misses events, never delays a kernel.
@@ -72,8 +118,7 @@ impl Runtime {
     /// What the place is doing.
     #[must_use]
     pub fn state(&self, place: &KernelPlace) -> PlaceState {
-        let _ = place;
-        PlaceState::Absent
+        self.inner.state(place.key())
     }
 
     /// Makes sure that the place has a sandbox with a ready kernel.
@@ -84,8 +129,9 @@ impl Runtime {
     /// # Cancel safety
     /// Cancel safe: the start goes on.
     pub async fn ensure(&self, place: &KernelPlace) -> Result<(), RuntimeError> {
-        let _ = place;
-        Err(missing())
+        let (reply, ready) = oneshot::channel();
+        self.inner.send(place, Command::Ensure { place: place.clone(), reply })?;
+        ready.await.unwrap_or(Err(RuntimeError::Closed))
     }
 
     /// Runs code, after the earlier runs of the place. Live outputs go to `sink`; one that is slow gets text in larger
@@ -102,8 +148,10 @@ impl Runtime {
         request: ExecuteRequest,
         sink: mpsc::Sender<RichOutput>,
     ) -> Result<ExecutionResult, RuntimeError> {
-        let _ = (place, request, sink);
-        Err(missing())
+        let (reply, result) = oneshot::channel();
+        let execution = Execution { place: place.clone(), request, sink, reply };
+        self.inner.send(place, Command::Execute(Box::new(execution)))?;
+        result.await.unwrap_or(Err(RuntimeError::Closed))
     }
 
     /// Interrupts the run of the place: it ends with `KeyboardInterrupt`. False: nothing runs.
@@ -111,8 +159,14 @@ impl Runtime {
     /// # Errors
     /// `SandboxFailed` when the kernel does not take the request.
     pub async fn interrupt(&self, place: &KernelPlace) -> Result<bool, RuntimeError> {
-        let _ = place;
-        Ok(false)
+        if self.state(place) != PlaceState::Busy {
+            return Ok(false);
+        }
+        let (reply, interrupted) = oneshot::channel();
+        if !self.inner.signal(place, Signal::Interrupt(reply), Start::No)? {
+            return Ok(false);
+        }
+        Ok(interrupted.await.unwrap_or(false))
     }
 
     /// Replaces the kernel by a new one; a run ends with an error that says so. Starts one when there is none. Files
@@ -121,23 +175,29 @@ impl Runtime {
     /// # Errors
     /// As [`Self::ensure`].
     pub async fn restart(&self, place: &KernelPlace) -> Result<(), RuntimeError> {
-        let _ = place;
-        Err(missing())
+        let (reply, restarted) = oneshot::channel();
+        self.inner.signal(place, Signal::Restart(place.clone(), reply), Start::Yes)?;
+        restarted.await.unwrap_or(Err(RuntimeError::Closed))
     }
 
     /// Ends the sandbox and keeps the workspace.
     pub async fn close(&self, place: &KernelPlace) {
-        let _ = place;
+        self.inner.close(place.key()).await;
     }
 
     /// Ends a session's sandbox and removes its workspace.
     pub async fn discard_session(&self, project: ProjectId, session: ExecutionSessionId) {
-        let _ = (project, session);
+        let key = PlaceKey { project, kind: PlaceKind::Session(session) };
+        self.inner.close(key).await;
+        self.remove(self.inner.directories.place(key)).await;
     }
 
     /// Ends every sandbox of a project and removes all that the runtime keeps for it.
     pub async fn discard_project(&self, project: ProjectId) {
-        let _ = project;
+        for key in self.inner.places(Some(project)) {
+            self.inner.close(key).await;
+        }
+        self.remove(self.inner.directories.project(project)).await;
     }
 
     /// Takes over what code saved with `save_to_project` since the last call. Entries that are not what they should be
@@ -146,8 +206,10 @@ impl Runtime {
     /// # Errors
     /// `Internal`.
     pub async fn drain_exports(&self, place: &KernelPlace) -> Result<Vec<Export>, RuntimeError> {
-        let _ = place;
-        Ok(Vec::new())
+        let workspace = self.inner.directories.workspace(place.key());
+        let taken = self.inner.directories.exports(place.project);
+        let bytes_max = self.inner.options.export_bytes_max;
+        blocking("taking over exported files", move || workspace::take_exports(&workspace, &taken, bytes_max)).await
     }
 
     /// Installs packages into the project's layer, which all its places see.
@@ -170,7 +232,19 @@ impl Runtime {
 
     /// Ends every sandbox.
     pub async fn shutdown(&self) {
-        tracing::debug!(runtime.data_dir = %self.inner.options.data_dir.display(), "the runtime is shut down");
+        self.inner.refuse_more();
+        let closing = self.inner.places(None).into_iter().map(|key| self.inner.close(key));
+        futures_util::future::join_all(closing).await;
+    }
+
+    async fn remove(&self, directory: PathBuf) {
+        let removed = blocking("removing a workspace", move || {
+            workspace::remove_tree(&directory);
+            Ok(())
+        });
+        if let Err(error) = removed.await {
+            tracing::warn!(error = %error, "a workspace was not removed");
+        }
     }
 }
 

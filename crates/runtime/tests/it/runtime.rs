@@ -1,0 +1,1 @@
+//! Places, their kernels and their workspaces.
