@@ -1,0 +1,3 @@
+//! Tests of the runtime through its public door.
+
+mod sandbox;
