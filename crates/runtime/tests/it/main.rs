@@ -1,5 +1,6 @@
-//! The runtime through its public door: real kernels in real sandboxes.
+//! The runtime through its public door: real processes, real kernels.
 
 mod kernel;
 mod runtime;
+mod sandbox;
 mod support;
