@@ -16,6 +16,7 @@ use gristmill_domain::execution::PythonVersion;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub(crate) use kernel_files::PIP_SETTINGS;
 pub use kernel_files::install_kernel_files;
 pub use provision::{ProvisionOptions, provision};
 

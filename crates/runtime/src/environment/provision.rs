@@ -121,12 +121,7 @@ fn fetch_uv(target: &Path, python: &Path, progress: &mut dyn FnMut(&str)) -> Res
     }
 }
 
-fn create(
-    python: &Path,
-    root: &Path,
-    uv: Option<&Path>,
-    progress: &mut dyn FnMut(&str),
-) -> Result<(), EnvironmentError> {
+fn create(python: &Path, root: &Path, uv: Option<&Path>, progress: &mut dyn FnMut(&str)) -> Result<(), EnvironmentError> {
     let mut command = match uv {
         Some(uv) => {
             let mut command = program(uv);

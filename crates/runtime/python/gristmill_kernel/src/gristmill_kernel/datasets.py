@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
@@ -164,7 +164,7 @@ def _copy(source: Path, target: Path) -> Path:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
+def _replaced(path: Path) -> Generator[Path, None, None]:
     """Gives a path to write to, which becomes ``path`` only when all was written."""
     handle, staged = tempfile.mkstemp(dir=path.parent, prefix=".gristmill-", suffix=path.suffix)
     os.close(handle)
