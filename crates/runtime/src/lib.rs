@@ -8,6 +8,7 @@ pub mod environment;
 mod error;
 mod kernel;
 mod output;
+pub mod packages;
 mod places;
 mod project_data;
 mod runtime;

@@ -1,5 +1,6 @@
 //! The runtime through its public door: real processes, real kernels.
 
+mod environment;
 mod kernel;
 mod runtime;
 mod sandbox;
