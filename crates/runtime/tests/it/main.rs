@@ -1,3 +1,5 @@
-//! Tests of the runtime through its public functions, on real interpreters, sandboxes and kernels.
+//! Tests of the runtime through its public door, on real interpreters, sandboxes and kernels.
 
 mod environment;
+mod packages;
+mod sandbox;
