@@ -4,6 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpStream, UnixListener, UnixStream},
@@ -144,7 +145,7 @@ async fn open(request: &Request, gate: &Gate) -> std::io::Result<TcpStream> {
     let target = format!("{}:{}", request.host, request.port);
     let mut head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(credentials) = credentials {
-        head.push_str(&format!("Proxy-Authorization: Basic {}\r\n", base64(credentials.as_bytes())));
+        head.push_str(&format!("Proxy-Authorization: Basic {}\r\n", BASE64_STANDARD.encode(credentials)));
     }
     head.push_str("\r\n");
     server.write_all(head.as_bytes()).await?;
@@ -170,20 +171,6 @@ fn upstream(url: &str) -> Option<(String, u16, Option<String>)> {
     Some((host, port, authority.rsplit_once('@').map(|(credentials, _)| credentials.to_owned())))
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let index = usize::try_from(bits >> (18 - 6 * place) & 63).unwrap_or_default();
-            let letter = LETTERS.get(index).copied().filter(|_| place <= chunk.len()).unwrap_or(b'=');
-            text.push(char::from(letter));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,8 +193,5 @@ mod tests {
     fn reads_the_machines_proxy() {
         assert_eq!(upstream("http://u:p@proxy:3128/"), Some(("proxy".into(), 3128, Some("u:p".into()))));
         assert_eq!(upstream("http://proxy"), Some(("proxy".into(), 80, None)));
-        for (plain, coded) in [("u:p", "dTpw"), ("user:pass", "dXNlcjpwYXNz"), ("ab", "YWI="), ("a", "YQ==")] {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod environment;
 mod kernel;
+mod packages;
 mod runtime;
 mod sandbox;
 mod support;
