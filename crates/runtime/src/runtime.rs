@@ -1,5 +1,6 @@
 //! The facade: kernels for places.
 
+mod backend;
 mod inner;
 mod install;
 mod options;
@@ -45,7 +46,7 @@ impl Runtime {
     /// never fails; [`Self::status`] tells what is missing.
     pub async fn start(options: RuntimeOptions, data: Arc<dyn ProjectData>, tasks: &Tasks) -> Self {
         let (state, backend) = watch::channel(BackendState::Preparing);
-        state.send_replace(BackendState::Missing(vec!["no sandbox backend is built in".to_owned()]));
+        tasks.spawn("runtime.backend", backend::find(options.clone(), tasks.clone(), state));
         Self::made(options, data, tasks, backend).await
     }
 
@@ -58,13 +59,7 @@ impl Runtime {
     ) -> Self {
         let (state, receiver) = watch::channel(BackendState::Preparing);
         tasks.spawn("runtime.backend", async move {
-            if let Err(error) = backend.sweep().await {
-                tracing::warn!(error = %error, "sandboxes of an earlier server could not be swept");
-            }
-            state.send_replace(match backend.probe().await {
-                Ok(isolation) => BackendState::Ready { backend, isolation, reasons: Vec::new() },
-                Err(error) => BackendState::Missing(vec![error.to_string()]),
-            });
+            state.send_replace(backend::look_at(backend).await);
         });
         Self::made(options, data, tasks, receiver).await
     }

@@ -3,16 +3,11 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
-use gristmill_domain::execution::ExecutionStatus;
 use jupyter_protocol::{InterruptRequest, ShutdownRequest};
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::Instant;
 
-use super::{launch::SocketDirectory, run::RunEnd, wire::Wire, zmtp::ZmtpSocket};
-use crate::{
-    error::RuntimeError,
-    output::{Collector, Live},
-    sandbox::{Exit, Sandbox, SandboxLimits},
-};
+use super::{launch::SocketDirectory, wire::Wire, zmtp::ZmtpSocket};
+use crate::sandbox::{Exit, Sandbox, SandboxLimits};
 
 const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// A kernel whose heartbeat thread is silent for so long hangs. It answers even while Python computes.
@@ -49,11 +44,6 @@ impl Kernel {
         directory: SocketDirectory,
     ) -> Self {
         Self { sockets, wire, sandbox, limits, _directory: directory }
-    }
-
-    /// The memory that its sandbox may use, bytes.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        self.limits.memory_bytes
     }
 
     /// Watches a kernel that runs nothing, until it is lost; tells why.
@@ -111,24 +101,6 @@ impl Kernel {
         } else {
             "the kernel lost its connection: its sockets were closed from inside".to_owned()
         }
-    }
-
-    /// Runs start-up code; its failure is the kernel's.
-    pub(super) async fn run_startup(&mut self, code: &str, timeout: Duration) -> Result<(), RuntimeError> {
-        let (sink, _) = mpsc::channel(1);
-        let (_signals, mut none) = mpsc::channel(1);
-        let mut collector = Collector::new(64 << 10);
-        let end = self.run(code, timeout, &mut collector, &mut Live::new(sink), &mut none).await;
-        let reason = match end {
-            RunEnd::Answered { status: ExecutionStatus::Success, .. } => return Ok(()),
-            RunEnd::Lost { reason } => reason,
-            RunEnd::Answered { .. } | RunEnd::Unanswered | RunEnd::Stopped(_) => {
-                let result = collector.finish(ExecutionStatus::Error, 0, None);
-                result.error.unwrap_or_else(|| "its start-up code did not end in time".to_owned())
-            }
-        };
-        self.sandbox.kill().await;
-        Err(RuntimeError::Kernel { reason })
     }
 }
 

@@ -45,8 +45,6 @@ pub(crate) struct LaunchPlan {
     /// Directory of the server's for the sockets of its kernels.
     pub(crate) sockets: PathBuf,
     pub(crate) timeout: Duration,
-    /// Run before the kernel counts as ready.
-    pub(crate) startup_code: Option<String>,
 }
 
 /// The directory of one kernel's sockets; removed with the kernel.
@@ -98,12 +96,7 @@ pub(crate) async fn launch(plan: LaunchPlan) -> Result<Kernel, RuntimeError> {
         Ok(sockets) => sockets,
         Err(reason) => return Err(failed(sandbox.as_ref(), &reason).await),
     };
-    let mut kernel = Kernel::new(sandbox, sockets, wire, plan.limits, directory);
-    if let Some(code) = &plan.startup_code {
-        let left = deadline.saturating_duration_since(Instant::now());
-        kernel.run_startup(code, left).await?;
-    }
-    Ok(kernel)
+    Ok(Kernel::new(sandbox, sockets, wire, plan.limits, directory))
 }
 
 async fn failed(sandbox: &dyn Sandbox, reason: &str) -> RuntimeError {
@@ -142,7 +135,7 @@ fn prepare(plan: &LaunchPlan, key: &str) -> Result<(SocketDirectory, OwnedFd), R
 fn command(interpreter: &Path) -> Vec<String> {
     let connection = format!("{GUEST_SOCKETS}/kernel.json");
     let interpreter = interpreter.to_string_lossy().into_owned();
-    [&interpreter, "-m", "ipykernel_launcher", "-f", &connection, "--HistoryManager.enabled=False"].map(str::to_owned).into()
+    [&interpreter, "-m", "gristmill_kernel", "-f", &connection, "--HistoryManager.enabled=False"].map(str::to_owned).into()
 }
 
 fn environment(plan: &LaunchPlan) -> BTreeMap<String, String> {

@@ -12,7 +12,7 @@ use super::{
     inner::{BackendState, blocking},
 };
 use crate::{
-    environment::{self, PythonEnvironment, ProvisionOptions},
+    environment::{self, ProvisionOptions, PythonEnvironment},
     sandbox::{
         BackendKind, SandboxBackend,
         process::{ProcessBackend, ProcessOptions},
@@ -26,7 +26,8 @@ pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Se
         return;
     }
     let owner = hex::encode(Sha256::digest(options.data_dir.as_os_str().as_encoded_bytes())).chars().take(16).collect();
-    let process = Arc::new(ProcessBackend::new(ProcessOptions::new(options.data_dir.join("runtime/sandboxes"), owner), tasks.clone()));
+    let process =
+        Arc::new(ProcessBackend::new(ProcessOptions::new(options.data_dir.join("runtime/sandboxes"), owner), tasks.clone()));
     for version in PythonVersion::ALL {
         if let Some(found) = located(&options, version).await {
             process.provide(found);
@@ -62,9 +63,7 @@ pub(super) async fn look_at(backend: Arc<dyn SandboxBackend>) -> BackendState {
 
 async fn located(options: &RuntimeOptions, version: PythonVersion) -> Option<PythonEnvironment> {
     let cache_dir = options.cache_dir.clone();
-    blocking("finding a Python environment", move || {
-        environment::locate(&cache_dir, version).map_err(std::io::Error::other)
-    })
-    .await
-    .ok()
+    blocking("finding a Python environment", move || environment::locate(&cache_dir, version).map_err(std::io::Error::other))
+        .await
+        .ok()
 }

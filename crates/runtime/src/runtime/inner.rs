@@ -16,6 +16,7 @@ use super::{
     slots::{Full, Slot, Slots},
 };
 use crate::{
+    environment::install_kernel_files,
     error::RuntimeError,
     kernel::{Kernel, LaunchPlan, Signal, launch},
     places::{KernelPlace, PlaceKey},
@@ -231,10 +232,12 @@ impl Inner {
         let datasets = files.directory.clone();
         let made = workspace.clone();
         let layer = packages.clone();
-        blocking("preparing a workspace", move || {
+        let cache = self.options.cache_dir.clone();
+        let helpers = blocking("preparing a workspace", move || {
             workspace::prepare_workspace(&made)?;
             std::fs::create_dir_all(layer)?;
-            std::fs::create_dir_all(datasets)
+            std::fs::create_dir_all(datasets)?;
+            install_kernel_files(&cache).map_err(std::io::Error::other)
         })
         .await?;
         let mount = |host, guest: &str, access| Mount { host, guest: guest.into(), access };
@@ -243,6 +246,7 @@ impl Inner {
             mount(self.directories.links(place.project), "/workspace/datasets", Access::ReadOnly),
             mount(files.directory.clone(), "/datasets", Access::ReadOnly),
             mount(packages, "/opt/gristmill/packages", Access::ReadOnly),
+            mount(helpers, "/opt/gristmill/kernel", Access::ReadOnly),
         ];
         let mut limits = self.options.limits;
         limits.memory_bytes = memory_bytes.filter(|bytes| *bytes > 0).unwrap_or(limits.memory_bytes);
@@ -251,11 +255,10 @@ impl Inner {
             id: uuid::Uuid::new_v4().simple().to_string(),
             python: place.python,
             mounts,
-            python_path: vec!["/opt/gristmill/packages".into()],
+            python_path: vec!["/opt/gristmill/kernel".into()],
             limits,
             sockets: self.directories.sockets(),
             timeout: self.options.startup_timeout,
-            startup_code: None,
         };
         Ok((launch(plan).await?, files))
     }

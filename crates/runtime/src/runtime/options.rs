@@ -11,6 +11,9 @@ pub struct RuntimeOptions {
     pub data_dir: PathBuf,
     /// Where provisioned Python environments are. Absolute.
     pub cache_dir: PathBuf,
+    /// Where to look for interpreters (as in `PATH`) when no Python environment is provisioned yet: it is then made in
+    /// the background. None: it is not, and [`crate::RuntimeStatus`] says how to.
+    pub search_path: Option<String>,
     /// The backend to use; none: whichever works, Docker first.
     pub backend: Option<BackendKind>,
     /// The most that a sandbox may use; a run may ask for other memory.
@@ -40,6 +43,7 @@ impl RuntimeOptions {
         Self {
             data_dir,
             cache_dir,
+            search_path: None,
             backend: None,
             limits: SandboxLimits {
                 memory_bytes: 2 << 30,

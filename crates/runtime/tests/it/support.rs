@@ -1,125 +1,21 @@
 //! A runtime over a scratch directory, with real kernels.
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
-    process::Stdio,
     sync::Arc,
     time::Duration,
 };
 
 use async_trait::async_trait;
 use gristmill_domain::{
-    execution::{ExecutionResult, OutputKind, PythonVersion, RichOutput},
+    execution::{ExecutionResult, OutputKind, RichOutput},
     ids::{DatasetId, ProjectId},
 };
 use gristmill_jobs::Tasks;
-use gristmill_runtime::{
-    DatasetFile, ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions,
-    sandbox::{Access, BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec, Usage},
-};
-use tokio::{
-    process::Child,
-    sync::{Mutex, mpsc, watch},
-};
+use gristmill_runtime::{DatasetFile, ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions};
+use tokio::sync::mpsc;
 
-/// bubblewrap without isolation: the paths are those of a sandbox, the rest is the machine's.
-#[derive(Debug)]
-pub(crate) struct PlainBackend {
-    pub(crate) interpreter: PathBuf,
-}
-
-#[async_trait]
-impl SandboxBackend for PlainBackend {
-    fn kind(&self) -> BackendKind {
-        BackendKind::Process
-    }
-
-    async fn probe(&self) -> Result<Isolation, SandboxError> {
-        Ok(Isolation { backend: BackendKind::Process, measures: vec!["none: a test's backend".to_owned()] })
-    }
-
-    fn python(&self, version: PythonVersion) -> Result<GuestPython, SandboxError> {
-        if version == PythonVersion::V3_11 {
-            return Ok(GuestPython { interpreter: self.interpreter.clone(), mounts: Vec::new() });
-        }
-        Err(SandboxError::Unavailable { reason: "no such Python".to_owned(), remedy: "use another".to_owned() })
-    }
-
-    async fn start(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError> {
-        #[expect(clippy::disallowed_methods, reason = "the tests' own backend starts processes")]
-        let mut command = tokio::process::Command::new("bwrap");
-        command.args(["--bind", "/", "/", "--dev", "/dev", "--tmpfs", "/opt", "--tmpfs", "/run", "--tmpfs", "/tmp"]);
-        command.args(["--dir", "/workspace", "--unshare-pid", "--proc", "/proc", "--die-with-parent"]);
-        for mount in &spec.mounts {
-            command.arg(if mount.access == Access::ReadWrite { "--bind" } else { "--ro-bind" });
-            command.args([&mount.host, &mount.guest]);
-        }
-        command.arg("--chdir").arg(&spec.directory).args(&spec.command);
-        let environment: &BTreeMap<_, _> = &spec.environment;
-        command.env_clear().envs(environment).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-        let child = command.spawn().map_err(|error| SandboxError::Start(error.to_string()))?;
-        Ok(Box::new(PlainSandbox::new(spec.id, child)))
-    }
-
-    async fn sweep(&self) -> Result<usize, SandboxError> {
-        Ok(0)
-    }
-}
-
-#[derive(Debug)]
-struct PlainSandbox {
-    id: String,
-    kill: Mutex<Option<tokio::sync::oneshot::Sender<()>>>,
-    exit: watch::Receiver<Option<Exit>>,
-    _task: tokio_util::task::AbortOnDropHandle<()>,
-}
-
-impl PlainSandbox {
-    fn new(id: String, mut child: Child) -> Self {
-        let (exited, exit) = watch::channel(None);
-        let (kill, killed) = tokio::sync::oneshot::channel::<()>();
-        #[expect(clippy::disallowed_methods, reason = "the handle aborts the task")]
-        let task = tokio::spawn(async move {
-            let status = tokio::select! {
-                status = child.wait() => status.ok().and_then(|status| status.code()).map_or(Exit::Signal(9), Exit::Code),
-                _ = killed => {
-                    child.kill().await.ok();
-                    Exit::Killed
-                }
-            };
-            exited.send_replace(Some(status));
-        });
-        Self { id, kill: Mutex::new(Some(kill)), exit, _task: tokio_util::task::AbortOnDropHandle::new(task) }
-    }
-}
-
-#[async_trait]
-impl Sandbox for PlainSandbox {
-    fn id(&self) -> &str {
-        &self.id
-    }
-
-    async fn wait(&self) -> Exit {
-        let mut exit = self.exit.clone();
-        exit.wait_for(Option::is_some).await.ok().and_then(|exit| exit.clone()).unwrap_or(Exit::Killed)
-    }
-
-    async fn kill(&self) {
-        if let Some(kill) = self.kill.lock().await.take() {
-            kill.send(()).ok();
-        }
-        self.wait().await;
-    }
-
-    async fn usage(&self) -> Usage {
-        Usage::default()
-    }
-
-    async fn log_tail(&self) -> String {
-        String::new()
-    }
-}
+use crate::environment;
 
 /// The datasets of every project: those that a test wrote.
 #[derive(Debug)]
@@ -164,12 +60,12 @@ impl TestRuntime {
 
     pub(crate) async fn with(change: impl FnOnce(&mut RuntimeOptions)) -> Self {
         let scratch = tempfile::tempdir().unwrap();
-        let mut options = RuntimeOptions::new(scratch.path().to_owned(), scratch.path().join("cache"));
+        let mut options = RuntimeOptions::new(scratch.path().to_owned(), environment::cache_dir());
         change(&mut options);
         let data = Arc::new(TestData { root: scratch.path().join("datasets"), files: std::sync::Mutex::default() });
         let tasks = Tasks::new();
-        let backend = Arc::new(PlainBackend { interpreter: interpreter() });
-        let runtime = Runtime::with_backend(options, backend, data.clone(), &tasks).await;
+        environment::python();
+        let runtime = Runtime::start(options, data.clone(), &tasks).await;
         Self { runtime, data, scratch, tasks }
     }
 
@@ -219,8 +115,4 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < deadline, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-fn interpreter() -> PathBuf {
-    PathBuf::from("/root/.cache/gristmill/venv-b/bin/python")
 }
