@@ -29,6 +29,7 @@ pub use self::{
 use crate::{
     error::RuntimeError,
     kernel::Signal,
+    packages::{PackageIndex, PackageNames, suggest},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::ProjectData,
     sandbox::SandboxBackend,
@@ -207,22 +208,42 @@ impl Runtime {
         blocking("taking over exported files", move || workspace::take_exports(&workspace, &taken, bytes_max)).await
     }
 
-    /// Installs packages into the project's layer, which all its places see.
+    /// Installs packages into the project's layer. Its kernels can import them at once. Progress goes to `sink`, which
+    /// may be closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the installation; the layer is then as it was, or complete.
     pub async fn install(&self, place: &KernelPlace, packages: &str, sink: mpsc::Sender<InstallEvent>) -> InstallOutcome {
-        let _ = (place, packages, sink);
-        InstallOutcome { success: false, message: missing().to_string() }
+        let failed = |message: String| InstallOutcome { success: false, message };
+        let names = match PackageNames::parse(packages) {
+            Ok(names) => names,
+            Err(refused) => return failed(refused.to_string()),
+        };
+        match (self.inner.packages().await, self.inner.layer(place.project).await) {
+            (Ok(installer), Ok(layer)) => installer.install(&layer, place.python, &names, &sink).await,
+            (Err(error), _) | (_, Err(error)) => failed(error.to_string()),
+        }
     }
 
     /// The packages that a place's kernel can import, sorted by lower-cased name.
-    pub async fn packages(&self, place: &KernelPlace) -> Vec<PackageInfo> {
-        let _ = place;
-        Vec::new()
+    ///
+    /// # Errors
+    /// `RuntimeUnavailable`, `SandboxFailed`, `Internal`.
+    pub async fn packages(&self, place: &KernelPlace) -> Result<Vec<PackageInfo>, RuntimeError> {
+        let layer = self.inner.layer(place.project).await?;
+        Ok(self.inner.packages().await?.list(&layer, place.python).await?.to_vec())
     }
 
-    /// Packages that begin with, or contain, what was typed.
-    pub async fn suggest(&self, typed: &str, limit: usize) -> Vec<PackageInfo> {
-        let _ = (typed, limit);
-        Vec::new()
+    /// Packages for what was typed. `installed` may name those of the project; `index`, when there is one, is asked for a
+    /// package of exactly this name.
+    pub async fn suggest(
+        &self,
+        typed: &str,
+        limit: usize,
+        installed: &[PackageInfo],
+        index: Option<&dyn PackageIndex>,
+    ) -> Vec<PackageInfo> {
+        suggest(typed, limit, installed, index).await
     }
 
     /// Ends every sandbox.
@@ -241,8 +262,4 @@ impl Runtime {
             tracing::warn!(error = %error, "a workspace was not removed");
         }
     }
-}
-
-fn missing() -> RuntimeError {
-    RuntimeError::Unavailable { reason: "no sandbox backend is ready".to_owned() }
 }

@@ -49,11 +49,6 @@ impl Directories {
         self.project(project).join("exports")
     }
 
-    /// Workspaces that were made for sessions to come.
-    pub(crate) fn spare(&self, project: ProjectId, id: &str) -> PathBuf {
-        self.project(project).join("spares").join(id)
-    }
-
     /// What belongs to one place alone.
     pub(crate) fn place(&self, key: PlaceKey) -> PathBuf {
         let project = self.project(key.project);

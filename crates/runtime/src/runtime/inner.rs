@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use gristmill_domain::ids::{ProjectId, UserId};
+use gristmill_domain::{
+    execution::PythonVersion,
+    ids::{ProjectId, UserId},
+};
 use gristmill_jobs::Tasks;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -19,6 +22,7 @@ use crate::{
     environment::install_kernel_files,
     error::RuntimeError,
     kernel::{Kernel, LaunchPlan, Signal, launch},
+    packages::{GUEST_KERNEL, GUEST_LAYER, IndexSettings, Layer, Packages, PackagesOptions},
     places::{KernelPlace, PlaceKey},
     project_data::{ProjectData, ProjectFiles},
     sandbox::{Access, Isolation, Mount, SandboxBackend},
@@ -61,6 +65,7 @@ pub(super) struct Inner {
     registry: Mutex<Registry>,
     /// One writer of links at a time.
     links: Arc<Mutex<()>>,
+    packages: tokio::sync::OnceCell<Packages>,
 }
 
 #[derive(Debug, Default)]
@@ -95,6 +100,7 @@ impl Inner {
             slots: Slots::default(),
             registry: Mutex::default(),
             links: Arc::default(),
+            packages: tokio::sync::OnceCell::new(),
         }
     }
 
@@ -235,7 +241,7 @@ impl Inner {
         let cache = self.options.cache_dir.clone();
         let helpers = blocking("preparing a workspace", move || {
             workspace::prepare_workspace(&made)?;
-            std::fs::create_dir_all(layer)?;
+            Layer::open(layer)?;
             std::fs::create_dir_all(datasets)?;
             install_kernel_files(&cache).map_err(std::io::Error::other)
         })
@@ -245,8 +251,8 @@ impl Inner {
             mount(workspace, "/workspace", Access::ReadWrite),
             mount(self.directories.links(place.project), "/workspace/datasets", Access::ReadOnly),
             mount(files.directory.clone(), "/datasets", Access::ReadOnly),
-            mount(packages, "/opt/gristmill/packages", Access::ReadOnly),
-            mount(helpers, "/opt/gristmill/kernel", Access::ReadOnly),
+            mount(packages, GUEST_LAYER, Access::ReadOnly),
+            mount(helpers, GUEST_KERNEL, Access::ReadOnly),
         ];
         let mut limits = self.options.limits;
         limits.memory_bytes = memory_bytes.filter(|bytes| *bytes > 0).unwrap_or(limits.memory_bytes);
@@ -255,7 +261,7 @@ impl Inner {
             id: uuid::Uuid::new_v4().simple().to_string(),
             python: place.python,
             mounts,
-            python_path: vec!["/opt/gristmill/kernel".into()],
+            python_path: vec![GUEST_KERNEL.into()],
             limits,
             sockets: self.directories.sockets(),
             timeout: self.options.startup_timeout,
@@ -272,6 +278,28 @@ impl Inner {
             workspace::refresh_links(&links, &files)
         })
         .await
+    }
+
+    /// The installer, made when it is first asked for: the machine's settings are read from its pip.
+    pub(super) async fn packages(&self) -> Result<&Packages, RuntimeError> {
+        let made = self.packages.get_or_try_init(|| async {
+            let backend = self.backend().await?;
+            let interpreter = backend.python(PythonVersion::default())?.interpreter;
+            let cache = self.options.cache_dir.clone();
+            blocking("reading the package index's settings", move || {
+                let helpers = install_kernel_files(&cache).map_err(std::io::Error::other)?;
+                let index = IndexSettings::of_this_machine(&interpreter);
+                Ok(Packages::new(backend, PackagesOptions::new(helpers, index)))
+            })
+            .await
+        });
+        made.await
+    }
+
+    /// The project's package layer.
+    pub(super) async fn layer(&self, project: ProjectId) -> Result<Layer, RuntimeError> {
+        let directory = self.directories.packages(project);
+        blocking("opening the project's packages", move || Layer::open(directory)).await
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

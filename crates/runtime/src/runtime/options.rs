@@ -32,8 +32,6 @@ pub struct RuntimeOptions {
     pub output_bytes_max: usize,
     /// Largest exported file that is taken over, bytes.
     pub export_bytes_max: u64,
-    /// Ready kernels kept for the next session of projects that just started one; 0 for none.
-    pub spares_max: usize,
 }
 
 impl RuntimeOptions {
@@ -61,7 +59,6 @@ impl RuntimeOptions {
             startup_timeout: Duration::from_secs(30),
             output_bytes_max: 16 << 20,
             export_bytes_max: 300 << 20,
-            spares_max: 2,
         }
     }
 }
