@@ -6,6 +6,7 @@
 
 pub mod environment;
 mod error;
+pub mod packages;
 mod places;
 mod project_data;
 mod runtime;
