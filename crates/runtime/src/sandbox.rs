@@ -1,5 +1,8 @@
 //! Isolated processes: one trait, two backends. They know where Python is, and nothing of what it does.
 
+mod log;
+pub mod process;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
@@ -88,6 +91,15 @@ pub struct SandboxSpec {
     pub mounts: Vec<Mount>,
     /// The most that it may use.
     pub limits: SandboxLimits,
+}
+
+impl SandboxSpec {
+    /// The directories of the host that it may write to.
+    #[must_use]
+    pub fn writable(&self) -> Vec<PathBuf> {
+        let writable = self.mounts.iter().filter(|mount| mount.access == Access::ReadWrite);
+        writable.map(|mount| mount.host.clone()).collect()
+    }
 }
 
 /// Why a sandbox ended.

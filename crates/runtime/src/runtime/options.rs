@@ -11,6 +11,9 @@ pub struct RuntimeOptions {
     pub data_dir: PathBuf,
     /// Where provisioned Python environments are. Absolute.
     pub cache_dir: PathBuf,
+    /// Where to look for interpreters (as in `PATH`) when no Python environment is provisioned yet: it is then made in
+    /// the background. None: it is not, and [`crate::RuntimeStatus`] says how to.
+    pub search_path: Option<String>,
     /// The backend to use; none: whichever works, Docker first.
     pub backend: Option<BackendKind>,
     /// The most that a sandbox may use; a run may ask for other memory.
@@ -29,8 +32,6 @@ pub struct RuntimeOptions {
     pub output_bytes_max: usize,
     /// Largest exported file that is taken over, bytes.
     pub export_bytes_max: u64,
-    /// Ready kernels kept for the next session of projects that just started one; 0 for none.
-    pub spares_max: usize,
 }
 
 impl RuntimeOptions {
@@ -40,6 +41,7 @@ impl RuntimeOptions {
         Self {
             data_dir,
             cache_dir,
+            search_path: None,
             backend: None,
             limits: SandboxLimits {
                 memory_bytes: 2 << 30,
@@ -57,7 +59,6 @@ impl RuntimeOptions {
             startup_timeout: Duration::from_secs(30),
             output_bytes_max: 16 << 20,
             export_bytes_max: 300 << 20,
-            spares_max: 2,
         }
     }
 }
