@@ -17,6 +17,8 @@ _PATHS = ["/opt/gristmill/packages", "/workspace"]
 def main(arguments: list[str]) -> int:
     """Runs one of the two, and tells how it ended."""
     if len(arguments) == 2 and arguments[0] == "prepare":
+        # Nobody waits for it.
+        os.nice(10)
         Engine(Inference(paths=[], cache=arguments[1], cache_writable=True)).prepare()
         return 0
     if len(arguments) in (2, 3) and arguments[0] == "serve":

@@ -28,10 +28,9 @@ _PATH_KEYWORDS = frozenset({"", "filepath_or_buffer", "source", "path", "io", "f
 _PREPARED = (
     *(
         f"import {module} as m\nm."
-        for module in """pandas numpy polars matplotlib.pyplot seaborn plotly.express plotly.graph_objects sklearn
-        sklearn.preprocessing sklearn.model_selection sklearn.ensemble sklearn.linear_model sklearn.metrics sklearn.pipeline
-        sklearn.compose sklearn.impute sklearn.cluster scipy.stats lightgbm xgboost datetime json re os pathlib collections
-        itertools functools typing math random statistics time""".split()
+        for module in """pandas numpy polars matplotlib.pyplot seaborn plotly.express sklearn.preprocessing
+        sklearn.model_selection sklearn.ensemble sklearn.linear_model sklearn.metrics datetime json re os pathlib
+        collections""".split()
     ),
     "import polars as pl\ndf = pl.read_csv('a')\ndf.",
     "import polars as pl\npl.col('a').",

@@ -1,0 +1,4 @@
+//! What the runtime promises, against real processes.
+
+mod intelligence;
+mod nbformat;
