@@ -52,7 +52,6 @@ impl SandboxBackend for DirectBackend {
         if let Some(reason) = &self.broken {
             return Err(SandboxError::Start(reason.clone()));
         }
-        #[expect(clippy::disallowed_methods, reason = "this is a backend of tests")]
         let mut command = Command::new("bwrap");
         command.args(["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-net"]);
         command.args(["--die-with-parent", "--tmpfs", "/opt", "--tmpfs", "/run", "--tmpfs", "/tmp"]);
