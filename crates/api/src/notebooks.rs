@@ -1,6 +1,7 @@
 //! What happens to notebooks outside a request: runs, their outputs and exports, and what the runtime asks.
 
 mod exports;
+pub(crate) mod files;
 mod janitor;
 mod links;
 mod log;

@@ -1,10 +1,16 @@
 //! Help with writing Python: completions, hover, signatures and syntax errors, from a worker that stays up in a sandbox of
 //! the project. Code that is asked about is parsed there, never run; no process is started for a question.
 
+mod assistant;
+mod files;
+mod launch;
+mod protocol;
 mod types;
+mod worker;
 
 use std::path::PathBuf;
 
+pub use assistant::{AssistSettings, Assistant};
 pub use types::{
     AssistAnswer, AssistCell, AssistDataset, AssistOp, AssistRequest, Completion, Diagnostic, Hover, LiveVariable, Parameter,
     Signature,

@@ -235,7 +235,6 @@ pub async fn list_packages(
 /// Lists the Python versions that kernels can run on.
 #[utoipa::path(tag = "execute", responses((status = 200, description = "The versions", body = RuntimeList)))]
 #[get("/execute/runtimes")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn list_runtimes(state: web::Data<AppState>, _signed: Signed<Read>) -> ApiResult<Json<RuntimeList>> {
     let status = state.runtime.status();
     let backend = status.isolation.map(|isolation| isolation.backend.as_str().to_owned());
@@ -255,7 +254,6 @@ pub async fn list_runtimes(state: web::Data<AppState>, _signed: Signed<Read>) ->
 /// Tells whether code can be run, and what keeps it apart from the host.
 #[utoipa::path(tag = "execute", responses((status = 200, description = "How it stands", body = ExecuteHealthView)))]
 #[get("/execute/health")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn check_execute_health(state: web::Data<AppState>, _signed: Signed<Read>) -> ApiResult<Json<ExecuteHealthView>> {
     let status = state.runtime.status();
     Ok(Json(ExecuteHealthView {

@@ -1,19 +1,21 @@
 //! Notebooks (contract 3, section 5).
 
-use actix_web::{delete, get, patch, post, web};
+use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
 use gristmill_api_types::{
     common::SuccessView,
-    notebooks::{NotebookCreate, NotebookDeletedView, NotebookListQuery, NotebookPatch, NotebookView},
+    notebooks::{
+        NotebookCreate, NotebookDeletedView, NotebookFileView, NotebookImport, NotebookListQuery, NotebookPatch, NotebookView,
+    },
     paths::{InProjectPath, NotebookPath, ProjectNotebookPath},
 };
-use gristmill_domain::{ErrorCode, ports::StoreError};
+use gristmill_domain::{ErrorCode, notebooks::NotebookKind, ports::StoreError};
 use gristmill_persistence::repo::notebooks::{self, LAST_NOTEBOOK};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     error::{ApiError, ApiResult},
     extract::{DetailQuery, OptionalJson, PathParams, Read, Signed, ValidJson, Write},
-    notebooks::{place_of, runtime_error},
+    notebooks::{files, place_of, runtime_error},
     respond::{Created, Json},
     state::AppState,
 };
@@ -22,8 +24,10 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
     config
         .service(list_notebooks)
         .service(create_notebook)
+        .service(import_notebook)
         .service(update_notebook)
         .service(delete_notebook)
+        .service(export_notebook)
         .service(restart_kernel);
 }
 
@@ -68,6 +72,27 @@ pub async fn create_notebook(
     Ok(Created(notebook.map_err(project_error)?.into()))
 }
 
+/// Reads a Jupyter notebook file into a new notebook.
+#[utoipa::path(
+    tag = "notebooks",
+    params(InProjectPath),
+    request_body = NotebookImport,
+    responses((status = 201, description = "The new notebook", body = NotebookView))
+)]
+#[post("/projects/{projectId}/notebooks/import")]
+pub async fn import_notebook(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    PathParams(path): PathParams<InProjectPath>,
+    ValidJson(body): ValidJson<NotebookImport>,
+) -> ApiResult<Created<NotebookView>> {
+    let mut create = files::read(&body.notebook)?;
+    create.kind = body.kind.unwrap_or(NotebookKind::Standalone);
+    create.name = body.name.map(trimmed).or(create.name);
+    let notebook = state.notebooks.create(&signed.caller, path.project_id, create, state.clock.now()).await;
+    Ok(Created(notebook.map_err(project_error)?.into()))
+}
+
 /// Changes a notebook. Absent fields keep their value; metadata keys are laid over the stored ones.
 #[utoipa::path(
     tag = "notebooks",
@@ -102,6 +127,25 @@ pub async fn delete_notebook(
     let fallback = state.notebooks.delete(&signed.caller, path.project_id, path.notebook_id).await.map_err(notebook_error)?;
     state.file_cleaner.wake();
     Ok(Json(NotebookDeletedView { deleted_notebook_id: path.notebook_id, fallback_notebook_id: fallback }))
+}
+
+/// Gives a notebook as a Jupyter notebook file (nbformat 4.5).
+#[utoipa::path(
+    tag = "notebooks",
+    params(NotebookPath),
+    responses((status = 200, description = "The file", body = NotebookFileView))
+)]
+#[get("/notebooks/{notebookId}/export")]
+pub async fn export_notebook(
+    state: web::Data<AppState>,
+    signed: Signed<Read>,
+    PathParams(path): PathParams<NotebookPath>,
+) -> ApiResult<HttpResponse> {
+    let notebook = state.notebooks.find(&signed.caller, path.notebook_id).await.map_err(notebook_error)?;
+    let cells = state.notebooks.list_cells(&signed.caller, path.notebook_id, state.clock.now()).await.map_err(notebook_error)?;
+    let file = files::write(&state, &notebook, cells).await;
+    let disposition = (header::CONTENT_DISPOSITION, "attachment; filename=\"notebook.ipynb\"");
+    Ok(HttpResponse::Ok().insert_header(disposition).json(NotebookFileView(file)))
 }
 
 /// Restarts the kernel of a project's notebooks, or starts it. Files stay, variables do not.

@@ -115,3 +115,36 @@ async fn deleting_a_project_takes_its_notebooks_and_their_files() {
     ada.get(&format!("/api/cells/{cell}")).await.refused(404, "cell_not_found");
     eventually("the files to go", async || files_below(app.data_dir.path()).is_empty().then_some(())).await;
 }
+
+#[actix_web::test]
+async fn files_of_jupyter_go_in_and_out() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let project = ada.project("P").await;
+    let path = format!("/api/projects/{project}/notebooks/import");
+    let file = json!({
+        "nbformat": 4, "nbformat_minor": 5, "metadata": {},
+        "cells": [
+            { "cell_type": "markdown", "id": "a", "metadata": {}, "source": ["# Title\n", "text"] },
+            { "cell_type": "code", "id": "b", "metadata": {}, "execution_count": 3, "source": "1 + 1",
+              "outputs": [{ "output_type": "stream", "name": "stdout", "text": "two\n" }] },
+        ],
+    });
+    let made = ada.post(&path, &json!({ "name": "In", "notebook": file })).await.expect(201);
+    assert_eq!((made["name"].as_str(), made["kind"].as_str()), (Some("In"), Some("standalone")));
+    let id = made["notebookId"].as_str().unwrap();
+    let cells = ada.get(&format!("/api/notebooks/{id}/cells")).await.expect(200);
+    assert_eq!((cells[0]["cellType"].as_str(), cells[1]["contentPreview"].as_str()), (Some("markdown"), Some("1 + 1")));
+    let code = ada.get(&format!("/api/cells/{}", cells[1]["cellId"].as_str().unwrap())).await.expect(200);
+    assert_eq!(code["output"][0]["content"], "two\n");
+
+    let out = ada.get(&format!("/api/notebooks/{id}/export")).await.expect(200);
+    assert_eq!((out["nbformat"].as_u64(), out["nbformat_minor"].as_u64(), out["cells"].as_array().unwrap().len()), (Some(4), Some(5), 2));
+    for wrong in [json!({}), json!([]), json!({ "nbformat": 3, "worksheets": [] }), json!({ "nbformat": 4, "cells": 1 })] {
+        let answer = ada.post(&path, &json!({ "notebook": wrong })).await.refused(400, "validation_failed");
+        assert_eq!(answer["details"][0]["path"], json!(["notebook"]), "{answer}");
+    }
+    let eve = app.user("eve").await;
+    eve.get(&format!("/api/notebooks/{id}/export")).await.refused(404, "notebook_not_found");
+    assert_eq!(ada.get(&format!("/api/projects/{project}/notebooks")).await.expect(200).as_array().unwrap().len(), 1);
+}

@@ -48,7 +48,11 @@ pub async fn delete_account(
     signed: Signed<Unverified>,
     ValidJson(body): ValidJson<AccountDelete>,
 ) -> ApiResult<HttpResponse> {
+    let projects = state.projects.list(&signed.caller).await.map_err(ApiError::store(ErrorCode::UserNotFound))?;
     state.identity.accounts.delete_account(&signed.caller, &body.password.into()).await?;
     state.file_cleaner.wake();
+    for project in projects {
+        state.runtime.discard_project(project.id).await;
+    }
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
 }
