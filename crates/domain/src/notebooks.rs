@@ -393,7 +393,8 @@ mod tests {
     #[test]
     fn only_pieces_of_one_text_stream_are_joined() {
         let mut outputs = Vec::new();
-        for (kind, text) in [(OutputKind::Text, "a"), (OutputKind::Text, "b"), (OutputKind::Error, "c"), (OutputKind::Error, "d")] {
+        for (kind, text) in [(OutputKind::Text, "a"), (OutputKind::Text, "b"), (OutputKind::Error, "c"), (OutputKind::Error, "d")]
+        {
             push_output(&mut outputs, RichOutput::new(kind, text));
         }
         let texts: Vec<&str> = outputs.iter().map(|output| output.content.as_str()).collect();

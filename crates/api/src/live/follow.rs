@@ -220,7 +220,8 @@ mod tests {
     #[test]
     fn text_of_one_cell_is_joined_and_the_last_update_says_all() {
         let (a, b) = (CellId::random(), CellId::random());
-        let text = |cell_id, content: &str| NotebookEvent::CellOutput { cell_id, output: RichOutput::new(OutputKind::Text, content) };
+        let text =
+            |cell_id, content: &str| NotebookEvent::CellOutput { cell_id, output: RichOutput::new(OutputKind::Text, content) };
         let error = NotebookEvent::CellOutput { cell_id: a, output: RichOutput::new(OutputKind::Error, "e") };
         let events = [
             NotebookEvent::CellUpdated { cell_id: a },
@@ -233,8 +234,7 @@ mod tests {
         let logged = (1..).zip(events).map(|(seq, event)| LoggedEvent { seq, at: DateTime::UNIX_EPOCH, event }).collect();
         let kept = coalesced(logged);
         let kept: Vec<_> = kept.into_iter().map(|logged| (logged.seq, logged.event)).collect();
-        let expected =
-            [(3, text(a, "12")), (4, text(b, "3")), (5, error), (6, NotebookEvent::CellUpdated { cell_id: a })];
+        let expected = [(3, text(a, "12")), (4, text(b, "3")), (5, error), (6, NotebookEvent::CellUpdated { cell_id: a })];
         assert_eq!(kept, expected);
     }
 }

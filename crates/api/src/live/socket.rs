@@ -28,11 +28,17 @@ const WATCHED_MAX: usize = 64;
 /// # Errors
 /// actix's, when the request is no WebSocket handshake.
 #[get("/ws/notebook")]
-pub async fn notebook_socket(request: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> Result<HttpResponse, Error> {
+pub async fn notebook_socket(
+    request: HttpRequest,
+    body: web::Payload,
+    state: web::Data<AppState>,
+) -> Result<HttpResponse, Error> {
     let (response, session, stream) = actix_ws::handle(&request, body)?;
     let stream = stream.max_frame_size(MESSAGE_BYTES_MAX).aggregate_continuations().max_continuation_size(MESSAGE_BYTES_MAX);
     let caller = match token_of(&request) {
-        Some(token) => state.identity.authenticator.authenticate(&token).await.ok().filter(|caller| admit::<Read>(caller).is_ok()),
+        Some(token) => {
+            state.identity.authenticator.authenticate(&token).await.ok().filter(|caller| admit::<Read>(caller).is_ok())
+        }
         None => None,
     };
     // A task of this worker: the request's body cannot leave its thread. It ends with the socket, or when the hub is
@@ -127,7 +133,9 @@ impl Socket {
     }
 
     async fn answer(&mut self, text: &str) -> Flow {
-        let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else { return self.refuse("Messages must be JSON").await };
+        let Ok(value) = serde_json::from_str::<serde_json::Value>(text) else {
+            return self.refuse("Messages must be JSON").await;
+        };
         let kind = value.get("type").and_then(serde_json::Value::as_str).unwrap_or_default();
         if !["subscribe", "unsubscribe", "ping"].contains(&kind) {
             // Newer clients may say more.
@@ -161,13 +169,8 @@ impl Socket {
         };
         let cursor = after.unwrap_or(head);
         let flow = self.say(&Message::Subscribed { notebook_id: notebook, seq: cursor }).await;
-        let follower = Follower {
-            state: self.state.clone(),
-            caller: self.caller.clone(),
-            notebook,
-            session: self.session.clone(),
-            cursor,
-        };
+        let follower =
+            Follower { state: self.state.clone(), caller: self.caller.clone(), notebook, session: self.session.clone(), cursor };
         self.watched.insert(notebook, self.tasks.spawn(follower.run()));
         flow
     }

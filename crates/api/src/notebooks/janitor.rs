@@ -63,7 +63,8 @@ pub async fn log_kernel_events(state: web::Data<AppState>) {
                 if !matches!(event.kind, RuntimeEventKind::Culled | RuntimeEventKind::Died { .. }) {
                     continue;
                 }
-                let logged = state.notebooks.log_in_project(event.place.project, &NotebookEvent::KernelStopped, state.clock.now());
+                let logged =
+                    state.notebooks.log_in_project(event.place.project, &NotebookEvent::KernelStopped, state.clock.now());
                 if let Err(error) = logged.await {
                     tracing::warn!(error.cause = chain(&error), "the end of a kernel could not be logged");
                 }

@@ -85,7 +85,9 @@ mod tests {
         let name = links.name(cell, "image_0_ab12", "png");
         assert!(links.is_signed(cell, &name));
         assert!(!links.is_signed(CellId::random(), &name) && !other.is_signed(cell, &name));
-        for wrong in [name.replace("png", "svg"), name.replace("_0_", "_1_"), "image_0_ab12..png".into(), String::new(), "a.b".into()] {
+        for wrong in
+            [name.replace("png", "svg"), name.replace("_0_", "_1_"), "image_0_ab12..png".into(), String::new(), "a.b".into()]
+        {
             assert!(!links.is_signed(cell, &wrong), "{wrong}");
         }
     }

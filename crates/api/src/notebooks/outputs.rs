@@ -55,7 +55,13 @@ struct NewFile {
 }
 
 impl OutputKeeper {
-    pub(super) fn new(links: OutputLinks, files: LocalFiles, project: ProjectId, lease: RunLease, inline_bytes_max: usize) -> Self {
+    pub(super) fn new(
+        links: OutputLinks,
+        files: LocalFiles,
+        project: ProjectId,
+        lease: RunLease,
+        inline_bytes_max: usize,
+    ) -> Self {
         Self { links, files, project, lease, inline_bytes_max, made: HashMap::new() }
     }
 

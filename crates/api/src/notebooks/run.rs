@@ -60,7 +60,9 @@ pub async fn run_cell(state: &web::Data<AppState>, caller: &Caller, id: CellId, 
     });
     match end.await {
         Ok(answer) => answer,
-        Err(_) => Err(ApiError::new(ErrorCode::ShuttingDown, "The server is stopping; look at the cell again shortly").retry_after(2)),
+        Err(_) => {
+            Err(ApiError::new(ErrorCode::ShuttingDown, "The server is stopping; look at the cell again shortly").retry_after(2))
+        }
     }
 }
 
@@ -98,7 +100,9 @@ fn run_error(error: StoreError) -> ApiError {
         StoreError::Conflict(what) if what == CELL_LOCKED => {
             ApiError::new(ErrorCode::CellLocked, "The cell is running or being edited; wait until it is free")
         }
-        StoreError::Conflict(what) if what == CELL_IS_TEXT => ApiError::new(ErrorCode::InvalidRequest, "Markdown cells do not run"),
+        StoreError::Conflict(what) if what == CELL_IS_TEXT => {
+            ApiError::new(ErrorCode::InvalidRequest, "Markdown cells do not run")
+        }
         _ => ApiError::store(ErrorCode::CellNotFound)(error),
     }
 }

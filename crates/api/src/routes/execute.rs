@@ -8,8 +8,9 @@ use futures_util::StreamExt;
 use gristmill_api_types::{
     common::SuccessView,
     execute::{
-        ExecuteCode, ExecuteHealth, ExecuteHealthView, ExecuteView, ExecutionSessionView, InstallLine, InstallView, PackageInstall,
-        PackageList, RuntimeList, RuntimeView, SessionCreate, SessionCreatedView, SessionEnvelope, SuggestQuery, SuggestionList,
+        ExecuteCode, ExecuteHealth, ExecuteHealthView, ExecuteView, ExecutionSessionView, InstallLine, InstallView,
+        PackageInstall, PackageList, RuntimeList, RuntimeView, SessionCreate, SessionCreatedView, SessionEnvelope, SuggestQuery,
+        SuggestionList,
     },
     paths::{ExecutionSessionPath, PackagesPath},
 };
@@ -226,7 +227,9 @@ pub async fn list_packages(
 ) -> ApiResult<Json<PackageList>> {
     let packages = match state.execution_sessions.find(&signed.caller, path.session_id).await {
         Ok(session) => state.runtime.packages(&place(&signed.caller, &session)).await,
-        Err(StoreError::NotFound) if !state.execution_sessions.exists(path.session_id).await.map_err(session_error)? => Vec::new(),
+        Err(StoreError::NotFound) if !state.execution_sessions.exists(path.session_id).await.map_err(session_error)? => {
+            Vec::new()
+        }
         Err(error) => return Err(session_error(error)),
     };
     Ok(Json(PackageList { packages }))
@@ -239,9 +242,9 @@ pub async fn list_runtimes(state: web::Data<AppState>, _signed: Signed<Read>) ->
     let status = state.runtime.status();
     let backend = status.isolation.map(|isolation| isolation.backend.as_str().to_owned());
     // The contract's two, and what else is there.
-    let listed = PythonVersion::ALL.into_iter().filter(|version| {
-        matches!(version, PythonVersion::V3_10 | PythonVersion::V3_11) || status.versions.contains(version)
-    });
+    let listed = PythonVersion::ALL
+        .into_iter()
+        .filter(|version| matches!(version, PythonVersion::V3_10 | PythonVersion::V3_11) || status.versions.contains(version));
     let runtimes = listed.map(|python_version| RuntimeView {
         python_version,
         available: status.ready && status.versions.contains(&python_version),

@@ -1,11 +1,9 @@
 //! Help with writing Python (contract 3, section 9).
 
 use actix_web::{post, web};
-use gristmill_api_types::{
-    python::{
-        CompletionList, CompletionView, DiagnosticList, DiagnosticView, HoverEnvelope, HoverView, ParameterView, PythonQuestion,
-        SignatureList, SignatureView,
-    },
+use gristmill_api_types::python::{
+    CompletionList, CompletionView, DiagnosticList, DiagnosticView, HoverEnvelope, HoverView, ParameterView, PythonQuestion,
+    SignatureList, SignatureView,
 };
 use gristmill_domain::{Caller, ErrorCode};
 use gristmill_runtime::{
@@ -162,7 +160,11 @@ async fn ask(state: &AppState, caller: &Caller, op: AssistOp, body: PythonQuesti
 
 /// To be `state.runtime.assist(project, request)` when the runtime has it.
 #[expect(clippy::unused_async, reason = "the runtime's call will be async")]
-async fn assist(_state: &AppState, _project: gristmill_domain::ProjectId, request: AssistRequest) -> Result<AssistAnswer, RuntimeError> {
+async fn assist(
+    _state: &AppState,
+    _project: gristmill_domain::ProjectId,
+    request: AssistRequest,
+) -> Result<AssistAnswer, RuntimeError> {
     let reason = format!("help with Python is not ready for {:?}", request.op);
     Err(RuntimeError::Unavailable { reason })
 }

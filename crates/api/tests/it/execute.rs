@@ -9,7 +9,8 @@ use crate::support::{Client, TestApp};
 /// Records a session without starting its kernel.
 async fn session(app: &TestApp, project: &str) -> String {
     let id = Uuid::new_v4().to_string();
-    let sql = format!("insert into execution_sessions (session_id, project_id, python_version) values ('{id}', '{project}', '3.11')");
+    let sql =
+        format!("insert into execution_sessions (session_id, project_id, python_version) values ('{id}', '{project}', '3.11')");
     app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
     id
 }
@@ -111,7 +112,11 @@ async fn installs_without_a_session_end_at_once() {
     let body = json!({ "sessionId": Uuid::new_v4(), "packageName": "six" });
     assert_eq!(ada.post("/api/execute/packages", &body).await.expect(200)["success"], false);
     let lines = ndjson(&ada, "/api/execute/packages/stream", &body).await;
-    assert_eq!((lines.len(), lines[0]["type"].as_str(), lines[0]["success"].clone()), (1, Some("done"), json!(false)), "{lines:?}");
+    assert_eq!(
+        (lines.len(), lines[0]["type"].as_str(), lines[0]["success"].clone()),
+        (1, Some("done"), json!(false)),
+        "{lines:?}"
+    );
 }
 
 #[actix_web::test]

@@ -145,7 +145,10 @@ async fn watchers_see_every_change() {
     let made = cell(&ada, &id, "a").await;
     for socket in [&mut one, &mut two] {
         let event = socket.expect("cell:created").await;
-        assert_eq!((event["cell"]["cellId"].as_str(), event["cell"]["notebookId"].as_str()), (Some(made.as_str()), Some(id.as_str())));
+        assert_eq!(
+            (event["cell"]["cellId"].as_str(), event["cell"]["notebookId"].as_str()),
+            (Some(made.as_str()), Some(id.as_str()))
+        );
         assert!(event["timestamp"].is_string() && event["seq"] == 1, "{event}");
     }
     ada.patch(&format!("/api/cells/{made}"), &json!({ "content": "raise ValueError('x')" })).await.expect(200);
@@ -167,7 +170,8 @@ async fn watchers_see_every_change() {
 
     ada.post(&format!("/api/notebooks/{id}/reorder"), &json!({ "cellIds": [made] })).await.expect(200);
     one.expect("cell:updated").await;
-    let point = ada.post(&format!("/api/notebooks/{id}/savepoints"), &json!({ "turnIndex": 0, "turnMessageId": "m" })).await.expect(201);
+    let point =
+        ada.post(&format!("/api/notebooks/{id}/savepoints"), &json!({ "turnIndex": 0, "turnMessageId": "m" })).await.expect(201);
     ada.delete(&format!("/api/cells/{made}")).await.expect(204);
     assert_eq!(one.expect("cell:deleted").await["cellId"], made.as_str());
     let restore = format!("/api/notebooks/{id}/savepoints/{}/restore", point["savepointId"].as_str().unwrap());

@@ -139,7 +139,10 @@ async fn files_of_jupyter_go_in_and_out() {
     assert_eq!(code["output"][0]["content"], "two\n");
 
     let out = ada.get(&format!("/api/notebooks/{id}/export")).await.expect(200);
-    assert_eq!((out["nbformat"].as_u64(), out["nbformat_minor"].as_u64(), out["cells"].as_array().unwrap().len()), (Some(4), Some(5), 2));
+    assert_eq!(
+        (out["nbformat"].as_u64(), out["nbformat_minor"].as_u64(), out["cells"].as_array().unwrap().len()),
+        (Some(4), Some(5), 2)
+    );
     for wrong in [json!({}), json!([]), json!({ "nbformat": 3, "worksheets": [] }), json!({ "nbformat": 4, "cells": 1 })] {
         let answer = ada.post(&path, &json!({ "notebook": wrong })).await.refused(400, "validation_failed");
         assert_eq!(answer["details"][0]["path"], json!(["notebook"]), "{answer}");

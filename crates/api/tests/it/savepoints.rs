@@ -109,7 +109,9 @@ async fn wrong_and_foreign_ones_are_refused() {
         assert_eq!(answer["error"], "Invalid request body");
     }
     ada.send(ada.request(Method::DELETE, &path)).await.refused(400, "validation_failed");
-    ada.post(&format!("/api/notebooks/{other}/savepoints/{point}/restore"), &Value::Null).await.refused(404, "savepoint_not_found");
+    ada.post(&format!("/api/notebooks/{other}/savepoints/{point}/restore"), &Value::Null)
+        .await
+        .refused(404, "savepoint_not_found");
     ada.get(&format!("{path}/none/diff")).await.refused(400, "invalid_id");
     eve.get(&path).await.refused(404, "notebook_not_found");
     eve.post(&format!("{path}/{point}/restore"), &Value::Null).await.refused(404, "notebook_not_found");

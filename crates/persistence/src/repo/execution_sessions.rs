@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use gristmill_domain::{
-    Caller, ExecutionSessionId, ProjectId, execution::{ExecutionSession, PythonVersion}, ports::StoreError,
+    Caller, ExecutionSessionId, ProjectId,
+    execution::{ExecutionSession, PythonVersion},
+    ports::StoreError,
 };
 use uuid::Uuid;
 

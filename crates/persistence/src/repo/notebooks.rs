@@ -196,12 +196,7 @@ impl Notebooks {
     ///
     /// # Errors
     /// `NotFound`; `Conflict(LAST_NOTEBOOK)` for the last phase notebook; `Unavailable`, `Defect`.
-    pub async fn delete(
-        &self,
-        caller: &Caller,
-        project: ProjectId,
-        id: NotebookId,
-    ) -> Result<Option<NotebookId>, StoreError> {
+    pub async fn delete(&self, caller: &Caller, project: ProjectId, id: NotebookId) -> Result<Option<NotebookId>, StoreError> {
         let mut connection = self.database.connection().await?;
         let fallback = connection
             .transaction(async |connection| {

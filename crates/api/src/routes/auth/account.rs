@@ -2,12 +2,13 @@
 
 use actix_web::{HttpResponse, delete, http::StatusCode, patch, web};
 use gristmill_api_types::auth::{AccountDelete, ProfilePatch, UserEnvelope};
+use gristmill_domain::ErrorCode;
 use gristmill_identity::ProfileUpdate;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{display_name, email, new_password};
 use crate::{
-    error::ApiResult,
+    error::{ApiError, ApiResult},
     extract::{Account, Signed, Unverified, ValidJson},
     respond::Json,
     state::AppState,

@@ -136,7 +136,12 @@ impl CellRow {
     }
 
     /// A cell as a savepoint kept it.
-    pub(super) fn restored(snapshot: CellSnapshot, notebook: Uuid, position: i32, now: DateTime<Utc>) -> Result<Self, StoreError> {
+    pub(super) fn restored(
+        snapshot: CellSnapshot,
+        notebook: Uuid,
+        position: i32,
+        now: DateTime<Utc>,
+    ) -> Result<Self, StoreError> {
         let mut row = Self::fresh(snapshot.cell_id, notebook, snapshot.cell_type, snapshot.content, now);
         row.title = snapshot.title;
         row.position = position;

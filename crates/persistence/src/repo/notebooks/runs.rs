@@ -149,12 +149,7 @@ impl Notebooks {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, `Defect`.
-    pub async fn request_interrupt(
-        &self,
-        caller: &Caller,
-        id: CellId,
-        project: Option<ProjectId>,
-    ) -> Result<bool, StoreError> {
+    pub async fn request_interrupt(&self, caller: &Caller, id: CellId, project: Option<ProjectId>) -> Result<bool, StoreError> {
         let mut connection = self.database.connection().await?;
         let asked = connection
             .transaction(async |connection| {
@@ -239,8 +234,13 @@ impl Notebooks {
 pub(super) async fn recover(connection: &mut AsyncPgConnection, notebook: Uuid, now: DateTime<Utc>) -> Result<(), DbError> {
     connection
         .transaction(async |connection| {
-            let found =
-                notebooks::table.find(notebook).select(NotebookRow::as_select()).for_update().first(connection).await.optional()?;
+            let found = notebooks::table
+                .find(notebook)
+                .select(NotebookRow::as_select())
+                .for_update()
+                .first(connection)
+                .await
+                .optional()?;
             let Some(notebook) = found else { return Ok(()) };
             let rows = cell_rows::load(connection, &notebook).await?;
             for row in rows.iter().filter(|row| row.is_lost_run(now)) {
