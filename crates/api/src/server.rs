@@ -157,6 +157,8 @@ fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
     let absolute = |path: &std::path::Path| std::path::absolute(path).context("a directory has no absolute path");
     let mut options = RuntimeOptions::new(absolute(&config.data_dir)?, absolute(&config.database.cache_dir)?);
     options.backend = execution.backend;
+    // Without a PATH nothing is provisioned.
+    options.search_path = Some(config.database.search_path.clone()).filter(|path| !path.is_empty());
     options.limits.cpu_percent = execution.cpu_percent;
     options.limits.tmp_bytes = execution.tmp_bytes;
     options.limits.disk_bytes = execution.disk_bytes;

@@ -1,5 +1,6 @@
 //! The facade: kernels for places.
 
+mod assist;
 mod backend;
 mod inner;
 mod install;
@@ -193,6 +194,7 @@ impl Runtime {
         for key in self.inner.places(Some(project)) {
             self.inner.close(key).await;
         }
+        self.inner.close_assistant(project);
         self.remove(self.inner.directories.project(project)).await;
     }
 

@@ -29,6 +29,16 @@ impl Directories {
         self.root.join("sockets")
     }
 
+    /// Sockets of workers for Python help.
+    pub(crate) fn assist_sockets(&self) -> PathBuf {
+        self.root.join("assist")
+    }
+
+    /// All projects.
+    pub(crate) fn projects(&self) -> PathBuf {
+        self.root.join("projects")
+    }
+
     /// All of a project.
     pub(crate) fn project(&self, project: ProjectId) -> PathBuf {
         self.root.join("projects").join(project.to_string())

@@ -6,10 +6,7 @@ use gristmill_api_types::python::{
     SignatureList, SignatureView,
 };
 use gristmill_domain::{Caller, ErrorCode};
-use gristmill_runtime::{
-    RuntimeError,
-    intelligence::{AssistAnswer, AssistCell, AssistDataset, AssistOp, AssistRequest},
-};
+use gristmill_runtime::intelligence::{AssistAnswer, AssistCell, AssistOp, AssistRequest};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
@@ -135,8 +132,7 @@ pub async fn list_diagnostics(
 /// Asks the project's worker.
 async fn ask(state: &AppState, caller: &Caller, op: AssistOp, body: PythonQuestion) -> ApiResult<AssistAnswer> {
     let missing = ApiError::store(ErrorCode::ProjectNotFound);
-    let project = state.projects.find(caller, body.project_id).await.map_err(&missing)?.id;
-    let outlines = state.datasets.outlines(project).await.map_err(&missing)?;
+    let project = state.projects.find(caller, body.project_id).await.map_err(missing)?.id;
     let cell = |cell: gristmill_api_types::python::PythonCell| AssistCell {
         cell_id: cell.cell_id,
         content: cell.content,
@@ -149,22 +145,9 @@ async fn ask(state: &AppState, caller: &Caller, op: AssistOp, body: PythonQuesti
         column: body.column,
         cells: body.cells.unwrap_or_default().into_iter().map(cell).collect(),
         current_cell_id: body.current_cell_id,
-        datasets: outlines
-            .into_iter()
-            .map(|outline| AssistDataset { id: outline.id, filename: outline.filename, columns: outline.columns })
-            .collect(),
+        // The runtime fills them in.
+        datasets: Vec::new(),
         variables: std::collections::BTreeMap::new(),
     };
-    assist(state, project, request).await.map_err(runtime_error)
-}
-
-/// To be `state.runtime.assist(project, request)` when the runtime has it.
-#[expect(clippy::unused_async, reason = "the runtime's call will be async")]
-async fn assist(
-    _state: &AppState,
-    _project: gristmill_domain::ProjectId,
-    request: AssistRequest,
-) -> Result<AssistAnswer, RuntimeError> {
-    let reason = format!("help with Python is not ready for {:?}", request.op);
-    Err(RuntimeError::Unavailable { reason })
+    state.runtime.assist(project, request).await.map_err(runtime_error)
 }

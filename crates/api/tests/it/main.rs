@@ -6,6 +6,7 @@ mod crash;
 mod datasets;
 mod execute;
 mod jobs;
+mod kernels;
 mod live;
 mod notebooks;
 mod openapi;

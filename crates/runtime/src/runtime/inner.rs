@@ -21,6 +21,7 @@ use super::{
 use crate::{
     environment::install_kernel_files,
     error::RuntimeError,
+    intelligence::Assistant,
     kernel::{Kernel, LaunchPlan, Signal, launch},
     packages::{GUEST_KERNEL, GUEST_LAYER, IndexSettings, Layer, Packages, PackagesOptions},
     places::{KernelPlace, PlaceKey},
@@ -66,6 +67,7 @@ pub(super) struct Inner {
     /// One writer of links at a time.
     links: Arc<Mutex<()>>,
     packages: tokio::sync::OnceCell<Packages>,
+    pub(super) assistant: tokio::sync::OnceCell<Assistant>,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +103,7 @@ impl Inner {
             registry: Mutex::default(),
             links: Arc::default(),
             packages: tokio::sync::OnceCell::new(),
+            assistant: tokio::sync::OnceCell::new(),
         }
     }
 
