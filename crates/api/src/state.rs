@@ -12,9 +12,7 @@ use gristmill_persistence::{
     repo::{datasets::Datasets, projects::Projects, settings::UserSettings},
 };
 
-use crate::{
-    config::Config, datasets::RowReaders, file_cleaner::FileCleaner, health::HealthBoard, sql::SqlService,
-};
+use crate::{config::Config, datasets::RowReaders, file_cleaner::FileCleaner, health::HealthBoard, sql::SqlService};
 
 /// What handlers share: repositories, engines, configuration. One a process.
 #[derive(Debug)]

@@ -116,7 +116,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         }
         _ if operation.method != Method::GET => request.json(&json!({
             "projectId": things.project, "sql": "select * from secret", "name": "x", "filename": "x.csv", "dtype": "string",
-            "settings": {}, "email": "stranger@example.org", "password": "correct horse", "code": "x", "token": "x",
+            "settings": {}, "password": "correct horse", "code": "x", "token": "x",
             "refreshToken": "x",
         })),
         _ => request,
