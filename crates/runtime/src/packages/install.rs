@@ -225,7 +225,8 @@ impl Packages {
             ("PIP_TRUSTED_HOST", index.trusted_hosts.join(" ")),
             ("PIP_CERT", index.certificates.as_ref().map_or(String::new(), |_| GUEST_CERTIFICATES.to_owned())),
         ];
-        environment.extend(settings.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)));
+        environment
+            .extend(settings.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)));
         let mut mounts = vec![Mount { host: staging.to_owned(), guest: GUEST_WORK.into(), access: Access::ReadWrite }];
         mounts.extend(index.certificates.as_ref().map(|file| read_only(file, GUEST_CERTIFICATES)));
         let gate = Gate { hosts, upstream: index.upstream_proxy.clone() };

@@ -184,7 +184,12 @@ fn remove_distribution(layer: &Path, information: &Path) -> io::Result<()> {
         }
         // A layer holds no links: what is joined stays inside.
         match fs::remove_file(layer.join(relative)) {
-            Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory) => {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::IsADirectory
+                ) =>
+            {
                 return Err(error);
             }
             _ => {}

@@ -112,8 +112,7 @@ impl fmt::Display for PackageNames {
 /// The name as an index compares it: lower case, runs of `-`, `_` and `.` as one dash.
 #[must_use]
 pub(super) fn normalized(name: &str) -> String {
-    let parts: Vec<String> =
-        name.split(['-', '_', '.']).filter(|part| !part.is_empty()).map(str::to_ascii_lowercase).collect();
+    let parts: Vec<String> = name.split(['-', '_', '.']).filter(|part| !part.is_empty()).map(str::to_ascii_lowercase).collect();
     parts.join("-")
 }
 
@@ -159,9 +158,7 @@ fn requirement(text: &str) -> Result<(String, &str, &str), &'static str> {
     }
     match rest.chars().next() {
         None | Some(',') => Ok((requirement, name, rest)),
-        Some(next) if next.is_whitespace() && !rest.trim_start().starts_with(['@', ';', '(']) => {
-            Ok((requirement, name, rest))
-        }
+        Some(next) if next.is_whitespace() && !rest.trim_start().starts_with(['@', ';', '(']) => Ok((requirement, name, rest)),
         Some(_) => Err("it is not the name of a package"),
     }
 }

@@ -184,7 +184,13 @@ mod tests {
         assert_eq!((plain.host.as_str(), plain.port), ("m", 81));
         let forward = String::from_utf8(plain.forward.unwrap()).unwrap();
         assert_eq!(forward, "GET /simple/x/?a=b HTTP/1.1\r\nHost: m:81\r\nAccept: y\r\nConnection: close\r\n\r\n");
-        for wrong in ["", "GET / HTTP/1.1\r\n\r\n", "POST http://m/ HTTP/1.1\r\n\r\n", "CONNECT a b c\r\n\r\n", "CONNECT :1 HTTP/1.1\r\n\r\n"] {
+        for wrong in [
+            "",
+            "GET / HTTP/1.1\r\n\r\n",
+            "POST http://m/ HTTP/1.1\r\n\r\n",
+            "CONNECT a b c\r\n\r\n",
+            "CONNECT :1 HTTP/1.1\r\n\r\n",
+        ] {
             assert_eq!(Request::parse(wrong.as_bytes()), None, "{wrong}");
         }
     }

@@ -23,12 +23,7 @@ pub trait PackageIndex: Send + Sync + std::fmt::Debug {
 
 /// Suggests packages for what was typed: names that begin with it before names that hold it, a package of exactly this
 /// name first. `limit` is brought between 1 and 20. The index is waited for at most 2 s.
-pub async fn suggest(
-    typed: &str,
-    limit: usize,
-    installed: &[PackageInfo],
-    index: Option<&dyn PackageIndex>,
-) -> Vec<PackageInfo> {
+pub async fn suggest(typed: &str, limit: usize, installed: &[PackageInfo], index: Option<&dyn PackageIndex>) -> Vec<PackageInfo> {
     let limit = limit.clamp(1, SUGGESTIONS_MAX);
     let wanted = normalized(typed.trim());
     if wanted.is_empty() {
