@@ -3,6 +3,7 @@
 mod bollard;
 mod engine;
 mod image;
+mod profile;
 mod running;
 
 use std::{
@@ -54,7 +55,7 @@ impl DockerOptions {
     /// The usual options.
     #[must_use]
     pub fn new(owner: String) -> Self {
-        Self { owner, users: 58_000..=58_999, runtime: None, build: BuildInputs::default(), image: None }
+        Self { owner, users: 58_000..=58_999, runtime: None, build: BuildInputs::of_this_machine(), image: None }
     }
 }
 
@@ -136,7 +137,7 @@ impl DockerBackend {
             format!("{user}, without capabilities and no way to gain any"),
             "no network, not even this machine's".to_owned(),
             "a read-only image".to_owned(),
-            "system calls filtered by the engine's profile".to_owned(),
+            "system calls filtered".to_owned(),
             "memory, CPU and processes limited by control groups".to_owned(),
             "disk limited by looking every second".to_owned(),
         ]

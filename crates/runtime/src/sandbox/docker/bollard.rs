@@ -24,6 +24,7 @@ use tokio::{sync::OnceCell, time::timeout};
 use super::{
     super::{Access, Mount, Usage, log::LogTail},
     engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild},
+    profile,
 };
 
 /// The longest that any request but a wait or a build may take, seconds.
@@ -219,7 +220,7 @@ fn body(container: &ContainerSpec) -> ContainerCreateBody {
         tmpfs: Some(HashMap::from([("/tmp".to_owned(), format!("rw,nosuid,nodev,size={tmp},mode=1777"))])),
         shm_size: Some(signed(tmp)),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned(), format!("seccomp={}", profile::profile())]),
         network_mode: Some("none".to_owned()),
         ipc_mode: Some("private".to_owned()),
         init: Some(true),

@@ -10,6 +10,7 @@ use super::engine::ImageBuild;
 const DOCKERFILE: &str = include_str!("../../../../../docker/runtime/Dockerfile");
 const LOCK: &str = include_str!("../../../python/environment/requirements.lock");
 const BLOCK: usize = 512;
+const CERTIFICATES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 /// What a build takes from the host, beside the lock.
 #[derive(Debug, Clone)]
@@ -25,6 +26,18 @@ pub struct BuildInputs {
 impl Default for BuildInputs {
     fn default() -> Self {
         Self { base_image: "python:{version}-slim".to_owned(), pip_conf: None, certificates: None }
+    }
+}
+
+impl BuildInputs {
+    /// The inputs of this machine: its pip settings and the certificates that it trusts, where they are usually found.
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        Self {
+            pip_conf: std::fs::read("/etc/pip.conf").ok(),
+            certificates: CERTIFICATES.into_iter().find_map(|path| std::fs::read(path).ok()),
+            ..Self::default()
+        }
     }
 }
 
