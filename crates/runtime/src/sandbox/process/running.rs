@@ -20,11 +20,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{Exit, Sandbox, SandboxLimits, Usage, log::LogTail},
+    super::{
+        Exit, Sandbox, SandboxLimits, Usage,
+        disk::{self, DiskUse},
+        log::LogTail,
+        users::UserLease,
+    },
     cgroup::CgroupSet,
-    disk::{self, DiskUse},
     tree,
-    users::UserLease,
 };
 
 const MEMORY_PERIOD: Duration = Duration::from_millis(100);
@@ -227,7 +230,8 @@ async fn watch_limits(shared: &Arc<Shared>) -> Exit {
 
 fn over_memory(shared: &Shared) -> bool {
     let limit = shared.limits.memory_bytes;
-    let temporary: u64 = ["/tmp", "/dev/shm"].map(|path| tree::private_filesystem_bytes(shared.init.id, path)).iter().sum();
+    let (init, size) = (shared.init.id, shared.limits.tmp_bytes);
+    let temporary: u64 = ["/tmp", "/dev/shm"].map(|path| tree::private_filesystem_bytes(init, path, size)).iter().sum();
     let left = limit.saturating_sub(temporary);
     temporary > limit || tree::usage(shared.init.id, left).memory_bytes > left
 }

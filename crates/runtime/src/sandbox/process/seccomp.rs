@@ -98,9 +98,9 @@ fn program(calls: &Calls) -> Vec<u8> {
     program.refuse(CLONE3, ENOSYS);
     program.step(JUMP_IF_EQUAL, 0, 3, calls.clone);
     program.step(LOAD, 0, 0, FIRST_ARGUMENT);
-    program.step(JUMP_IF_ANY_BIT, 0, 6, NEW_NAMESPACES);
+    program.step(JUMP_IF_ANY_BIT, 0, 8, NEW_NAMESPACES);
     program.step(RETURN, 0, 0, REFUSE | EPERM);
-    program.step(JUMP_IF_EQUAL, 0, 4 + 1, calls.socket);
+    program.step(JUMP_IF_EQUAL, 0, 6, calls.socket);
     program.step(LOAD, 0, 0, FIRST_ARGUMENT);
     let [unix, ip, ip6, netlink] = SOCKET_FAMILIES;
     program.step(JUMP_IF_EQUAL, 4, 0, unix);

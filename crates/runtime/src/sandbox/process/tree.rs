@@ -105,10 +105,14 @@ pub(crate) fn deleted_bytes(root: u32, devices: &HashSet<u64>) -> u64 {
     bytes
 }
 
-/// Bytes in a file system that only this sandbox sees, such as its `/tmp`.
-pub(crate) fn private_filesystem_bytes(root: u32, guest: &str) -> u64 {
-    rustix::fs::statvfs(format!("/proc/{root}/root{guest}"))
-        .map_or(0, |stat| stat.f_blocks.saturating_sub(stat.f_bfree).saturating_mul(stat.f_frsize))
+/// Bytes in a file system of at most `size` that only this sandbox sees, such as its `/tmp`. A larger one is the host's:
+/// the sandbox has not entered its own yet.
+pub(crate) fn private_filesystem_bytes(root: u32, guest: &str, size: u64) -> u64 {
+    let Ok(stat) = rustix::fs::statvfs(format!("/proc/{root}/root{guest}")) else { return 0 };
+    if stat.f_blocks.saturating_mul(stat.f_frsize) > size.saturating_add(page_bytes()) {
+        return 0;
+    }
+    stat.f_blocks.saturating_sub(stat.f_bfree).saturating_mul(stat.f_frsize)
 }
 
 #[cfg(test)]
