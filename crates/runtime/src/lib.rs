@@ -5,4 +5,16 @@
 //! and no database here: what the server knows about datasets comes through the port [`ProjectData`].
 
 pub mod environment;
+mod error;
+pub mod packages;
+mod places;
+mod project_data;
+mod runtime;
 pub mod sandbox;
+
+pub use error::RuntimeError;
+pub use places::{ExecuteRequest, KernelPlace, PlaceKind};
+pub use project_data::{DatasetFile, ProjectData, ProjectFiles};
+pub use runtime::{
+    Export, InstallEvent, InstallOutcome, PlaceState, Runtime, RuntimeEvent, RuntimeEventKind, RuntimeOptions, RuntimeStatus,
+};
