@@ -1,5 +1,6 @@
 //! What every sandbox backend must do, and survive. The list at the end runs each test on each backend.
 
+mod engine;
 mod escape;
 mod life;
 mod limits;
