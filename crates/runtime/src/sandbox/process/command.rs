@@ -150,6 +150,13 @@ impl Line {
             if !mount.host.exists() {
                 return Err(SandboxError::Start(format!("\"{}\" is not there", mount.host.display())));
             }
+            // bubblewrap would give them the mode of the host's, and the user inside could not pass a /root.
+            for parent in
+                mount.guest.ancestors().skip(1).filter(|parent| parent.parent().is_some()).collect::<Vec<_>>().iter().rev()
+            {
+                self.push(["--perms", "0755", "--dir"]);
+                self.0.push(parent.as_os_str().to_owned());
+            }
             let how = match mount.access {
                 Access::ReadOnly => "--ro-bind",
                 Access::ReadWrite => "--bind",
