@@ -45,7 +45,7 @@ pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Se
         });
         match made.await {
             Ok(made) => process.provide(made),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the Python environment was not made"),
+            Err(error) => tracing::error!(error = %error, "the Python environment was not made"),
         }
     }
 }
@@ -53,7 +53,7 @@ pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Se
 /// Sweeps what an earlier server left on the backend, and tries it.
 pub(super) async fn look_at(backend: Arc<dyn SandboxBackend>) -> BackendState {
     if let Err(error) = backend.sweep().await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "sandboxes of an earlier server could not be swept");
+        tracing::warn!(error = %error, "sandboxes of an earlier server could not be swept");
     }
     match backend.probe().await {
         Ok(isolation) => BackendState::Ready { backend, isolation, reasons: Vec::new() },

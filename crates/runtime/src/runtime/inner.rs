@@ -109,7 +109,7 @@ impl Inner {
         // Under the lock: a task that retires looks at its queue under it, so that no command is lost.
         let mut registry = self.registry();
         let handle = self.handle(&mut registry, place)?;
-        handle.commands.try_send(command).map_err(|_| busy("too many runs wait for this kernel"))
+        handle.commands.try_send(command).map_err(|_full| busy("too many runs wait for this kernel"))
     }
 
     /// Hands a signal to the place's task. False: there is none, and `start` does not ask for one.
@@ -119,7 +119,7 @@ impl Inner {
             return Ok(false);
         }
         let handle = self.handle(&mut registry, place)?;
-        handle.signals.try_send(signal).map_err(|_| busy("too many requests wait for this kernel"))?;
+        handle.signals.try_send(signal).map_err(|_full| busy("too many requests wait for this kernel"))?;
         Ok(true)
     }
 
