@@ -24,7 +24,14 @@ macro_rules! on_every_backend {
                 bench.finish().await;
             })+
         }
-        //DOCKER
+        mod docker {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let Some(bench) = super::support::Bench::docker().await else { return };
+                super::$topic::$name(&bench).await;
+                bench.finish().await;
+            })+
+        }
     };
 }
 
