@@ -9,6 +9,8 @@ mod error;
 mod kernel;
 mod output;
 pub mod packages;
+pub mod intelligence;
+pub mod nbformat;
 mod places;
 mod project_data;
 mod runtime;

@@ -5,7 +5,11 @@
 #[cfg(test)]
 mod environment;
 #[cfg(test)]
+mod intelligence;
+#[cfg(test)]
 mod kernel;
+#[cfg(test)]
+mod nbformat;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]
