@@ -6,11 +6,11 @@
 
 pub mod environment;
 mod error;
+pub mod intelligence;
 mod kernel;
+pub mod nbformat;
 mod output;
 pub mod packages;
-pub mod intelligence;
-pub mod nbformat;
 mod places;
 mod project_data;
 mod runtime;

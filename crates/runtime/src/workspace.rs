@@ -29,9 +29,19 @@ impl Directories {
         self.root.join("sockets")
     }
 
+    /// Sockets of what helps with code.
+    pub(crate) fn assist_sockets(&self) -> PathBuf {
+        self.root.join("assist")
+    }
+
+    /// All projects.
+    pub(crate) fn projects(&self) -> PathBuf {
+        self.root.join("projects")
+    }
+
     /// All of a project.
     pub(crate) fn project(&self, project: ProjectId) -> PathBuf {
-        self.root.join("projects").join(project.to_string())
+        self.projects().join(project.to_string())
     }
 
     /// The project's package layer.

@@ -21,6 +21,7 @@ use super::{
 use crate::{
     environment::install_kernel_files,
     error::RuntimeError,
+    intelligence::{AssistDirectories, AssistSettings, Assistant},
     kernel::{Kernel, LaunchPlan, Signal, launch},
     packages::{GUEST_KERNEL, GUEST_LAYER, IndexSettings, Layer, Packages, PackagesOptions},
     places::{KernelPlace, PlaceKey},
@@ -66,6 +67,7 @@ pub(super) struct Inner {
     /// One writer of links at a time.
     links: Arc<Mutex<()>>,
     packages: tokio::sync::OnceCell<Packages>,
+    assistant: tokio::sync::OnceCell<Assistant>,
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +103,7 @@ impl Inner {
             registry: Mutex::default(),
             links: Arc::default(),
             packages: tokio::sync::OnceCell::new(),
+            assistant: tokio::sync::OnceCell::new(),
         }
     }
 
@@ -294,6 +297,31 @@ impl Inner {
             .await
         });
         made.await
+    }
+
+    /// Python help, made when it is first asked for.
+    pub(super) async fn assistant(&self) -> Result<&Assistant, RuntimeError> {
+        let made = self.assistant.get_or_try_init(|| async {
+            let directories = AssistDirectories {
+                projects: self.directories.projects(),
+                sockets: self.directories.assist_sockets(),
+                cache: self.options.cache_dir.clone(),
+            };
+            Ok::<_, RuntimeError>(Assistant::new(
+                self.backend().await?,
+                directories,
+                AssistSettings::default(),
+                self.tasks.clone(),
+            ))
+        });
+        made.await
+    }
+
+    /// Ends what helps with the project's code.
+    pub(super) fn close_assistant(&self, project: ProjectId) {
+        if let Some(assistant) = self.assistant.get() {
+            assistant.close(project);
+        }
     }
 
     /// The project's package layer.
