@@ -136,6 +136,13 @@ impl Line {
         let mut mounts: Vec<_> = spec.mounts.iter().collect();
         mounts.sort_by_key(|mount| mount.guest.components().count());
         for mount in mounts {
+            // bubblewrap would give them the mode of the host's, and the user inside could not pass a /root.
+            for parent in
+                mount.guest.ancestors().skip(1).filter(|parent| parent.parent().is_some()).collect::<Vec<_>>().iter().rev()
+            {
+                self.push(["--perms", "0755", "--dir"]);
+                self.0.push(parent.as_os_str().to_owned());
+            }
             let how = match mount.access {
                 Access::ReadOnly => "--ro-bind",
                 Access::ReadWrite => "--bind",
