@@ -23,7 +23,7 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
         bail!("demo takes no arguments, and got `{argument}`");
     }
     let start = Instant::now();
-    let programs = step("build (the first time takes minutes)", || server::build(Profile::Demo, "demo"))?;
+    let programs = step("build (the first time takes minutes)", || server::build(Profile::Dev, "demo"))?;
     step("set up what is missing", || server::set_up(&programs.server))?;
     let data_dir = throwaway_dir()?;
     let result = drive(&programs, &data_dir);
@@ -71,7 +71,7 @@ pub(crate) fn start(arguments: &[String]) -> Result<()> {
     if let Some(argument) = arguments.first() {
         bail!("start takes no arguments, and got `{argument}`; settings come from the environment");
     }
-    let programs = step("build (the first time takes minutes)", || server::build(Profile::Demo, "demo"))?;
+    let programs = step("build (the first time takes minutes)", || server::build(Profile::Dev, "demo"))?;
     step("set up what is missing", || server::set_up(&programs.server))?;
     let host = std::env::var("HOST").unwrap_or_else(|_| "127.0.0.1".into());
     let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into());

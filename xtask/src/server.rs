@@ -25,10 +25,8 @@ const LOG_LINES_SHOWN: usize = 40;
 /// A profile of the root manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Profile {
-    /// What tests use.
+    /// What tests, `demo` and `start` use: a new user waits for one build, and each command finds it done.
     Dev,
-    /// What `demo` and `start` use: soonest done, build and run together.
-    Demo,
     /// What benchmarks use.
     Release,
 }
@@ -37,7 +35,6 @@ impl Profile {
     fn name(self) -> &'static str {
         match self {
             Self::Dev => "dev",
-            Self::Demo => "demo",
             Self::Release => "release",
         }
     }
@@ -46,7 +43,6 @@ impl Profile {
     fn directory(self) -> &'static str {
         match self {
             Self::Dev => "debug",
-            Self::Demo => "demo",
             Self::Release => "release",
         }
     }
@@ -63,20 +59,10 @@ pub(crate) struct Programs {
 
 /// Builds the server and one example of its package.
 ///
-/// Always with an example: that turns on the features of the dev-dependencies, as the tests do, so that both share
-/// every built crate. Without it cargo builds most of the tree a second time.
+/// Always the whole workspace with an example: that turns on the features of all dev-dependencies, as the tests do,
+/// so that both share every built crate. Otherwise cargo builds most of the tree a second time.
 pub(crate) fn build(profile: Profile, example: &str) -> Result<Programs> {
-    run(cargo().args([
-        "build",
-        "--profile",
-        profile.name(),
-        "--package",
-        "gristmill-api",
-        "--bin",
-        "gristmill",
-        "--example",
-        example,
-    ]))?;
+    run(cargo().args(["build", "--profile", profile.name(), "--workspace", "--bin", "gristmill", "--example", example]))?;
     let directory = target_dir()?.join(profile.directory());
     Ok(Programs { server: directory.join("gristmill"), example: directory.join("examples").join(example) })
 }

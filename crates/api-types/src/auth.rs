@@ -86,8 +86,18 @@ macro_rules! auth_bodies {
 }
 
 auth_bodies!(
-    Register, Login, Refresh, Logout, ForgotPassword, ResetPassword, ProfilePatch, GoogleCallback, VerifyEmail,
-    ResendVerification, PersonalTokenCreate, AccountDelete
+    Register,
+    Login,
+    Refresh,
+    Logout,
+    ForgotPassword,
+    ResetPassword,
+    ProfilePatch,
+    GoogleCallback,
+    VerifyEmail,
+    ResendVerification,
+    PersonalTokenCreate,
+    AccountDelete
 );
 
 /// A new account.

@@ -70,11 +70,10 @@ fn run(command: Command, config: Config) -> anyhow::Result<()> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
+// The one place where the environment is read.
 fn read_config() -> anyhow::Result<Config> {
-    let variables: BTreeMap<String, String> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+    let variables: BTreeMap<String, String> =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
     Ok(Config::read(&variables)?)
 }
 

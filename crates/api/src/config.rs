@@ -455,9 +455,12 @@ mod tests {
 
     #[test]
     fn every_wrong_variable_is_named_with_what_is_allowed() {
-        let error = read(&[("PORT", "70000"), ("SQL_MAX_ROWS", "many"), ("JWT_ACCESS_EXPIRES_IN", "1x"), ("JWT_SECRET", "short")]);
+        let error =
+            read(&[("PORT", "70000"), ("SQL_MAX_ROWS", "many"), ("JWT_ACCESS_EXPIRES_IN", "1x"), ("JWT_SECRET", "short")]);
         let text = error.unwrap_err().to_string();
-        for part in ["PORT must be a whole number from 0 to 65535, not `70000`", "SQL_MAX_ROWS", "JWT_ACCESS_EXPIRES_IN", "JWT_SECRET"] {
+        for part in
+            ["PORT must be a whole number from 0 to 65535, not `70000`", "SQL_MAX_ROWS", "JWT_ACCESS_EXPIRES_IN", "JWT_SECRET"]
+        {
             assert!(text.contains(part), "{part} is missing in: {text}");
         }
         assert!(!text.contains("short"), "a secret must not be shown: {text}");

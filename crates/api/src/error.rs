@@ -83,8 +83,11 @@ impl ApiError {
     /// Settings are wrong: setting to reason.
     #[must_use]
     pub fn settings(problems: BTreeMap<String, String>) -> Self {
-        let fields =
-            problems.iter().map(|(path, message)| FieldError { path: path.clone(), code: "invalid".into(), message: message.clone() });
+        let fields = problems.iter().map(|(path, message)| FieldError {
+            path: path.clone(),
+            code: "invalid".into(),
+            message: message.clone(),
+        });
         let mut error = Self::validation(ErrorShape::Flatten, fields.collect());
         error.0.settings = Some(problems);
         error
@@ -132,14 +135,12 @@ impl ApiError {
     }
 
     /// The failure of a store call, where what may be missing is named by `missing`.
-    #[must_use]
     pub fn store(missing: ErrorCode) -> impl Fn(StoreError) -> Self {
         move |error| match error {
             StoreError::NotFound => Self::new(missing, missing_text(missing)),
-            StoreError::Conflict(what) if what == IDEMPOTENCY_MISMATCH => Self::new(
-                ErrorCode::IdempotencyMismatch,
-                "This Idempotency-Key was used with another request; use a new key",
-            ),
+            StoreError::Conflict(what) if what == IDEMPOTENCY_MISMATCH => {
+                Self::new(ErrorCode::IdempotencyMismatch, "This Idempotency-Key was used with another request; use a new key")
+            }
             StoreError::Conflict(_) => {
                 Self::new(ErrorCode::Conflict, "This changed meanwhile; read it again and repeat").caused_by(error)
             }
@@ -159,7 +160,8 @@ impl ApiError {
         match error {
             JobsError::Store(error) => Self::store(ErrorCode::JobNotFound)(error),
             JobsError::CalledOff => {
-                Self::new(ErrorCode::ShuttingDown, "The server is stopping; the job goes on, ask for it again shortly").retry_after(2)
+                Self::new(ErrorCode::ShuttingDown, "The server is stopping; the job goes on, ask for it again shortly")
+                    .retry_after(2)
             }
             JobsError::LeaseLost | JobsError::Closed | JobsError::LogRefused => Self::internal(error),
         }

@@ -83,8 +83,7 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 /// The methods that [`operations`] covers, in its order.
-pub const METHODS: [HttpMethod; 5] =
-    [HttpMethod::Get, HttpMethod::Put, HttpMethod::Post, HttpMethod::Delete, HttpMethod::Patch];
+pub const METHODS: [HttpMethod; 5] = [HttpMethod::Get, HttpMethod::Put, HttpMethod::Post, HttpMethod::Delete, HttpMethod::Patch];
 
 fn error_response() -> RefOr<Response> {
     let content = Content::new(Some(RefOr::Ref(Ref::from_schema_name("ErrorBody"))));

@@ -1,6 +1,8 @@
 //! Every route, one file a resource. What is not registered here through `service` is not served and not in the
 //! OpenAPI document: both come from the same functions.
 
+#![expect(unreachable_pub, reason = "actix repeats the `pub` of a handler inside of a function")]
+
 pub mod auth;
 pub mod cells;
 pub mod datasets;
@@ -54,7 +56,6 @@ async fn unknown_route(request: HttpRequest) -> ApiResult<HttpResponse> {
     outside_api().await
 }
 
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 async fn outside_api() -> ApiResult<HttpResponse> {
     Err(ApiError::new(ErrorCode::NotFound, "Not Found"))
 }

@@ -199,26 +199,29 @@ fn kept_secret(data_dir: &std::path::Path) -> anyhow::Result<SecretString> {
 fn spawn_background(state: &web::Data<AppState>, url: SecretString, signals: &Signals) {
     let notifications = Notifications::default();
     let heard = notifications.subscribe();
-    let tasks = &state.tasks;
-    tasks.spawn("notifications", async move { notifications.listen(url).await });
-    tasks.spawn("signals", forward_signals(state.clone(), signals.clone(), heard));
+    spawn_until_stop(state, "notifications", async move { notifications.listen(url).await });
+    spawn_until_stop(state, "signals", forward_signals(state.clone(), signals.clone(), heard));
     let shared = state.clone();
-    tasks.spawn("health", async move { shared.health.keep_probing(&shared.database).await });
+    spawn_until_stop(state, "health", async move { shared.health.keep_probing(&shared.database).await });
     let shared = state.clone();
-    tasks.spawn("file cleaner", async move {
+    spawn_until_stop(state, "file cleaner", async move {
         let queue = FileDeletions::new(shared.database.clone());
         shared.file_cleaner.run(&queue, &shared.files).await;
     });
-    tasks.spawn("janitor", janitor(state.clone()));
+    spawn_until_stop(state, "janitor", janitor(state.clone()));
     tasks.spawn("notebook janitor", notebooks::sweep(state.clone()));
     tasks.spawn("kernel events", notebooks::log_kernel_events(state.clone()));
 }
 
-async fn forward_signals(
-    state: web::Data<AppState>,
-    signals: Signals,
-    mut heard: tokio::sync::broadcast::Receiver<Signal>,
-) {
+/// A task without an end of its own: it is dropped when the tasks are told to stop.
+fn spawn_until_stop(state: &AppState, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    let stopping = state.tasks.stopping().clone();
+    state.tasks.spawn(name, async move {
+        stopping.run_until_cancelled(task).await;
+    });
+}
+
+async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard: tokio::sync::broadcast::Receiver<Signal>) {
     loop {
         match heard.recv().await {
             Ok(Signal::Notified { channel: Channel::JobQueued, payload }) => {
@@ -281,11 +284,8 @@ fn start_workers(state: &web::Data<AppState>, signals: Signals) -> WorkerPool {
     if state.config.jobs.probes {
         handlers.push(Arc::new(ProbeHandler));
     }
-    let options = WorkerOptions {
-        concurrency: state.config.jobs.workers,
-        lease: state.config.jobs.lease,
-        ..WorkerOptions::default()
-    };
+    let options =
+        WorkerOptions { concurrency: state.config.jobs.workers, lease: state.config.jobs.lease, ..WorkerOptions::default() };
     WorkerPool::start(&state.tasks, Arc::clone(&state.jobs), signals, handlers, options)
 }
 

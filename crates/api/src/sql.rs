@@ -143,10 +143,7 @@ impl SqlService {
 }
 
 fn policy(tables: &[DatasetTable], settings: Settings) -> SqlPolicy {
-    let allowed = |table: &DatasetTable| AllowedTable {
-        logical: table.sql_name.clone(),
-        physical: table.physical_name.clone(),
-    };
+    let allowed = |table: &DatasetTable| AllowedTable { logical: table.sql_name.clone(), physical: table.physical_name.clone() };
     SqlPolicy {
         tables: tables.iter().map(allowed).collect(),
         limit_default: u32::try_from(settings.sql_default_limit).unwrap_or(u32::MAX),
@@ -207,4 +204,3 @@ impl From<QueryError> for ApiError {
         }
     }
 }
-

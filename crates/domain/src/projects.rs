@@ -209,6 +209,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "the cases read better")]
     fn check(input: Value, expected: Value) {
         let Value::Object(map) = input else { panic!("an object is needed") };
         assert_eq!(serde_json::to_value(ProjectMetadata::normalized(map)).unwrap(), expected);

@@ -64,10 +64,10 @@ pub fn sniff(filename: &str, media_type: Option<&str>, head: &[u8]) -> Result<Fi
     if head.is_empty() {
         return Err(IngestError::unreadable("The file is empty. Upload a file with a header and rows."));
     }
-    if let Some(format) = by_signature(head)? {
+    let declared = declared_format(filename, media_type);
+    if let Some(format) = by_signature(head, declared)? {
         return Ok(format);
     }
-    let declared = declared_format(filename, media_type);
     let encoding = text::encoding(head)?;
     let text = text::decode_head(head, encoding);
     if text.trim_ascii().is_empty() {
@@ -82,9 +82,7 @@ pub fn sniff(filename: &str, media_type: Option<&str>, head: &[u8]) -> Result<Fi
             Ok(FileFormat::Delimited { delimiter, encoding })
         }
         Some(Declared::Json) => Ok(FileFormat::Json { kind: JsonKind::Lines, encoding }),
-        Some(Declared::Xlsx) => Err(IngestError::unreadable(
-            "The file is named .xlsx but is no workbook. Save it again as .xlsx, or upload it under its true extension.",
-        )),
+        Some(Declared::Xlsx) => Err(no_workbook()),
         Some(Declared::LegacyXls) => Err(legacy_workbook()),
         None => Err(IngestError::unsupported(
             "The file is in no supported format. Upload CSV, TSV, JSON, NDJSON or XLSX, with the matching extension.",
@@ -138,9 +136,9 @@ pub(crate) fn declared_format(filename: &str, media_type: Option<&str>) -> Optio
 const COMPOUND_FILE: &[u8] = &[0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1];
 
 /// Formats that begin with fixed bytes.
-fn by_signature(head: &[u8]) -> Result<Option<FileFormat>, IngestError> {
+fn by_signature(head: &[u8], declared: Option<Declared>) -> Result<Option<FileFormat>, IngestError> {
     if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
-        return zip_format(head).map(Some);
+        return zip_format(head, declared).map(Some);
     }
     if head.starts_with(COMPOUND_FILE) {
         return Err(compound_file(head));
@@ -166,7 +164,7 @@ fn by_signature(head: &[u8]) -> Result<Option<FileFormat>, IngestError> {
     }
 }
 
-fn zip_format(head: &[u8]) -> Result<FileFormat, IngestError> {
+fn zip_format(head: &[u8], declared: Option<Declared>) -> Result<FileFormat, IngestError> {
     let has = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
     let spreadsheet = has(b"xl/") || has(b"[Content_Types].xml");
     if has(b"xl/workbook.bin") {
@@ -184,6 +182,8 @@ fn zip_format(head: &[u8]) -> Result<FileFormat, IngestError> {
     }
     if spreadsheet {
         Ok(FileFormat::Xlsx)
+    } else if declared == Some(Declared::Xlsx) {
+        Err(no_workbook())
     } else {
         Err(IngestError::unsupported("The file is a zip archive. Unpack it and upload the file inside."))
     }
@@ -205,6 +205,13 @@ fn compound_file(head: &[u8]) -> IngestError {
              .xlsx and upload that.",
         )
     }
+}
+
+fn no_workbook() -> IngestError {
+    IngestError::unreadable(
+        "The file is named .xlsx but is no workbook, or a broken one. Save it again as .xlsx, or upload it under its true \
+         extension.",
+    )
 }
 
 pub(crate) fn encrypted_workbook() -> IngestError {

@@ -24,7 +24,7 @@ use crate::{
     runtime,
     scope::QueryScope,
     session::{self, Sessions, Shape, SpillDirectory},
-    table::{Footers, ParquetTable, TableFile},
+    table::{Footers, Mentioned, ParquetTable, TableFile},
 };
 use admission::Admission;
 
@@ -111,10 +111,7 @@ impl QueryEngine {
         let started_us =
             SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(0));
         let scope = Arc::new(QueryScope::new(&self.shared.config, deadline, started_us));
-        let mut work = Work {
-            scope: scope.clone(),
-            task: runtime.spawn(Box::pin(execute(self.shared.clone(), request, scope))),
-        };
+        let mut work = Work { scope: scope.clone(), task: runtime.spawn(Box::pin(execute(self.shared.clone(), request, scope))) };
         let mut output = tokio::select! {
             biased;
             () = tokio::time::sleep_until(deadline.into()) => return Err(QueryError::Timeout),
@@ -188,9 +185,10 @@ fn logical(
     scope: &Arc<QueryScope>,
     rows_max: usize,
 ) -> Result<(LogicalPlan, Shape), QueryError> {
+    let mentioned = Mentioned::of(request.sql.text());
     let mut tables = Vec::with_capacity(request.tables.len());
     for table in &request.tables {
-        tables.push((table.name.clone(), ParquetTable::new(shared.footers.get(table)?)));
+        tables.push((table.name.clone(), ParquetTable::new(shared.footers.get(table)?, &mentioned)));
     }
     complexity::check(request.sql.statement(), shared.config.relations_max).map_err(translate)?;
     let state = shared.sessions.state(Shape::Parallel);

@@ -106,7 +106,11 @@ static OWN: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|
         series::FUNCTIONS,
         strings::FUNCTIONS,
         to_char::FUNCTIONS,
-    ].into_iter().flatten().map(|function| (function.name, function)).collect()
+    ]
+    .into_iter()
+    .flatten()
+    .map(|function| (function.name, function))
+    .collect()
 });
 
 /// Finds a scalar function for one query.

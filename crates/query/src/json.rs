@@ -52,8 +52,7 @@ fn write_rows(output: &QueryOutput, keys: &[Vec<u8>], end: &[u8]) -> Result<Stri
     out.push(b'[');
     let mut first = true;
     for batch in &output.batches {
-        let encoders =
-            batch.columns().iter().map(|column| Encoder::new(column.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        let encoders = batch.columns().iter().map(|column| Encoder::new(column.as_ref())).collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.num_rows() {
             if !first {
                 out.push(b',');

@@ -8,7 +8,7 @@ use datafusion::{
     error::Result,
     execution::SessionStateDefaults,
     logical_expr::{
-        BinaryExpr, Cast, Expr, ExprSchemable, Like, Operator,
+        BinaryExpr, Expr, ExprSchemable, Like, Operator,
         expr::ScalarFunction,
         lit,
         planner::{ExprPlanner, PlannerResult, RawAggregateExpr, RawBinaryExpr, RawWindowExpr},
@@ -166,14 +166,12 @@ impl Operators {
     }
 
     fn function(&self, name: &str, args: Vec<Expr>) -> Result<Expr> {
-        let function =
-            functions::scalar(name, &self.scope).ok_or_else(|| invalid(format!("function {name} does not exist")))?;
+        let function = functions::scalar(name, &self.scope).ok_or_else(|| invalid(format!("function {name} does not exist")))?;
         Ok(Expr::ScalarFunction(ScalarFunction::new_udf(function, args)))
     }
 
     fn call(&self, name: &str, left: Operand, right: Operand, op: &BinaryOperator) -> Result<Expr> {
-        let function =
-            functions::scalar(name, &self.scope).ok_or_else(|| invalid(format!("function {name} does not exist")))?;
+        let function = functions::scalar(name, &self.scope).ok_or_else(|| invalid(format!("function {name} does not exist")))?;
         if function.coerce_types(&[left.data_type.clone(), right.data_type.clone()]).is_err() {
             return Err(no_operator(&left.data_type, op, &right.data_type));
         }
@@ -209,17 +207,9 @@ impl Operators {
     }
 
     /// Operators that are neither arithmetic nor comparisons.
-    fn other(
-        &self,
-        op: BinaryOperator,
-        left: Expr,
-        right: Expr,
-        schema: &DFSchema,
-    ) -> Result<PlannerResult<RawBinaryExpr>> {
+    fn other(&self, op: BinaryOperator, left: Expr, right: Expr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let planned = match op {
-            BinaryOperator::StringConcat => {
-                self.concat(Operand::new(left, schema)?, Operand::new(right, schema)?, &op)?
-            }
+            BinaryOperator::StringConcat => self.concat(Operand::new(left, schema)?, Operand::new(right, schema)?, &op)?,
             BinaryOperator::PGRegexMatch => self.function("$regex", vec![left, right])?,
             BinaryOperator::PGRegexIMatch => self.function("$iregex", vec![left, right])?,
             BinaryOperator::PGRegexNotMatch => !self.function("$regex", vec![left, right])?,
@@ -267,8 +257,7 @@ fn comparable(left: &Operand, right: &Operand) -> bool {
         return left.is_text() && right.is_text();
     }
     let number = |operand: &Operand| types::is_number(&operand.data_type);
-    let moment =
-        |operand: &Operand| matches!(operand.data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
+    let moment = |operand: &Operand| matches!(operand.data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..));
     if number(left) || number(right) {
         return number(left) && number(right);
     }

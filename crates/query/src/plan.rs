@@ -45,8 +45,7 @@ impl<'a> Names<'a> {
         scope: &'a Arc<QueryScope>,
         tables: impl IntoIterator<Item = (String, ParquetTable)>,
     ) -> Self {
-        let tables =
-            tables.into_iter().map(|(name, table)| (name, provider_as_source(Arc::new(table)))).collect();
+        let tables = tables.into_iter().map(|(name, table)| (name, provider_as_source(Arc::new(table)))).collect();
         Self { state, scope, tables, planners: operators::planners(scope) }
     }
 
@@ -65,8 +64,8 @@ impl<'a> Names<'a> {
                 Ok(plan) => return LogicalPlanBuilder::from(plan).limit(0, Some(rows_max))?.build(),
                 Err(error) => error,
             };
-            let respelled = only_spelling(&error)
-                .is_some_and(|(folded, actual)| rewrite::respell(&mut statement, &folded, &actual));
+            let respelled =
+                only_spelling(&error).is_some_and(|(folded, actual)| rewrite::respell(&mut statement, &folded, &actual));
             let first = first_error.get_or_insert(error);
             if !respelled {
                 return Err(std::mem::replace(first, SqlError::Stopped.into()));
@@ -105,9 +104,7 @@ impl ContextProvider for Names<'_> {
             TableReference::Partial { schema, table } if schema.as_ref() == "public" => self.tables.get(table.as_ref()),
             _ => None,
         };
-        found.cloned().ok_or_else(|| {
-            SqlError::Invalid(format!("relation \"{}\" does not exist", name.table()), None).into()
-        })
+        found.cloned().ok_or_else(|| SqlError::Invalid(format!("relation \"{}\" does not exist", name.table()), None).into())
     }
 
     fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> Result<Arc<dyn TableSource>> {

@@ -66,9 +66,7 @@ impl QueryScope {
     pub(crate) fn check_batch(&self, bytes: usize) -> Result<()> {
         // A function may make more than a batch should hold, since the batch is cut up afterwards; but not much more.
         if bytes > self.batch_bytes_max.saturating_mul(4) {
-            return Err(too_expensive(
-                "the query makes values that are too large together; select fewer rows or shorter values",
-            ));
+            return Err(too_expensive("the query makes values that are too large together; select fewer rows or shorter values"));
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 //! catalogue, no object store beyond an empty one, no `CREATE EXTERNAL TABLE`.
 
 mod footer;
+mod narrow;
 mod reader;
 
 use std::{path::PathBuf, sync::Arc};
@@ -24,6 +25,7 @@ use datafusion::{
 use gristmill_domain::DatasetId;
 
 pub(crate) use footer::{Footer, Footers};
+pub(crate) use narrow::Mentioned;
 use reader::FileReaderFactory;
 
 /// The file behind a table that a statement may name.
@@ -43,18 +45,21 @@ pub struct TableFile {
 #[derive(Debug)]
 pub(crate) struct ParquetTable {
     footer: Arc<Footer>,
+    schema: SchemaRef,
+    statistics: Arc<Statistics>,
 }
 
 impl ParquetTable {
-    pub(crate) fn new(footer: Arc<Footer>) -> Self {
-        Self { footer }
+    pub(crate) fn new(footer: Arc<Footer>, mentioned: &Mentioned) -> Self {
+        let (schema, statistics) = mentioned.narrow(&footer);
+        Self { footer, schema, statistics }
     }
 }
 
 #[async_trait]
 impl TableProvider for ParquetTable {
     fn schema(&self) -> SchemaRef {
-        self.footer.schema.clone()
+        self.schema.clone()
     }
 
     fn table_type(&self) -> TableType {
@@ -62,7 +67,7 @@ impl TableProvider for ParquetTable {
     }
 
     fn statistics(&self) -> Option<Statistics> {
-        Some(self.footer.statistics.as_ref().clone())
+        Some(self.statistics.as_ref().clone())
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
@@ -80,14 +85,13 @@ impl TableProvider for ParquetTable {
         let options = state.config_options().execution.parquet.clone();
         let mut table_options = state.default_table_options().parquet;
         table_options.global = options;
-        let source = ParquetSource::new(self.footer.schema.clone())
+        let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(table_options)
             .with_parquet_file_reader_factory(Arc::new(FileReaderFactory::new(self.footer.clone())));
-        let file = PartitionedFile::new("table.parquet", self.footer.size_bytes)
-            .with_statistics(self.footer.statistics.clone());
+        let file = PartitionedFile::new("table.parquet", self.footer.size_bytes).with_statistics(self.statistics.clone());
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::parse("gristmill://tables")?, Arc::new(source))
             .with_file(file)
-            .with_statistics(self.footer.statistics.as_ref().clone())
+            .with_statistics(self.statistics.as_ref().clone())
             .with_limit(limit)
             .with_projection_indices(projection.cloned())?
             .build();

@@ -4,7 +4,7 @@ use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use async_trait::async_trait;
-use gristmill_domain::ids::ProjectId;
+use gristmill_domain::{execution::RichOutput, ids::ProjectId};
 use gristmill_jobs::Tasks;
 use gristmill_runtime::{ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions};
 use tokio::sync::mpsc;
@@ -32,7 +32,7 @@ async fn main() -> anyhow::Result<()> {
     let runtime = Runtime::start(options, Arc::new(NoData(scratch.path().join("datasets"))), &tasks).await;
 
     let place = KernelPlace::notebook(ProjectId::random());
-    let (sink, mut live) = mpsc::channel(16);
+    let (sink, mut live) = mpsc::channel::<RichOutput>(16);
     let request = ExecuteRequest { code, timeout: Duration::from_secs(60), memory_bytes: 1 << 30 };
     let watching = async {
         while let Some(output) = live.recv().await {

@@ -1,6 +1,5 @@
 //! The facade: kernels for places.
 
-mod assist;
 mod backend;
 mod inner;
 mod install;
@@ -29,10 +28,11 @@ pub use self::{
 };
 use crate::{
     error::RuntimeError,
+    intelligence::{AssistAnswer, AssistDataset, AssistError, AssistRequest},
     kernel::Signal,
     packages::{PackageIndex, PackageNames, suggest},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
-    project_data::ProjectData,
+    project_data::{DatasetFile, ProjectData},
     sandbox::SandboxBackend,
     workspace,
 };
@@ -246,6 +246,22 @@ impl Runtime {
         index: Option<&dyn PackageIndex>,
     ) -> Vec<PackageInfo> {
         suggest(typed, limit, installed, index).await
+    }
+
+    /// Answers a question about code, from a worker that stays up in a sandbox of the project. What the project's
+    /// datasets are is added here.
+    ///
+    /// # Errors
+    /// `RuntimeUnavailable`, `SandboxFailed`, `Internal`. Completions that fail are empty instead.
+    pub async fn assist(&self, project: ProjectId, mut request: AssistRequest) -> Result<AssistAnswer, RuntimeError> {
+        let assistant = self.inner.assistant().await?;
+        let files = self.inner.data.datasets(project).await.map_err(RuntimeError::ProjectData)?.files;
+        request.datasets =
+            files.into_iter().map(|DatasetFile { id, filename, columns, .. }| AssistDataset { id, filename, columns }).collect();
+        assistant.assist(project, request).await.map_err(|error| match error {
+            AssistError::Unavailable(reason) => RuntimeError::Unavailable { reason },
+            AssistError::Timeout | AssistError::Ended => RuntimeError::Sandbox { reason: error.to_string(), source: None },
+        })
     }
 
     /// Ends every sandbox.

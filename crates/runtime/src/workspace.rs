@@ -29,7 +29,7 @@ impl Directories {
         self.root.join("sockets")
     }
 
-    /// Sockets of workers for Python help.
+    /// Sockets of what helps with code.
     pub(crate) fn assist_sockets(&self) -> PathBuf {
         self.root.join("assist")
     }
@@ -41,7 +41,7 @@ impl Directories {
 
     /// All of a project.
     pub(crate) fn project(&self, project: ProjectId) -> PathBuf {
-        self.root.join("projects").join(project.to_string())
+        self.projects().join(project.to_string())
     }
 
     /// The project's package layer.

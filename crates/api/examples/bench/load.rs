@@ -10,7 +10,7 @@ use tokio::{
 };
 
 /// Sends `request` over `connections` for `time`. Returns requests a second and each latency in milliseconds.
-pub async fn run(url: &str, request: String, connections: usize, time: Duration) -> Result<(f64, Vec<f64>)> {
+pub(crate) async fn run(url: &str, request: String, connections: usize, time: Duration) -> Result<(f64, Vec<f64>)> {
     let address = url.strip_prefix("http://").context("an http URL")?.to_owned();
     let mut tasks = JoinSet::new();
     let began = Instant::now();

@@ -13,10 +13,14 @@ use crate::{table::Table, work::KINDS};
 const POLARS: &str = "polars==2.1.0";
 
 /// DataFusion without the server, in a program of the query crate.
-pub fn datafusion(table: &mut Table, parquet: &Path) -> Result<()> {
+pub(crate) fn datafusion(table: &mut Table, parquet: &Path) -> Result<()> {
     let program = std::env::current_exe()?.with_file_name("bench_sql");
     for (name, sql, _) in KINDS {
-        let output = Command::new(&program).arg(parquet).arg(sql).output().context("cargo build --release -p gristmill-query --example bench_sql")?;
+        let output = Command::new(&program)
+            .arg(parquet)
+            .arg(sql)
+            .output()
+            .context("cargo build --release -p gristmill-query --example bench_sql")?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         for line in String::from_utf8(output.stdout)?.lines() {
             if let Some((who, ms)) = line.split_once('\t') {
@@ -28,12 +32,13 @@ pub fn datafusion(table: &mut Table, parquet: &Path) -> Result<()> {
 }
 
 /// polars from its wheel: the CSV to Parquet, and the same questions to the same Parquet file.
-pub fn polars(table: &mut Table, csv: &Path, parquet: &Path) -> Result<()> {
+pub(crate) fn polars(table: &mut Table, csv: &Path, parquet: &Path) -> Result<()> {
     let output = Command::new(python()?).arg("-c").arg(include_str!("peers.py")).arg(csv).arg(parquet).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for line in String::from_utf8(output.stdout)?.lines() {
         let mut parts = line.split('\t');
-        let (work, value, unit) = (parts.next().context("work")?, parts.next().context("a number")?, parts.next().context("a unit")?);
+        let (work, value, unit) =
+            (parts.next().context("work")?, parts.next().context("a number")?, parts.next().context("a unit")?);
         table.add(work, value.parse()?, unit, None);
     }
     Ok(())

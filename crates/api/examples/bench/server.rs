@@ -9,17 +9,17 @@ use std::{
 
 use anyhow::{Context, Result};
 
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub url: String,
-    pub started_in: Duration,
+    pub(crate) url: String,
+    pub(crate) started_in: Duration,
     data_dir: PathBuf,
     own_dir: Option<tempfile::TempDir>,
 }
 
 impl Server {
     /// Starts the program that lies beside this one, on a directory of its own or the given one.
-    pub fn start(data_dir: Option<&Path>) -> Result<Self> {
+    pub(crate) fn start(data_dir: Option<&Path>) -> Result<Self> {
         let own_dir = if data_dir.is_none() { Some(tempfile::tempdir()?) } else { None };
         let data_dir = data_dir.or(own_dir.as_ref().map(tempfile::TempDir::path)).context("a directory")?.to_owned();
         let program = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.join("gristmill");
@@ -40,14 +40,14 @@ impl Server {
     }
 
     /// Stops it in order and keeps its directory.
-    pub fn stop(mut self) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
+    pub(crate) fn stop(mut self) -> Result<(PathBuf, Option<tempfile::TempDir>)> {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)?;
         self.child.wait()?;
         Ok((self.data_dir.clone(), self.own_dir.take()))
     }
 
     /// The one Parquet file in its store.
-    pub fn parquet(&self) -> Result<PathBuf> {
+    pub(crate) fn parquet(&self) -> Result<PathBuf> {
         let mut open = vec![self.data_dir.join("store")];
         while let Some(path) = open.pop() {
             if path.is_dir() {
@@ -60,7 +60,7 @@ impl Server {
     }
 
     /// A line of `/proc/PID/status`, in megabytes.
-    pub fn memory_mb(&self, key: &str) -> f64 {
+    pub(crate) fn memory_mb(&self, key: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let line = status.lines().find(|line| line.starts_with(key)).unwrap_or_default();
         line.split_whitespace().nth(1).and_then(|kilobytes| kilobytes.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0

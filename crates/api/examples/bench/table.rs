@@ -2,13 +2,13 @@
 
 /// Rows of measured work.
 #[derive(Default)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<[String; 4]>,
 }
 
 impl Table {
     /// Adds a row: what, the number with its unit, the target, and whether it holds.
-    pub fn add(&mut self, work: &str, measured: f64, unit: &str, target: Option<Target>) {
+    pub(crate) fn add(&mut self, work: &str, measured: f64, unit: &str, target: Option<Target>) {
         let digits = if measured >= 100.0 { 0 } else { 2 };
         let (text, holds) = match target {
             None => ("–".to_owned(), "–"),
@@ -20,7 +20,7 @@ impl Table {
     }
 
     /// Prints the table.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         println!("\n| work | measured | target | holds |\n|---|---|---|---|");
         for row in &self.rows {
             println!("| {} |", row.join(" | "));
@@ -29,13 +29,13 @@ impl Table {
 }
 
 /// What a number should be.
-pub enum Target {
+pub(crate) enum Target {
     AtMost(f64),
     AtLeast(f64),
 }
 
 /// A percentile of samples, by the nearest rank.
-pub fn percentile(samples: &mut [f64], percent: f64) -> f64 {
+pub(crate) fn percentile(samples: &mut [f64], percent: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
     let rank = (percent / 100.0 * samples.len() as f64).ceil() as usize;
     samples[rank.clamp(1, samples.len()) - 1]

@@ -23,7 +23,7 @@ use crate::{
 const TIMES: usize = 15;
 
 /// A registered user with a project.
-pub struct User {
+pub(crate) struct User {
     http: reqwest::Client,
     url: String,
     token: String,
@@ -53,7 +53,7 @@ impl User {
     }
 }
 
-pub async fn user(server: &Server) -> Result<User> {
+pub(crate) async fn user(server: &Server) -> Result<User> {
     let http = reqwest::Client::builder().timeout(Duration::from_secs(600)).build()?;
     let email = "bench@example.org".to_owned();
     let body = json!({ "email": email, "password": "grind the bench", "name": "Bench" });
@@ -65,7 +65,7 @@ pub async fn user(server: &Server) -> Result<User> {
     Ok(user)
 }
 
-pub async fn startup(table: &mut Table) -> Result<()> {
+pub(crate) async fn startup(table: &mut Table) -> Result<()> {
     let first = Server::start(None)?;
     table.add("start on an empty directory", first.started_in.as_secs_f64() * 1000.0, "ms", Some(AtMost(4000.0)));
     let (directory, _kept) = first.stop()?;
@@ -89,7 +89,7 @@ async fn user_once(server: &Server) -> Result<()> {
     Ok(())
 }
 
-pub async fn requests(table: &mut Table) -> Result<()> {
+pub(crate) async fn requests(table: &mut Table) -> Result<()> {
     let server = Server::start(None)?;
     let user = user(&server).await?;
     let time = Duration::from_secs(5);
@@ -111,17 +111,20 @@ pub async fn requests(table: &mut Table) -> Result<()> {
 }
 
 /// The 100 MB file, made once by the generator of the ingest crate.
-pub fn big_file() -> Result<PathBuf> {
+pub(crate) fn big_file() -> Result<PathBuf> {
     let path = std::env::temp_dir().join("gristmill-bench-928k.csv");
     if !path.exists() {
         let program = std::env::current_exe()?.with_file_name("generate_csv");
-        let status = std::process::Command::new(program).arg(&path).status().context("cargo build --release -p gristmill-ingest --example generate_csv")?;
+        let status = std::process::Command::new(program)
+            .arg(&path)
+            .status()
+            .context("cargo build --release -p gristmill-ingest --example generate_csv")?;
         ensure!(status.success(), "the file could not be generated");
     }
     Ok(path)
 }
 
-pub async fn upload(table: &mut Table, server: &Server, user: &User, file: &PathBuf) -> Result<()> {
+pub(crate) async fn upload(table: &mut Table, server: &Server, user: &User, file: &PathBuf) -> Result<()> {
     let content = std::fs::read(file)?;
     let megabytes = content.len() as f64 / 1_000_000.0;
     let form = multipart::Form::new()
@@ -138,7 +141,8 @@ pub async fn upload(table: &mut Table, server: &Server, user: &User, file: &Path
         loop {
             let sent = Instant::now();
             user.send(Method::GET, "/api/projects", None).await?;
-            drop(stall_tx.try_send(sent.elapsed().as_secs_f64() * 1000.0));
+            // A full channel has measurements enough.
+            stall_tx.try_send(sent.elapsed().as_secs_f64() * 1000.0).ok();
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         #[expect(unreachable_code, reason = "names the type of the loop")]
@@ -160,7 +164,7 @@ pub async fn upload(table: &mut Table, server: &Server, user: &User, file: &Path
 }
 
 /// The kinds of SQL that are measured: name, text, target in milliseconds.
-pub const KINDS: [(&str, &str, f64); 5] = [
+pub(crate) const KINDS: [(&str, &str, f64); 5] = [
     ("limit", "select * from big limit 200", 8.0),
     ("group by", "select product, count(*) as n, avg(total) as mean from big group by product order by n desc", 25.0),
     (
@@ -176,7 +180,7 @@ pub const KINDS: [(&str, &str, f64); 5] = [
     ("count distinct", "select count(distinct customer) as n from big", 60.0),
 ];
 
-pub async fn sql(table: &mut Table, user: &User) -> Result<()> {
+pub(crate) async fn sql(table: &mut Table, user: &User) -> Result<()> {
     for (name, sql, target) in KINDS {
         user.send(Method::PATCH, "/api/settings", Some(&json!({ "settings": { "queryCacheTtlMs": 0 } }))).await?;
         let mut cold = Vec::new();
@@ -197,7 +201,7 @@ pub async fn sql(table: &mut Table, user: &User) -> Result<()> {
     Ok(())
 }
 
-pub async fn paging(table: &mut Table, user: &User) -> Result<()> {
+pub(crate) async fn paging(table: &mut Table, user: &User) -> Result<()> {
     let datasets = user.send(Method::GET, &format!("/api/datasets?projectId={}", user.project), None).await?;
     let id = datasets["datasets"][0]["datasetId"].as_str().context("a dataset")?.to_owned();
     let rows = datasets["datasets"][0]["nRows"].as_u64().context("its rows")?;

@@ -7,23 +7,23 @@ use reqwest::{Method, RequestBuilder, multipart};
 use serde_json::Value;
 
 /// A client with a base URL and, after the first step, a token.
-pub struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: String,
-    pub token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 impl Client {
-    pub fn new(base: &str) -> Result<Self> {
+    pub(crate) fn new(base: &str) -> Result<Self> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(600)).build()?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token: None })
     }
 
-    pub fn base(&self) -> &str {
+    pub(crate) fn base(&self) -> &str {
         &self.base
     }
 
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -31,7 +31,7 @@ impl Client {
         }
     }
 
-    pub async fn send(&self, request: RequestBuilder) -> Result<Value> {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Value> {
         let response = request.send().await.context("the server gave no answer")?;
         let (status, url) = (response.status(), response.url().path().to_owned());
         let text = response.text().await?;
@@ -41,16 +41,16 @@ impl Client {
         Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    pub async fn get(&self, path: &str) -> Result<Value> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         self.send(self.request(Method::GET, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
     /// Uploads a file and waits until it can be queried, or, with `follow`, shows the progress of its job.
-    pub async fn upload(&self, project: &str, filename: &str, content: Vec<u8>, follow: bool) -> Result<Value> {
+    pub(crate) async fn upload(&self, project: &str, filename: &str, content: Vec<u8>, follow: bool) -> Result<Value> {
         let part = multipart::Part::bytes(content).file_name(filename.to_owned());
         let form = multipart::Form::new().part("file", part).text("projectId", project.to_owned());
         let request = self.request(Method::POST, "/api/upload/dataset").multipart(form);
@@ -88,7 +88,7 @@ impl Client {
 }
 
 /// Runs a step and prints its name, its time and what it found.
-pub async fn step<T>(name: &str, work: impl Future<Output = Result<(T, String)>>) -> Result<T> {
+pub(crate) async fn step<T>(name: &str, work: impl Future<Output = Result<(T, String)>>) -> Result<T> {
     let began = Instant::now();
     let (value, found) = work.await.with_context(|| format!("the step `{name}` failed"))?;
     println!("  {:>8.1} ms  {name:<28} {found}", began.elapsed().as_secs_f64() * 1000.0);
@@ -96,12 +96,14 @@ pub async fn step<T>(name: &str, work: impl Future<Output = Result<(T, String)>>
 }
 
 /// Prints rows as a table.
-pub fn print_rows(result: &Value) {
+pub(crate) fn print_rows(result: &Value) {
     let columns: Vec<&str> = result["columns"].as_array().into_iter().flatten().filter_map(|c| c["name"].as_str()).collect();
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         Value::Null => "·".into(),
-        Value::Number(number) => number.as_f64().filter(|n| n.fract() != 0.0).map_or_else(|| number.to_string(), |n| format!("{n:.2}")),
+        Value::Number(number) => {
+            number.as_f64().filter(|n| n.fract() != 0.0).map_or_else(|| number.to_string(), |n| format!("{n:.2}"))
+        }
         other => other.to_string(),
     };
     let rows: Vec<Vec<String>> =

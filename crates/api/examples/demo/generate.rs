@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// Makes the CSV of `rows` orders: numbers, texts with quotes and commas, dates, booleans and some missing values.
-pub fn orders(rows: u64) -> Vec<u8> {
+pub(crate) fn orders(rows: u64) -> Vec<u8> {
     let mut random = SplitMix(42);
     let mut text = String::with_capacity(usize::try_from(rows).unwrap_or(0) * 90);
     text.push_str("order_id,ordered_at,customer,region,product,quantity,unit_price,discount,paid,note\n");

@@ -13,7 +13,7 @@ const PENGUINS: &[u8] = include_bytes!("../../../../data/penguins/penguins.csv")
 const ORDERS: u64 = 250_000;
 
 /// Runs every step and returns where to go on from.
-pub async fn run(client: &mut Client) -> Result<Vec<String>> {
+pub(crate) async fn run(client: &mut Client) -> Result<Vec<String>> {
     println!("Gristmill at {}", client.base());
     let email = format!("demo-{:08x}@example.org", std::process::id());
     let account = json!({ "email": email, "password": "grind the demo", "name": "Demo" });
@@ -42,7 +42,12 @@ pub async fn run(client: &mut Client) -> Result<Vec<String>> {
 async fn penguins(client: &Client, project: &str) -> Result<()> {
     let dataset = step("upload penguins.csv", async {
         let dataset = client.upload(project, "penguins.csv", PENGUINS.to_vec(), false).await?;
-        let found = format!("{} rows, {} columns, SQL name `{}`", dataset["n_rows"], dataset["n_cols"], dataset["tableName"].as_str().unwrap_or_default());
+        let found = format!(
+            "{} rows, {} columns, SQL name `{}`",
+            dataset["n_rows"],
+            dataset["n_cols"],
+            dataset["tableName"].as_str().unwrap_or_default()
+        );
         Ok((dataset, found))
     })
     .await?;
@@ -55,7 +60,14 @@ async fn penguins(client: &Client, project: &str) -> Result<()> {
     for column in listed["columns"].as_array().into_iter().flatten() {
         let range = match (&column["min"], &column["max"]) {
             (Value::Number(min), Value::Number(max)) => format!("{min} … {max}"),
-            _ => column["topValues"].as_array().into_iter().flatten().filter_map(|top| top["value"].as_str()).take(3).collect::<Vec<_>>().join(", "),
+            _ => column["topValues"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|top| top["value"].as_str())
+                .take(3)
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         println!(
             "                 {:<20} {:<8} {:>3} missing  {:>3} distinct  {range}",

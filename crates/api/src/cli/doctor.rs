@@ -40,10 +40,18 @@ pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
     let text = if secret { "JWT_SECRET is set" } else { "JWT_SECRET is not set: one is kept in the data directory" };
     report(true, false, text.into())?;
     let mail = config.mail.is_some();
-    let text = if mail { "mail is configured" } else { "mail is not configured (SMTP_HOST, SMTP_USER, SMTP_PASSWORD): addresses are not verified, passwords cannot be reset" };
+    let text = if mail {
+        "mail is configured"
+    } else {
+        "mail is not configured (SMTP_HOST, SMTP_USER, SMTP_PASSWORD): addresses are not verified, passwords cannot be reset"
+    };
     report(mail, false, text.into())?;
     let google = config.google.is_some();
-    let text = if google { "sign-in with Google is configured" } else { "sign-in with Google is not configured (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET)" };
+    let text = if google {
+        "sign-in with Google is configured"
+    } else {
+        "sign-in with Google is not configured (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET)"
+    };
     report(google, false, text.into())?;
     anyhow::ensure!(healthy, "the server cannot run like this");
     Ok(())

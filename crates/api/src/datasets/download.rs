@@ -35,7 +35,8 @@ pub async fn download(path: &Path, name: &str, media_type: &str) -> ApiResult<Ht
 
 /// `Content-Disposition` for any name (RFC 6266): an ASCII form for old clients, the real one for all others.
 fn attachment(name: &str) -> ContentDisposition {
-    let ascii: String = name.chars().map(|c| if c.is_ascii_graphic() && !"\"\\%;".contains(c) || c == ' ' { c } else { '_' }).collect();
+    let ascii: String =
+        name.chars().map(|c| if c.is_ascii_graphic() && !"\"\\%;".contains(c) || c == ' ' { c } else { '_' }).collect();
     let extended = ExtendedValue { charset: Charset::Ext("UTF-8".into()), language_tag: None, value: name.as_bytes().to_vec() };
     ContentDisposition {
         disposition: DispositionType::Attachment,

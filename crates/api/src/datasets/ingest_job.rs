@@ -235,6 +235,7 @@ fn take_over(spool: &std::path::Path, files: &DatasetFiles) -> Result<PathBuf, S
     Ok(original)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn stop_of(error: IngestError) -> Stop {
     if matches!(error, IngestError::Cancelled) {
         return Stop::Cancelled;
@@ -256,4 +257,3 @@ pub(super) fn limits(state: &AppState) -> IngestLimits {
     let defaults = IngestLimits::default();
     IngestLimits { threads: threads.unwrap_or(defaults.threads), ..defaults }
 }
-

@@ -159,7 +159,13 @@ impl JobHandler for RetypeHandler {
 }
 
 impl RetypeHandler {
-    async fn store(&self, context: &JobContext, payload: &Payload, files: &DatasetFiles, converted: IngestedDataset) -> JobVerdict {
+    async fn store(
+        &self,
+        context: &JobContext,
+        payload: &Payload,
+        files: &DatasetFiles,
+        converted: IngestedDataset,
+    ) -> JobVerdict {
         let chosen = serde_json::to_value(&payload.chosen).unwrap_or_default();
         let replace = DatasetReplace {
             version: payload.version,
@@ -182,6 +188,7 @@ impl RetypeHandler {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn stop_of(error: RetypeError) -> Stop {
     if matches!(error, RetypeError::Ingest(IngestError::Cancelled)) {
         return Stop::Cancelled;

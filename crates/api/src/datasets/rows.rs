@@ -55,7 +55,9 @@ impl RowReaders {
             };
             reader.rows(offset, limit)
         });
-        read.await.map_err(ApiError::internal)?.map_err(|error| ApiError::new(error.code(), error.public_message()).caused_by(error))
+        read.await
+            .map_err(ApiError::internal)?
+            .map_err(|error| ApiError::new(error.code(), error.public_message()).caused_by(error))
     }
 
     /// Closes the files of a dataset that is gone.

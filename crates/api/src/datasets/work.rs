@@ -128,12 +128,11 @@ pub(super) fn stop_of_io(error: &std::io::Error) -> Stop {
 }
 
 /// The end of a run whose work succeeded but could not be stored.
+#[expect(clippy::needless_pass_by_value, reason = "the run ends with it")]
 pub(super) fn not_stored(context: &JobContext, error: StoreError) -> JobVerdict {
     match error {
         StoreError::LeaseLost => JobVerdict::Stopped,
-        StoreError::NotFound => {
-            failed(JobError::new(ErrorCode::ProjectNotFound, "The project or dataset was deleted meanwhile"))
-        }
+        StoreError::NotFound => failed(JobError::new(ErrorCode::ProjectNotFound, "The project or dataset was deleted meanwhile")),
         StoreError::Conflict(_) => failed(JobError::new(ErrorCode::Conflict, "The dataset changed meanwhile; try again")),
         StoreError::Unavailable(_) | StoreError::Defect(_) => {
             tracing::warn!(job.id = %context.job().id, error.cause = crate::error::chain(&error), "a dataset could not be stored");
@@ -167,7 +166,7 @@ pub(super) fn job_failure(error: Option<JobError>) -> ApiError {
 
 /// Free bytes of the file system that holds the files, less what uploads must leave.
 pub(super) fn room(state: &AppState) -> u64 {
-    let space = rustix::fs::statvfs(&state.files.spool());
+    let space = rustix::fs::statvfs(state.files.spool());
     let free = space.map_or(u64::MAX, |space| space.f_bavail.saturating_mul(space.f_frsize));
     free.saturating_sub(state.config.ingest.disk_reserve_bytes)
 }

@@ -169,10 +169,7 @@ pub async fn reset_password(
     responses((status = 200, description = "The address is verified", body = MessageView))
 )]
 #[post("/auth/verify-email")]
-pub async fn verify_email(
-    state: web::Data<AppState>,
-    ValidJson(body): ValidJson<VerifyEmail>,
-) -> ApiResult<Json<MessageView>> {
+pub async fn verify_email(state: web::Data<AppState>, ValidJson(body): ValidJson<VerifyEmail>) -> ApiResult<Json<MessageView>> {
     state.identity.accounts.verify_email(&body.token).await?;
     Ok(Json(MessageView::new("The e-mail is verified")))
 }
@@ -209,7 +206,6 @@ pub async fn find_verification_status(
 /// Starts sign-in with Google.
 #[utoipa::path(tag = "auth", security(()), responses((status = 200, description = "Where to send the browser", body = Object)))]
 #[get("/auth/google")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn start_google() -> ApiResult<HttpResponse> {
     Err(google_missing())
 }
@@ -222,7 +218,6 @@ pub async fn start_google() -> ApiResult<HttpResponse> {
     responses((status = 200, description = "The account with its tokens", body = AuthView))
 )]
 #[post("/auth/google/callback")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn finish_google(ValidJson(_body): ValidJson<GoogleCallback>) -> ApiResult<HttpResponse> {
     Err(google_missing())
 }

@@ -209,7 +209,7 @@ pub async fn suggest_packages(
 ) -> ApiResult<Json<SuggestionList>> {
     let limit = query.limit.and_then(|text| text.trim().parse().ok()).unwrap_or(SUGGESTIONS_DEFAULT).clamp(1, SUGGESTIONS_MAX);
     let typed = query.q.unwrap_or_default();
-    let suggestions = state.runtime.suggest(typed.trim(), usize::try_from(limit).unwrap_or(1)).await;
+    let suggestions = state.runtime.suggest(typed.trim(), usize::try_from(limit).unwrap_or(1), &[], None).await;
     Ok(Json(SuggestionList { suggestions }))
 }
 
@@ -226,7 +226,7 @@ pub async fn list_packages(
     PathParams(path): PathParams<PackagesPath>,
 ) -> ApiResult<Json<PackageList>> {
     let packages = match state.execution_sessions.find(&signed.caller, path.session_id).await {
-        Ok(session) => state.runtime.packages(&place(&signed.caller, &session)).await,
+        Ok(session) => state.runtime.packages(&place(&signed.caller, &session)).await.map_err(runtime_error)?,
         Err(StoreError::NotFound) if !state.execution_sessions.exists(path.session_id).await.map_err(session_error)? => {
             Vec::new()
         }
@@ -330,7 +330,11 @@ fn place(caller: &Caller, session: &ExecutionSession) -> KernelPlace {
 }
 
 async fn view(state: &AppState, caller: &Caller, session: &ExecutionSession) -> ExecutionSessionView {
-    let packages = state.runtime.packages(&place(caller, session)).await;
+    // A session that cannot tell its packages now is there nevertheless.
+    let packages = state.runtime.packages(&place(caller, session)).await.unwrap_or_else(|error| {
+        tracing::warn!(error.cause = crate::error::chain(&error), "the packages of a session could not be listed");
+        Vec::new()
+    });
     ExecutionSessionView::new(session, packages)
 }
 

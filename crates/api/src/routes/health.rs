@@ -35,7 +35,6 @@ impl Responder for HealthResponse {
     )
 )]
 #[get("/health")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn check_health(state: web::Data<AppState>) -> HealthResponse {
     HealthResponse(state.health.view(state.clock.now()))
 }

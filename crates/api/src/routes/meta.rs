@@ -13,7 +13,6 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 /// Greets whoever opens the server's address.
 #[utoipa::path(tag = "meta", security(()), responses((status = 200, description = "A greeting", body = MessageView)))]
 #[get("/")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn root() -> Json<MessageView> {
     Json(MessageView::new("Gristmill is running. The API is described at /api/docs."))
 }
@@ -21,7 +20,6 @@ pub async fn root() -> Json<MessageView> {
 /// The OpenAPI document of this server.
 #[utoipa::path(tag = "meta", security(()), responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 #[get("/openapi.json")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn openapi_document(state: web::Data<AppState>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(state.openapi.clone())
 }
@@ -29,7 +27,6 @@ pub async fn openapi_document(state: web::Data<AppState>) -> HttpResponse {
 /// A page that shows the OpenAPI document. Self-contained: it loads nothing from elsewhere.
 #[utoipa::path(tag = "meta", security(()), responses((status = 200, description = "HTML", body = String, content_type = "text/html")))]
 #[get("/docs")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn docs_page() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")

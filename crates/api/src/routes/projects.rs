@@ -64,7 +64,6 @@ pub async fn create_project(
 /// Clears all projects. Only a test runtime of the reference system did; here it is always refused.
 #[utoipa::path(tag = "projects", responses((status = 204, description = "Never")))]
 #[delete("/projects/reset")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn reset_projects(_signed: Signed<Write>) -> ApiResult<HttpResponse> {
     Err(ApiError::new(ErrorCode::Forbidden, "Projects cannot be reset on this server; delete them one by one"))
 }

@@ -35,7 +35,6 @@ pub async fn run_sql(
 /// Reads the settings of SQL queries that hold for everybody who did not change them.
 #[utoipa::path(tag = "query", responses((status = 200, description = "The settings", body = QueryCacheConfig)))]
 #[get("/query/cache/config")]
-#[expect(clippy::unused_async, reason = "actix handlers are async")]
 pub async fn find_cache_config(state: web::Data<AppState>, _signed: Signed<Read>) -> Json<QueryCacheConfig> {
     let settings = &state.config.settings;
     Json(QueryCacheConfig {

@@ -43,7 +43,8 @@ pub struct ReceivedFile {
 ///
 /// # Cancel safety
 /// Dropping the future drops nothing but the request; the caller drops the spool.
-pub async fn receive(mut form: Multipart, spool: &Spool, bytes_max: u64) -> ApiResult<ReceivedFile> {
+pub async fn receive(form: Multipart, spool: &Spool, bytes_max: u64) -> ApiResult<ReceivedFile> {
+    let mut form = Form { parts: form, ended: false };
     match read_parts(&mut form, spool, bytes_max).await {
         Err(error) if error.code() != ErrorCode::Internal => {
             drain(form).await;
@@ -53,7 +54,24 @@ pub async fn receive(mut form: Multipart, spool: &Spool, bytes_max: u64) -> ApiR
     }
 }
 
-async fn read_parts(form: &mut Multipart, spool: &Spool, bytes_max: u64) -> ApiResult<ReceivedFile> {
+/// The parts of a body. actix's own stream panics when it is asked again after an error.
+struct Form {
+    parts: Multipart,
+    ended: bool,
+}
+
+impl Form {
+    async fn next(&mut self) -> Option<Result<Field, MultipartError>> {
+        if self.ended {
+            return None;
+        }
+        let part = self.parts.next().await;
+        self.ended = !matches!(part, Some(Ok(_)));
+        part
+    }
+}
+
+async fn read_parts(form: &mut Form, spool: &Spool, bytes_max: u64) -> ApiResult<ReceivedFile> {
     let mut received: Option<ReceivedFile> = None;
     let mut project_id = None;
     while let Some(field) = form.next().await {
@@ -70,9 +88,9 @@ async fn read_parts(form: &mut Multipart, spool: &Spool, bytes_max: u64) -> ApiR
                 let text = read_text(&mut field).await?;
                 let text = text.trim();
                 if !text.is_empty() {
-                    project_id = Some(text.parse().map_err(|error: gristmill_domain::InvalidId| {
-                        bad_field("projectId", &error.to_string())
-                    })?);
+                    project_id = Some(
+                        text.parse().map_err(|error: gristmill_domain::InvalidId| bad_field("projectId", &error.to_string()))?,
+                    );
                 }
             }
             // Unknown fields are ignored, as everywhere; but a file under another name is a mistake.
@@ -146,7 +164,7 @@ fn display_name(field: &Field) -> ApiResult<String> {
     Ok(name.to_owned())
 }
 
-async fn drain(mut form: Multipart) {
+async fn drain(mut form: Form) {
     let draining = async {
         let mut left = DRAIN_BYTES_MAX;
         while let Some(Ok(mut field)) = form.next().await {
@@ -166,6 +184,7 @@ fn bad_field(path: &str, message: &str) -> ApiError {
     ApiError::field(ErrorShape::Flatten, path, message)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn broken_form(error: MultipartError) -> ApiError {
     let message = match &error {
         MultipartError::ContentTypeMissing
@@ -182,10 +201,11 @@ fn broken_form(error: MultipartError) -> ApiError {
 pub(crate) fn io_error(error: std::io::Error) -> ApiError {
     use std::io::ErrorKind;
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            ApiError::new(ErrorCode::DiskFull, "The server has no disk space left for this file; try again later or ask the operator")
-                .caused_by(error)
-        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => ApiError::new(
+            ErrorCode::DiskFull,
+            "The server has no disk space left for this file; try again later or ask the operator",
+        )
+        .caused_by(error),
         _ => ApiError::internal(error),
     }
 }

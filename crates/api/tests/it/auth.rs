@@ -197,7 +197,8 @@ async fn sessions_are_listed_and_revoked() {
     let first = register(&app, "ada@example.org").await;
     let second = login(&app, "ada@example.org", PASSWORD).await.expect(200);
     let ada = client(&app, &second);
-    let request = ada.request(Method::GET, "/api/auth/sessions").header("x-refresh-token", second["refreshToken"].as_str().unwrap());
+    let request =
+        ada.request(Method::GET, "/api/auth/sessions").header("x-refresh-token", second["refreshToken"].as_str().unwrap());
     let sessions = ada.send(request).await.expect(200)["sessions"].clone();
     assert_eq!(sessions.as_array().unwrap().len(), 2);
     assert_eq!((sessions[0]["current"].as_bool(), sessions[1]["current"].as_bool()), (Some(true), Some(false)));
@@ -258,7 +259,14 @@ async fn personal_tokens_do_what_their_scope_says() {
     ada.delete(&format!("/api/auth/tokens/{id}")).await.expect(204);
     reader.get("/api/projects").await.refused(401, "unauthenticated");
     ada.delete(&format!("/api/auth/tokens/{id}")).await.refused(404, "token_not_found");
-    for bad in [json!({}), json!({ "name": "" }), json!({ "name": "x", "scopes": [] }), json!({ "name": "x", "scopes": ["root"] }), json!({ "name": "x", "expiresInDays": 0 }), json!({ "name": "x", "expiresInDays": 366 })] {
+    for bad in [
+        json!({}),
+        json!({ "name": "" }),
+        json!({ "name": "x", "scopes": [] }),
+        json!({ "name": "x", "scopes": ["root"] }),
+        json!({ "name": "x", "expiresInDays": 0 }),
+        json!({ "name": "x", "expiresInDays": 366 }),
+    ] {
         ada.post("/api/auth/tokens", &bad).await.refused(400, "validation_failed");
     }
 }

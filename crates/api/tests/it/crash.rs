@@ -186,7 +186,11 @@ fn the_doctor_tells_what_is_there() {
     #[expect(clippy::disallowed_methods, reason = "the program under test is a child process")]
     let doctor = |variables: &[(&str, &str)]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gristmill"));
-        command.arg("doctor").env_remove("DATABASE_URL").env("GRISTMILL_DATA_DIR", data_dir.path()).envs(variables.iter().copied());
+        command
+            .arg("doctor")
+            .env_remove("DATABASE_URL")
+            .env("GRISTMILL_DATA_DIR", data_dir.path())
+            .envs(variables.iter().copied());
         command.output().unwrap()
     };
     let healthy = doctor(&[]);

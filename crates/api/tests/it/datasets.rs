@@ -24,10 +24,16 @@ async fn an_upload_becomes_a_profiled_table() {
     assert_eq!(dataset["tableName"], "my_sales_v2");
     let short: String = dataset["datasetId"].as_str().unwrap().chars().take(8).collect();
     assert_eq!(dataset["physicalTableName"], format!("my_sales_v2_{short}"));
-    assert_eq!(dataset["dtypes"], json!({ "amount": "float", "day": "date", "id": "integer", "paid": "boolean", "region": "string" }));
+    assert_eq!(
+        dataset["dtypes"],
+        json!({ "amount": "float", "day": "date", "id": "integer", "paid": "boolean", "region": "string" })
+    );
     assert_eq!(dataset["null_counts"], json!({ "amount": 1, "day": 1, "id": 0, "paid": 0, "region": 0 }));
     assert_eq!(dataset["columns"], json!(["id", "region", "amount", "paid", "day"]));
-    assert_eq!(dataset["sample"][0], json!({ "id": 1, "region": "north", "amount": 1.5, "paid": true, "day": "2024-01-01T00:00:00.000Z" }));
+    assert_eq!(
+        dataset["sample"][0],
+        json!({ "id": 1, "region": "north", "amount": 1.5, "paid": true, "day": "2024-01-01T00:00:00.000Z" })
+    );
     assert_eq!(dataset["queryable"], true);
     assert_eq!(dataset["ingest"]["rowsRead"], 3);
     assert!(answer.get("warning").is_none(), "{answer}");
@@ -56,7 +62,10 @@ async fn what_does_not_fit_is_counted_and_listed() {
     text.push_str("many,bad\n1,2,3\n5\n");
     let answer = ada.upload(Some(&project), "t.csv", text).await.expect(201);
     let report = &answer["dataset"]["ingest"];
-    assert_eq!((report["rowsRead"].as_u64(), report["rowsTooLong"].as_u64(), report["rowsTooShort"].as_u64()), (Some(102), Some(1), Some(1)));
+    assert_eq!(
+        (report["rowsRead"].as_u64(), report["rowsTooLong"].as_u64(), report["rowsTooShort"].as_u64()),
+        (Some(102), Some(1), Some(1))
+    );
     assert_eq!(report["coercions"][0]["column"], "n");
     assert_eq!(report["coercions"][0]["count"], 1);
     assert!(answer["warning"].is_string() && answer["warning"] == answer["dataset"]["warning"]);
@@ -102,9 +111,8 @@ async fn a_form_that_is_not_one_is_refused_and_leaves_nothing() {
     let (ada, eve) = (app.user("ada").await, app.user("eve").await);
     let foreign = eve.project("Hers").await;
     let part = || reqwest::multipart::Part::bytes(b"a\n1\n".to_vec()).file_name("t.csv");
-    let send = async |form: reqwest::multipart::Form| {
-        ada.send(ada.request(Method::POST, "/api/upload/dataset").multipart(form)).await
-    };
+    let send =
+        async |form: reqwest::multipart::Form| ada.send(ada.request(Method::POST, "/api/upload/dataset").multipart(form)).await;
     use reqwest::multipart::Form;
     send(Form::new().text("projectId", "x")).await.refused(400, "validation_failed");
     send(Form::new().part("data", part())).await.refused(400, "validation_failed");
@@ -112,7 +120,9 @@ async fn a_form_that_is_not_one_is_refused_and_leaves_nothing() {
     send(Form::new().part("file", part()).text("projectId", "nonsense")).await.refused(400, "validation_failed");
     send(Form::new().part("file", part()).text("projectId", "x".repeat(5000))).await.refused(400, "validation_failed");
     send(Form::new().part("file", part()).text("projectId", foreign.clone())).await.refused(404, "project_not_found");
-    send(Form::new().part("file", part()).text("projectId", uuid::Uuid::new_v4().to_string())).await.refused(404, "project_not_found");
+    send(Form::new().part("file", part()).text("projectId", uuid::Uuid::new_v4().to_string()))
+        .await
+        .refused(404, "project_not_found");
     ada.post("/api/upload/dataset", &json!({ "file": "x" })).await.refused(400, "invalid_request");
     let cut = ada.request(Method::POST, "/api/upload/dataset").header(header::CONTENT_TYPE, "multipart/form-data; boundary=b");
     let body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"t.csv\"\r\n\r\na\n1\n";
@@ -187,7 +197,9 @@ async fn two_uploads_of_one_name_get_two_tables() {
     assert_eq!(names, ["sales", "sales_2", "sales_3", "sales_4", "sales_5", "sales_6"]);
     let mut seen = Vec::new();
     for name in names {
-        seen.push(ada.sql(&project, &format!("select n from {name}")).await.expect(200)["query"]["rows"][0]["n"].as_i64().unwrap());
+        seen.push(
+            ada.sql(&project, &format!("select n from {name}")).await.expect(200)["query"]["rows"][0]["n"].as_i64().unwrap(),
+        );
     }
     seen.sort_unstable();
     assert_eq!(seen, [0, 1, 2, 3, 4, 5]);
@@ -202,7 +214,10 @@ async fn rows_are_paged_in_file_order() {
     let id = ada.dataset(&project, "t.csv", format!("n,text\n{lines}")).await["datasetId"].as_str().unwrap().to_owned();
     let page = async |query: &str| ada.get(&format!("/api/datasets/{id}/rows{query}")).await;
     let first = page("").await.expect(200);
-    assert_eq!((first["rows"].as_array().unwrap().len(), first["limit"].as_u64(), first["offset"].as_u64()), (200, Some(200), Some(0)));
+    assert_eq!(
+        (first["rows"].as_array().unwrap().len(), first["limit"].as_u64(), first["offset"].as_u64()),
+        (200, Some(200), Some(0))
+    );
     assert_eq!(first["rowCount"], 150_000);
     for offset in [0, 1, 65_535, 65_536, 65_537, 100_000, 149_999] {
         let rows = page(&format!("?offset={offset}&limit=3")).await.expect(200)["rows"].clone();
@@ -238,7 +253,10 @@ async fn a_column_changes_its_type_or_stays_as_it_was() {
 
     let refused = ada.put(&path("word"), &json!({ "dtype": "integer" })).await.refused(400, "conversion_failed");
     assert!(refused["details"].as_str().unwrap().contains('2'), "the row is named: {refused}");
-    assert_eq!(ada.get(&format!("/api/datasets?projectId={project}")).await.expect(200)["datasets"][0]["columns"][1]["dtype"], "string");
+    assert_eq!(
+        ada.get(&format!("/api/datasets?projectId={project}")).await.expect(200)["datasets"][0]["columns"][1]["dtype"],
+        "string"
+    );
     ada.put(&path("nope"), &json!({ "dtype": "integer" })).await.refused(404, "column_not_found");
     ada.put(&path("n"), &json!({ "dtype": "money" })).await.refused(400, "validation_failed");
     ada.put(&path("n"), &json!({})).await.refused(400, "validation_failed");
@@ -253,7 +271,10 @@ async fn renaming_changes_the_display_name_only() {
     let project = ada.project("P").await;
     let id = ada.dataset(&project, "t.csv", "a\n1\n").await["datasetId"].as_str().unwrap().to_owned();
     let renamed = ada.patch(&format!("/api/datasets/{id}"), &json!({ "filename": "Täglich.csv" })).await.expect(200);
-    assert_eq!((renamed["dataset"]["filename"].as_str(), renamed["dataset"]["tableName"].as_str()), (Some("Täglich.csv"), Some("t")));
+    assert_eq!(
+        (renamed["dataset"]["filename"].as_str(), renamed["dataset"]["tableName"].as_str()),
+        (Some("Täglich.csv"), Some("t"))
+    );
     ada.sql(&project, "select a from t").await.expect(200);
     ada.patch(&format!("/api/datasets/{id}"), &json!({})).await.refused(400, "validation_failed");
 }

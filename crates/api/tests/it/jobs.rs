@@ -110,10 +110,8 @@ async fn a_slow_ingest_can_be_cancelled_and_leaves_nothing() {
     .await;
     assert_eq!(ended["status"], "cancelled", "{ended}");
     assert_eq!(ada.get("/api/datasets").await.expect(200)["datasets"], json!([]));
-    eventually("the removal of the files", async || {
-        crate::support::files_below(app.data_dir.path()).is_empty().then_some(())
-    })
-    .await;
+    eventually("the removal of the files", async || crate::support::files_below(app.data_dir.path()).is_empty().then_some(()))
+        .await;
     // A second request changes nothing.
     assert_eq!(ada.post(&format!("{path}/cancel"), &json!({})).await.expect(200)["job"]["status"], "cancelled");
 }

@@ -56,7 +56,8 @@ async fn settings_are_applied_to_sql() {
     ada.patch("/api/settings", &json!({ "settings": { "sqlMaxRows": 1400, "sqlDefaultLimit": 30 } })).await.expect(200);
     assert_eq!(count("select n from numbers").await, (30, false));
     assert_eq!(count("select n from numbers limit 5000").await, (1400, true));
-    let cached = async || ada.sql(&project, "select count(*) from numbers").await.expect(200)["query"]["cached"].as_bool().unwrap();
+    let cached =
+        async || ada.sql(&project, "select count(*) from numbers").await.expect(200)["query"]["cached"].as_bool().unwrap();
     assert!(!cached().await);
     assert!(cached().await);
     ada.patch("/api/settings", &json!({ "settings": { "queryCacheTtlMs": 0 } })).await.expect(200);

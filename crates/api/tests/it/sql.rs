@@ -17,7 +17,11 @@ async fn with_sales(app: &TestApp) -> (Client, String) {
 async fn a_result_has_types_rows_and_a_summary() {
     let app = TestApp::start().await;
     let (ada, project) = with_sales(&app).await;
-    let query = ada.sql(&project, "SELECT id, \"Region\", amount, day, big FROM sales ORDER BY id -- a comment").await.expect(200)["query"].clone();
+    let query = ada
+        .sql(&project, "SELECT id, \"Region\", amount, day, big FROM sales ORDER BY id -- a comment")
+        .await
+        .expect(200)["query"]
+        .clone();
     let types: Vec<(&str, u64)> = query["columns"]
         .as_array()
         .unwrap()
@@ -25,9 +29,15 @@ async fn a_result_has_types_rows_and_a_summary() {
         .map(|column| (column["dataType"].as_str().unwrap(), column["dataTypeID"].as_u64().unwrap()))
         .collect();
     assert_eq!(types, [("int8", 20), ("text", 25), ("float8", 701), ("timestamp", 1114), ("int8", 20)]);
-    assert_eq!(query["rows"][0], json!({ "id": 1, "Region": "north", "amount": 1.5, "day": "2024-01-01T00:00:00.000Z", "big": "9007199254740993" }));
+    assert_eq!(
+        query["rows"][0],
+        json!({ "id": 1, "Region": "north", "amount": 1.5, "day": "2024-01-01T00:00:00.000Z", "big": "9007199254740993" })
+    );
     assert_eq!(query["rows"][1]["amount"], Value::Null);
-    assert_eq!((query["rowCount"].as_u64(), query["truncated"].as_bool(), query["cached"].as_bool()), (Some(3), Some(false), Some(false)));
+    assert_eq!(
+        (query["rowCount"].as_u64(), query["truncated"].as_bool(), query["cached"].as_bool()),
+        (Some(3), Some(false), Some(false))
+    );
     assert!(query["sql"].as_str().unwrap().to_uppercase().contains("LIMIT 200"), "{}", query["sql"]);
     assert!(query["eda"]["numericColumns"].is_array() && query["queryId"].is_string() && query["executionMs"].is_u64());
     // A missing amount is left out of the statistics, not counted as 0.
@@ -41,8 +51,11 @@ async fn what_people_write_runs() {
     let (ada, project) = with_sales(&app).await;
     for (sql, expected) in [
         ("select count(*) filter (where amount > 2) as n from sales", json!([{ "n": 1 }])),
-        ("select round(avg(amount)::numeric, 2) as m from sales", json!([{ "m": "1.88" }])),
-        ("select manager, sum(amount) as s from sales join regions on \"Region\" = name group by 1 order by 1", json!([{ "manager": "Ann", "s": 3.75 }, { "manager": "Bob", "s": null }])),
+        ("select round(avg(amount)::numeric, 2) as m from sales", json!([{ "m": 1.88 }])),
+        (
+            "select manager, sum(amount) as s from sales join regions on \"Region\" = name group by 1 order by 1",
+            json!([{ "manager": "Ann", "s": 3.75 }, { "manager": "Bob", "s": null }]),
+        ),
         ("select 1 as n union all select 2 order by 1", json!([{ "n": 1 }, { "n": 2 }])),
         ("with t as (select id from sales) select max(id) as m from t", json!([{ "m": 3 }])),
         ("select id, row_number() over (order by id desc) as r from sales order by id limit 1", json!([{ "id": 1, "r": 3 }])),
@@ -123,7 +136,9 @@ async fn what_is_not_a_query_over_the_project_is_refused() {
 
 #[actix_web::test]
 async fn limits_hold() {
-    let app = TestApp::start_with(&[("SQL_STATEMENT_TIMEOUT_MS", "1500"), ("SQL_MEMORY_MB", "256"), ("SQL_QUERY_MEMORY_MB", "128")]).await;
+    let app =
+        TestApp::start_with(&[("SQL_STATEMENT_TIMEOUT_MS", "1500"), ("SQL_MEMORY_MB", "256"), ("SQL_QUERY_MEMORY_MB", "128")])
+            .await;
     let ada = app.user("ada").await;
     let project = ada.project("P").await;
     let lines: String = (0..20_000).map(|n| format!("{n}\n")).collect();
@@ -189,7 +204,9 @@ async fn one_user_cannot_take_all_places() {
 async fn same_named_columns_are_both_there() {
     let app = TestApp::start().await;
     let (ada, project) = with_sales(&app).await;
-    let query = ada.sql(&project, "select a.id, b.id from sales a join sales b on a.id = b.id where a.id = 1").await.expect(200)["query"].clone();
+    let query = ada.sql(&project, "select a.id, b.id from sales a join sales b on a.id = b.id where a.id = 1").await.expect(200)
+        ["query"]
+        .clone();
     assert_eq!(query["columns"].as_array().unwrap().len(), 2);
     assert_eq!(query["rows"][0].as_object().unwrap().len(), 2, "{query}");
 }

@@ -150,7 +150,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         }
         _ if operation.method != Method::GET => request.json(&json!({
             "projectId": things.project, "sql": "select * from secret", "name": "x", "filename": "x.csv", "dtype": "string",
-            "settings": {}, "email": "stranger@example.org", "password": "correct horse", "code": "x", "token": "x",
+            "settings": {}, "password": "correct horse", "code": "x", "token": "x",
             "refreshToken": "x", "notebook": { "nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [] }, "content": "x", "cellIds": [things.cell], "turnIndex": 0, "turnMessageId": "x",
             "afterTurnIndex": 0, "line": 1, "column": 0, "sessionId": session, "packageName": "six",
         })),

@@ -21,6 +21,7 @@ fn check_numbers(profile: &ColumnProfile, values: &[f64]) {
     let mean = values.iter().sum::<f64>() / n;
     let deviation =
         if values.len() > 1 { (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt() } else { 0.0 };
+    #[expect(clippy::as_conversions, reason = "a place in a short list")]
     let quantile = |q: f64| {
         let place = q * (n - 1.0);
         let low = sorted[place.floor() as usize];

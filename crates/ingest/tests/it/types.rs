@@ -10,6 +10,7 @@ fn column(values: &[&str]) -> String {
     format!("v,x\n{}\n", quoted.join("\n"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the cases read better")]
 fn check(values: &[&str], kind: ColumnType, expected: serde_json::Value) {
     let found = csv(column(values));
     assert_eq!(found.column("v").dtype, kind, "{values:?}");

@@ -23,7 +23,7 @@ use crate::backoff::Retries;
 pub(crate) enum Contact {
     /// An append succeeded.
     Alive {
-        /// When it was answered.
+        /// When it was sent: what happened later, its answer may not know.
         at: Instant,
         /// Whether the job should stop.
         cancel_requested: bool,
@@ -223,10 +223,11 @@ impl EventPump {
         let batch = EventBatch { after: self.last_seq, events: group.events, progress: group.progress };
         let mut retries = Retries::new(self.options.retry);
         loop {
+            let sent_at = Instant::now();
             match self.store.append(self.lease, &batch).await {
                 Ok(appended) => {
                     self.last_seq = appended.last_seq;
-                    let contact = Contact::Alive { at: Instant::now(), cancel_requested: appended.cancel_requested };
+                    let contact = Contact::Alive { at: sent_at, cancel_requested: appended.cancel_requested };
                     self.contact.send_replace(Some(contact));
                     return Ok(());
                 }

@@ -53,7 +53,10 @@ impl<'a> Heart<'a> {
         contact: watch::Receiver<Option<Contact>>,
     ) -> Self {
         let listener = pool.signals.listen_to_job(lease.job_id);
-        Self { pool, lease, stop, alive_at: claimed_at, heard_at: None, signalled: None, contact: Some(contact), listener }
+        // What was announced between the claim and this moment, nobody heard: look once, unless an append tells.
+        let now = Instant::now();
+        let signalled = Some((now, now + OWN_ECHO));
+        Self { pool, lease, stop, alive_at: claimed_at, heard_at: None, signalled, contact: Some(contact), listener }
     }
 
     /// Beats until the lease is lost, and tells the run to stop for whatever reason it learns of. Never returns: the

@@ -13,10 +13,7 @@ use super::{QueryError, SqlError};
 pub(crate) fn translate(error: DataFusionError) -> QueryError {
     match known(&error) {
         Some(known) => known,
-        None => QueryError::Failed {
-            message: "the statement could not be run".to_owned(),
-            source: Some(Box::new(error)),
-        },
+        None => QueryError::Failed { message: "the statement could not be run".to_owned(), source: Some(Box::new(error)) },
     }
 }
 
@@ -88,9 +85,7 @@ fn arrow(error: &ArrowError) -> Option<QueryError> {
         ArrowError::OffsetOverflowError(_) => Some(too_large()),
         ArrowError::CastError(text) | ArrowError::ParseError(text) => Some(failed(cast(text))),
         ArrowError::ComputeError(text) if text.contains("verflow") => Some(failed(overflow(text))),
-        ArrowError::InvalidArgumentError(text) if text.contains("too large to store") => {
-            Some(failed("numeric field overflow"))
-        }
+        ArrowError::InvalidArgumentError(text) if text.contains("too large to store") => Some(failed("numeric field overflow")),
         _ => None,
     }
 }
@@ -131,9 +126,7 @@ fn cast(text: &str) -> String {
 
 fn schema(error: &SchemaError) -> QueryError {
     match error {
-        SchemaError::AmbiguousReference { field } => {
-            invalid(format!("column reference \"{}\" is ambiguous", field.name))
-        }
+        SchemaError::AmbiguousReference { field } => invalid(format!("column reference \"{}\" is ambiguous", field.name)),
         SchemaError::DuplicateQualifiedField { name, .. } | SchemaError::DuplicateUnqualifiedField { name } => {
             invalid(format!("column reference \"{name}\" is ambiguous"))
         }
@@ -192,7 +185,9 @@ fn plan(text: &str) -> Option<QueryError> {
         return Some(grouping(rest));
     }
     if text.contains("must appear in the GROUP BY clause") {
-        return Some(invalid("HAVING refers to a column that must appear in the GROUP BY clause or be used in an aggregate function"));
+        return Some(invalid(
+            "HAVING refers to a column that must appear in the GROUP BY clause or be used in an aggregate function",
+        ));
     }
     if let Some(rest) = text.strip_prefix("Invalid function '") {
         let name = rest.split('\'').next().unwrap_or_default();
@@ -211,7 +206,10 @@ fn plan_fragments(text: &str) -> Option<QueryError> {
     const FRAGMENTS: &[(&str, &str)] = &[
         ("Aggregate functions are not allowed in the WHERE", "aggregate functions are not allowed in WHERE"),
         ("SELECT * with no tables specified", "SELECT * with no tables specified is not valid"),
-        ("queries have different number of columns", "each UNION, EXCEPT or INTERSECT query must have the same number of columns"),
+        (
+            "queries have different number of columns",
+            "each UNION, EXCEPT or INTERSECT query must have the same number of columns",
+        ),
         ("UNION queries have different number", "each UNION query must have the same number of columns"),
         ("is not defined!", "the window is not defined"),
         ("is defined multiple times", "the window is defined more than once"),

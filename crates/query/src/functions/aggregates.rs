@@ -27,16 +27,46 @@ use crate::{error::invalid, scope::QueryScope};
 
 /// DataFusion's aggregates that mean what PostgreSQL's do.
 const ADOPTED_NAMES: &[&str] = &[
-    "array_agg", "bit_and", "bit_or", "bit_xor", "bool_and", "bool_or", "corr", "count", "covar_pop", "covar_samp",
-    "grouping", "max", "median", "min", "percentile_cont", "regr_avgx", "regr_avgy", "regr_count", "regr_intercept", "regr_r2",
-    "regr_slope", "regr_sxx", "regr_sxy", "regr_syy", "stddev", "stddev_pop", "var_pop", "approx_distinct", "approx_median",
-    "approx_percentile_cont", "first_value", "last_value", "nth_value", "any_value", "var",
+    "array_agg",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "bool_and",
+    "bool_or",
+    "corr",
+    "count",
+    "covar_pop",
+    "covar_samp",
+    "grouping",
+    "max",
+    "median",
+    "min",
+    "percentile_cont",
+    "regr_avgx",
+    "regr_avgy",
+    "regr_count",
+    "regr_intercept",
+    "regr_r2",
+    "regr_slope",
+    "regr_sxx",
+    "regr_sxy",
+    "regr_syy",
+    "stddev",
+    "stddev_pop",
+    "var_pop",
+    "approx_distinct",
+    "approx_median",
+    "approx_percentile_cont",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "any_value",
+    "var",
 ];
 
 /// Other names for them.
-const OTHER_NAMES: &[(&str, &str)] = &[
-    ("every", "bool_and"), ("stddev_samp", "stddev"), ("variance", "var"), ("var_samp", "var"),
-];
+const OTHER_NAMES: &[(&str, &str)] =
+    &[("every", "bool_and"), ("stddev_samp", "stddev"), ("variance", "var"), ("var_samp", "var")];
 
 static ADOPTED: LazyLock<HashMap<&'static str, Arc<AggregateUDF>>> = LazyLock::new(|| {
     let mut found = HashMap::new();
@@ -114,7 +144,8 @@ pub(crate) fn plan_aggregate(mut raw: RawAggregateExpr, scope: &Arc<QueryScope>)
             if raw.order_by.is_empty() && raw.func.name() != "approx_percentile_cont" {
                 return Err(invalid(format!("WITHIN GROUP is required for ordered-set aggregate {}", raw.func.name())));
             }
-            raw.args = raw.args.into_iter().enumerate().map(|(index, arg)| if index == 1 { as_float(arg) } else { arg }).collect();
+            raw.args =
+                raw.args.into_iter().enumerate().map(|(index, arg)| if index == 1 { as_float(arg) } else { arg }).collect();
             Ok(PlannerResult::Original(raw))
         }
         "string_agg" => {

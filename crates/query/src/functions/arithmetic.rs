@@ -5,7 +5,10 @@
 use arrow::{
     array::{Array, ArrayRef, AsArray, Datum},
     compute::kernels::numeric,
-    datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType, TimestampMicrosecondType},
+    datatypes::{
+        DataType, Date32Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNanoType, Time64MicrosecondType,
+        TimestampMicrosecondType,
+    },
     error::ArrowError,
 };
 use datafusion::{
@@ -14,8 +17,7 @@ use datafusion::{
 };
 
 use super::{
-    Call, Function, Overload,
-    decimal,
+    Call, Function, Overload, decimal,
     types::Ty::{Date, Float8, Int4, Int8, Interval, Numeric, Time, Timestamp, TimestampTz},
 };
 use crate::{
@@ -289,8 +291,7 @@ fn moment_minus_moment(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn add_intervals(call: &Call<'_>, sign: Sign) -> Result<ArrayRef> {
-    let (left, right) =
-        (call.numbers::<IntervalMonthDayNanoType>(0)?, call.numbers::<IntervalMonthDayNanoType>(1)?);
+    let (left, right) = (call.numbers::<IntervalMonthDayNanoType>(0)?, call.numbers::<IntervalMonthDayNanoType>(1)?);
     call.build_numbers::<IntervalMonthDayNanoType>(|row| {
         let (Some(left), Some(right)) = (left.get(row), right.get(row)) else { return Ok(None) };
         let sum = sign.of(right).and_then(|right| {
@@ -327,12 +328,12 @@ fn time_minus_time(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn shift_time(call: &Call<'_>, sign: i64) -> Result<ArrayRef> {
-    let (times, intervals) =
-        (call.numbers::<Time64MicrosecondType>(0)?, call.numbers::<IntervalMonthDayNanoType>(1)?);
+    let (times, intervals) = (call.numbers::<Time64MicrosecondType>(0)?, call.numbers::<IntervalMonthDayNanoType>(1)?);
     call.build_numbers::<Time64MicrosecondType>(|row| {
-        Ok(times.get(row).zip(intervals.get(row)).map(|(time, interval)| {
-            (time + sign * (interval.nanoseconds / 1000 % US_PER_DAY)).rem_euclid(US_PER_DAY)
-        }))
+        Ok(times
+            .get(row)
+            .zip(intervals.get(row))
+            .map(|(time, interval)| (time + sign * (interval.nanoseconds / 1000 % US_PER_DAY)).rem_euclid(US_PER_DAY)))
     })
 }
 

@@ -70,10 +70,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::pure("make_date", &[Overload::new(&[Int8, Int8, Int8], Date, make_date)]),
     Function::pure("make_time", &[Overload::new(&[Int8, Int8, Float8], Time, make_time)]),
-    Function::pure(
-        "make_timestamp",
-        &[Overload::new(&[Int8, Int8, Int8, Int8, Int8, Float8], Timestamp, make_timestamp)],
-    ),
+    Function::pure("make_timestamp", &[Overload::new(&[Int8, Int8, Int8, Int8, Int8, Float8], Timestamp, make_timestamp)]),
     Function::pure("make_interval", &[Overload::variadic(&[Float8], Interval, make_interval)]),
     Function::pure("justify_days", &[Overload::new(&[Interval], Interval, justify_days)]),
     Function::pure("justify_hours", &[Overload::new(&[Interval], Interval, justify_hours)]),
@@ -220,8 +217,7 @@ fn trunc_interval(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn bin(call: &Call<'_>) -> Result<ArrayRef> {
     let strides = call.numbers::<IntervalMonthDayNanoType>(0)?;
-    let (moments, origins) =
-        (call.numbers::<TimestampMicrosecondType>(1)?, call.numbers::<TimestampMicrosecondType>(2)?);
+    let (moments, origins) = (call.numbers::<TimestampMicrosecondType>(1)?, call.numbers::<TimestampMicrosecondType>(2)?);
     call.build_numbers::<TimestampMicrosecondType>(|row| {
         let (Some(stride), Some(us), Some(origin)) = (strides.get(row), moments.get(row), origins.get(row)) else {
             return Ok(None);
@@ -275,13 +271,12 @@ fn time_of(hour: i64, minute: i64, second: f64) -> Result<i64> {
 }
 
 fn make_date(call: &Call<'_>) -> Result<ArrayRef> {
-    let (years, months, days) =
-        (call.numbers::<Int64Type>(0)?, call.numbers::<Int64Type>(1)?, call.numbers::<Int64Type>(2)?);
+    let (years, months, days) = (call.numbers::<Int64Type>(0)?, call.numbers::<Int64Type>(1)?, call.numbers::<Int64Type>(2)?);
     call.build_numbers::<Date32Type>(|row| {
         let (Some(year), Some(month), Some(day)) = (years.get(row), months.get(row), days.get(row)) else {
             return Ok(None);
         };
-        i32::try_from(days_of(year, month, day)?).map(Some).map_err(|_| out_of_range("date"))
+        i32::try_from(days_of(year, month, day)?).map(Some).map_err(|_error| out_of_range("date"))
     })
 }
 

@@ -159,10 +159,9 @@ pub(super) fn rem(call: &Call<'_>) -> Result<ArrayRef> {
 
 pub(super) fn mul(call: &Call<'_>) -> Result<ArrayRef> {
     let values = Decimals::of(call)?;
-    let surplus = u32::try_from(
-        i32::from(values.left.scale()) + i32::from(values.right.scale()) - i32::from(scale(call.returns)),
-    )
-    .map_err(|_| overflow())?;
+    let surplus =
+        u32::try_from(i32::from(values.left.scale()) + i32::from(values.right.scale()) - i32::from(scale(call.returns)))
+            .map_err(|_error| overflow())?;
     let narrow = power_of_ten(surplus).ok_or_else(overflow)?;
     values.combine(call, |left, right| {
         let short = left.checked_mul(right);
@@ -182,10 +181,8 @@ pub(super) fn mul(call: &Call<'_>) -> Result<ArrayRef> {
 
 pub(super) fn div(call: &Call<'_>) -> Result<ArrayRef> {
     let values = Decimals::of(call)?;
-    let up = u32::try_from(
-        i32::from(scale(call.returns)) - i32::from(values.left.scale()) + i32::from(values.right.scale()),
-    )
-    .map_err(|_| overflow())?;
+    let up = u32::try_from(i32::from(scale(call.returns)) - i32::from(values.left.scale()) + i32::from(values.right.scale()))
+        .map_err(|_error| overflow())?;
     let narrow = power_of_ten(up);
     let wide = wide_power_of_ten(up).ok_or_else(overflow)?;
     values.combine(call, |left, right| {

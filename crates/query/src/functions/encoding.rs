@@ -109,8 +109,11 @@ fn read_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 fn read_hex(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u32> =
-        text.chars().filter(|character| !character.is_whitespace()).map(|character| character.to_digit(16)).collect::<Option<_>>()?;
+    let digits: Vec<u32> = text
+        .chars()
+        .filter(|character| !character.is_whitespace())
+        .map(|character| character.to_digit(16))
+        .collect::<Option<_>>()?;
     if !digits.len().is_multiple_of(2) {
         return None;
     }

@@ -51,13 +51,18 @@ fn position_and_width(spec: &str, next: &mut usize) -> Result<(usize, i64)> {
     let wrong = || failed("format specifies an argument or width that is not a number");
     let (index, width) = match spec.split_once('$') {
         Some((position, width)) => {
-            let position: usize = position.parse().map_err(|_| wrong())?;
-            (position.checked_sub(1).ok_or_else(|| failed("format specifies argument 0, but arguments are numbered from 1"))?, width)
+            let position: usize = position.parse().map_err(|_error| wrong())?;
+            (
+                position
+                    .checked_sub(1)
+                    .ok_or_else(|| failed("format specifies argument 0, but arguments are numbered from 1"))?,
+                width,
+            )
         }
         None => (*next, spec),
     };
     *next = index + 1;
-    let width = if width.is_empty() { 0 } else { width.parse::<i16>().map_err(|_| wrong())?.into() };
+    let width = if width.is_empty() { 0 } else { width.parse::<i16>().map_err(|_error| wrong())?.into() };
     Ok((index, width))
 }
 

@@ -56,10 +56,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::pure("exp", &[Overload::new(&[Float8], Float8, exp)]),
     Function::pure("ln", &[Overload::new(&[Float8], Float8, ln)]),
     Function::pure("log10", &[Overload::new(&[Float8], Float8, log10)]),
-    Function::pure(
-        "log",
-        &[Overload::new(&[Float8], Float8, log10), Overload::new(&[Float8, Float8], Float8, log)],
-    ),
+    Function::pure("log", &[Overload::new(&[Float8], Float8, log10), Overload::new(&[Float8, Float8], Float8, log)]),
     Function::pure("power", &[Overload::new(&[Float8, Float8], Float8, power)]),
     Function::pure("pow", &[Overload::new(&[Float8, Float8], Float8, power)]),
     Function::pure(
@@ -195,9 +192,12 @@ fn trunc_float(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn sqrt(call: &Call<'_>) -> Result<ArrayRef> {
-    checked_floats(call, |value| {
-        if value < 0.0 { Err(failed("cannot take square root of a negative number")) } else { Ok(value.sqrt()) }
-    })
+    checked_floats(
+        call,
+        |value| {
+            if value < 0.0 { Err(failed("cannot take square root of a negative number")) } else { Ok(value.sqrt()) }
+        },
+    )
 }
 
 fn overflowed() -> DataFusionError {
@@ -255,8 +255,7 @@ fn power(call: &Call<'_>) -> Result<ArrayRef> {
 
 fn div(call: &Call<'_>) -> Result<ArrayRef> {
     let (left, right) = (call.numbers::<Decimal128Type>(0)?, call.numbers::<Decimal128Type>(1)?);
-    let (left_scale, right_scale) =
-        (decimal::scale(call.array(0)?.data_type()), decimal::scale(call.array(1)?.data_type()));
+    let (left_scale, right_scale) = (decimal::scale(call.array(0)?.data_type()), decimal::scale(call.array(1)?.data_type()));
     let scale = left_scale.max(right_scale);
     call.build_numbers::<Decimal128Type>(|row| {
         let (Some(left), Some(right)) = (left.get(row), right.get(row)) else { return Ok(None) };

@@ -160,9 +160,13 @@ mod tests {
 
     #[test]
     fn decimals_keep_or_drop_their_zeros() {
-        for (value, scale, long, short) in
-            [(12_500, 3, "12.500", "12.5"), (-5, 2, "-0.05", "-0.05"), (7, 0, "7", "7"), (0, 2, "0.00", "0"), (100, 0, "100", "100")]
-        {
+        for (value, scale, long, short) in [
+            (12_500, 3, "12.500", "12.5"),
+            (-5, 2, "-0.05", "-0.05"),
+            (7, 0, "7", "7"),
+            (0, 2, "0.00", "0"),
+            (100, 0, "100", "100"),
+        ] {
             let (mut kept, mut dropped) = (String::new(), String::new());
             write_decimal(&mut kept, value, scale);
             write_decimal_short(&mut dropped, value, scale);

@@ -31,10 +31,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     ),
     Function::pure(
         "regexp_replace",
-        &[
-            Overload::new(&[Text, Text, Text], Text, replace),
-            Overload::new(&[Text, Text, Text, Text], Text, replace),
-        ],
+        &[Overload::new(&[Text, Text, Text], Text, replace), Overload::new(&[Text, Text, Text, Text], Text, replace)],
     ),
     Function::pure(
         "regexp_match",
@@ -65,10 +62,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             Overload::new(&[Text, Text, Int8, Int8, Text], Text, substr),
         ],
     ),
-    Function::pure(
-        "regexp_instr",
-        &[Overload::new(&[Text, Text], Int4, instr), Overload::new(&[Text, Text, Int8], Int4, instr)],
-    ),
+    Function::pure("regexp_instr", &[Overload::new(&[Text, Text], Int4, instr), Overload::new(&[Text, Text, Int8], Int4, instr)]),
 ];
 
 fn texts(_given: &[DataType]) -> DataType {
@@ -275,7 +269,8 @@ fn groups(found: &Captures<'_>) -> Vec<Option<String>> {
 }
 
 fn first_match(call: &Call<'_>) -> Result<ArrayRef> {
-    let mut row = each_match(call, Flags::default(), 2, |_, text, regex, _| Ok(regex.captures(text).map(|found| groups(&found))))?;
+    let mut row =
+        each_match(call, Flags::default(), 2, |_, text, regex, _| Ok(regex.captures(text).map(|found| groups(&found))))?;
     super::lists::build_texts(call, |index| Ok(row(index)?.flatten()))
 }
 
@@ -288,7 +283,7 @@ fn split(call: &Call<'_>) -> Result<ArrayRef> {
 
 /// The text behind the first `start - 1` characters, and how many bytes those have.
 fn from_position(text: &str, start: i64) -> Result<(usize, &str)> {
-    let skip = usize::try_from(start - 1).map_err(|_| failed(format!("invalid value for parameter \"start\": {start}")))?;
+    let skip = usize::try_from(start - 1).map_err(|_error| failed(format!("invalid value for parameter \"start\": {start}")))?;
     let at = text.char_indices().nth(skip).map_or(text.len(), |(at, _)| at);
     Ok((at, text.get(at..).unwrap_or_default()))
 }

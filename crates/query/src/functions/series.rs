@@ -95,9 +95,8 @@ pub(crate) fn table(name: &str, args: &[Expr], scope: &Arc<QueryScope>) -> Resul
     }
     let given: Vec<DataType> = scalars.iter().map(ScalarValue::data_type).collect();
     let function = super::scalar("$series", scope).ok_or_else(|| plan::no_table_function(name))?;
-    let wanted = function.coerce_types(&given).map_err(|_| no_such_function(name, &given))?;
-    let coerced =
-        scalars.iter().zip(&wanted).map(|(scalar, wanted)| scalar.cast_to(wanted)).collect::<Result<Vec<_>>>()?;
+    let wanted = function.coerce_types(&given).map_err(|_error| no_such_function(name, &given))?;
+    let coerced = scalars.iter().zip(&wanted).map(|(scalar, wanted)| scalar.cast_to(wanted)).collect::<Result<Vec<_>>>()?;
     let first = wanted.first().ok_or_else(|| no_such_function(name, &given))?;
     let element = steps::element_type(first, &wanted);
     let schema = Arc::new(Schema::new(vec![Field::new("generate_series", element, true)]));

@@ -14,14 +14,8 @@ use crate::error::failed;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::pure("repeat", &[Overload::new(&[Text, Int8], Text, repeat)]),
-    Function::pure(
-        "lpad",
-        &[Overload::new(&[Text, Int8], Text, lpad), Overload::new(&[Text, Int8, Text], Text, lpad)],
-    ),
-    Function::pure(
-        "rpad",
-        &[Overload::new(&[Text, Int8], Text, rpad), Overload::new(&[Text, Int8, Text], Text, rpad)],
-    ),
+    Function::pure("lpad", &[Overload::new(&[Text, Int8], Text, lpad), Overload::new(&[Text, Int8, Text], Text, lpad)]),
+    Function::pure("rpad", &[Overload::new(&[Text, Int8], Text, rpad), Overload::new(&[Text, Int8, Text], Text, rpad)]),
     Function::pure("replace", &[Overload::new(&[Text, Text, Text], Text, replace)]),
     Function::pure("$concat", &[Overload::new(&[Text, Text], Text, concat_operator)]),
     Function { name: "concat", volatility: Volatility::Immutable, overloads: &[Overload::variadic(&[Any], Text, concat)] },
@@ -33,10 +27,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function { name: "format", volatility: Volatility::Immutable, overloads: &[Overload::variadic(&[Text, Any], Text, format)] },
     Function::pure(
         "overlay",
-        &[
-            Overload::new(&[Text, Text, Int8], Text, overlay),
-            Overload::new(&[Text, Text, Int8, Int8], Text, overlay),
-        ],
+        &[Overload::new(&[Text, Text, Int8], Text, overlay), Overload::new(&[Text, Text, Int8, Int8], Text, overlay)],
     ),
     Function::pure("substring", SUBSTRING),
     Function::pure("substr", SUBSTR),
@@ -52,8 +43,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::pure("ascii", &[Overload::new(&[Text], Int4, ascii)]),
 ];
 
-const SUBSTR: &[Overload] =
-    &[Overload::new(&[Text, Int8], Text, substring), Overload::new(&[Text, Int8, Int8], Text, substring)];
+const SUBSTR: &[Overload] = &[Overload::new(&[Text, Int8], Text, substring), Overload::new(&[Text, Int8, Int8], Text, substring)];
 
 const SUBSTRING: &[Overload] = &[
     Overload::new(&[Text, Int8], Text, substring),

@@ -15,16 +15,13 @@ use arrow::{
 use datafusion::error::Result;
 
 use super::{
-    Call, Function, Overload, decimal, dates, output,
+    Call, Function, Overload, dates, decimal, output,
     types::{
         NUMERIC,
         Ty::{Date, Float8, Int8, Interval, Numeric, Text, Time, Timestamp, TimestampTz},
     },
 };
-use crate::{
-    civil::US_PER_DAY,
-    error::failed,
-};
+use crate::{civil::US_PER_DAY, error::failed};
 use moments::Shown;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -44,10 +41,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::pure("to_date", &[Overload::new(&[Text, Text], Date, to_date)]),
     Function::pure(
         "to_timestamp",
-        &[
-            Overload::new(&[Float8], TimestampTz, dates::from_epoch),
-            Overload::new(&[Text, Text], TimestampTz, to_timestamp),
-        ],
+        &[Overload::new(&[Float8], TimestampTz, dates::from_epoch), Overload::new(&[Text, Text], TimestampTz, to_timestamp)],
     ),
     Function::pure("to_number", &[Overload::of(&[Text, Text], |_| NUMERIC, to_number)]),
 ];
@@ -97,31 +91,43 @@ fn write_numbers(call: &Call<'_>, digits: impl Fn(usize, &mut String) -> bool) -
 
 fn from_int(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.numbers::<Int64Type>(0)?;
-    write_numbers(call, |row, out| values.get(row).is_some_and(|value| {
-        out.push_str(&value.to_string());
-        true
-    }))
+    write_numbers(call, |row, out| {
+        values.get(row).is_some_and(|value| {
+            out.push_str(&value.to_string());
+            true
+        })
+    })
 }
 
 fn from_numeric(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.numbers::<Decimal128Type>(0)?;
     let scale = decimal::scale(call.array(0)?.data_type());
-    write_numbers(call, |row, out| values.get(row).is_some_and(|value| {
-        output::write_decimal(out, value, scale);
-        true
-    }))
+    write_numbers(call, |row, out| {
+        values.get(row).is_some_and(|value| {
+            output::write_decimal(out, value, scale);
+            true
+        })
+    })
 }
 
 fn from_float(call: &Call<'_>) -> Result<ArrayRef> {
     let values = call.numbers::<Float64Type>(0)?;
     // PostgreSQL prints a float with 15 digits before it fills the template.
-    write_numbers(call, |row, out| values.get(row).is_some_and(|value| {
-        match super::cast::float_digits(value) {
-            Some(digits) => out.push_str(&digits),
-            None => out.push_str(if value.is_nan() { "NaN" } else if value > 0.0 { "Infinity" } else { "-Infinity" }),
-        }
-        true
-    }))
+    write_numbers(call, |row, out| {
+        values.get(row).is_some_and(|value| {
+            match super::cast::float_digits(value) {
+                Some(digits) => out.push_str(&digits),
+                None => out.push_str(if value.is_nan() {
+                    "NaN"
+                } else if value > 0.0 {
+                    "Infinity"
+                } else {
+                    "-Infinity"
+                }),
+            }
+            true
+        })
+    })
 }
 
 fn to_date(call: &Call<'_>) -> Result<ArrayRef> {
@@ -129,7 +135,7 @@ fn to_date(call: &Call<'_>) -> Result<ArrayRef> {
     call.build_numbers::<Date32Type>(|row| {
         let (Some(text), Some(template)) = (texts.get(row), templates.get(row)) else { return Ok(None) };
         let us = reading::read(text, template)?;
-        i32::try_from(us.div_euclid(US_PER_DAY)).map(Some).map_err(|_| failed("date out of range"))
+        i32::try_from(us.div_euclid(US_PER_DAY)).map(Some).map_err(|_error| failed("date out of range"))
     })
 }
 

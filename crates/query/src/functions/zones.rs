@@ -28,7 +28,7 @@ impl Zones {
             _ => name,
         }
         .parse()
-        .map_err(|_| failed(format!("time zone \"{name}\" not recognized")))?;
+        .map_err(|_error| failed(format!("time zone \"{name}\" not recognized")))?;
         self.known.insert(name.to_owned(), zone);
         Ok(zone)
     }

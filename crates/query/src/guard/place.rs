@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema};
-use datafusion::{error::Result, physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions}};
+use datafusion::{
+    error::Result,
+    physical_plan::{ChildrenPropertiesMode, ExecutionPlan, ReplaceChildrenOptions},
+};
 
 use super::{
     hold::Ledger,

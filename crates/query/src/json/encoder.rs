@@ -8,8 +8,8 @@ use arrow::{
     },
     compute,
     datatypes::{
-        DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int64Type, IntervalMonthDayNanoType, TimeUnit,
-        Time64MicrosecondType, TimestampMicrosecondType,
+        DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int64Type, IntervalMonthDayNanoType,
+        Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
     },
 };
 
@@ -73,7 +73,8 @@ impl Encoder {
             }
             other => {
                 let wanted = nearest(other).ok_or_else(|| no_form(other))?;
-                let cast: ArrayRef = compute::cast(array, &wanted).map_err(|error| QueryError::Internal { source: error.into() })?;
+                let cast: ArrayRef =
+                    compute::cast(array, &wanted).map_err(|error| QueryError::Internal { source: error.into() })?;
                 Self::new(cast.as_ref())?
             }
         })
@@ -137,9 +138,7 @@ impl Encoder {
 }
 
 fn write_list(out: &mut Vec<u8>, list: &ListArray, inner: &Encoder, row: usize) {
-    let bound = |index: usize| {
-        list.value_offsets().get(index).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0)
-    };
+    let bound = |index: usize| list.value_offsets().get(index).and_then(|offset| usize::try_from(*offset).ok()).unwrap_or(0);
     out.push(b'[');
     for (index, element) in (bound(row)..bound(row + 1)).enumerate() {
         if index > 0 {
@@ -174,5 +173,8 @@ fn nearest(other: &DataType) -> Option<DataType> {
 }
 
 fn no_form(data_type: &DataType) -> QueryError {
-    QueryError::Invalid { message: format!("a result column of type {} cannot be shown; cast it", pg_type::sql_name(data_type)), hint: None }
+    QueryError::Invalid {
+        message: format!("a result column of type {} cannot be shown; cast it", pg_type::sql_name(data_type)),
+        hint: None,
+    }
 }

@@ -19,8 +19,23 @@ const LONG_TEXT_BYTES: usize = 256;
 
 /// Functions whose result has the type of their arguments, so that the type of a literal matters.
 const TYPED_BY_ARGUMENTS: &[&str] = &[
-    "coalesce", "nullif", "greatest", "least", "sum", "avg", "min", "max", "array_agg", "mode", "percentile_disc", "lag",
-    "lead", "first_value", "last_value", "nth_value", "abs",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "array_agg",
+    "mode",
+    "percentile_disc",
+    "lag",
+    "lead",
+    "first_value",
+    "last_value",
+    "nth_value",
+    "abs",
 ];
 
 /// Rewrites one expression, whose parts are rewritten already.
@@ -125,12 +140,7 @@ fn is_volatile(expr: &Expr) -> bool {
 /// `x between a and b` as two comparisons, which give literals the type of `x`.
 fn between(inner: &mut Expr, negated: bool, low: &mut Expr, high: &mut Expr) -> Expr {
     if is_volatile(inner) {
-        return Expr::Between {
-            expr: Box::new(take(inner)),
-            negated,
-            low: Box::new(take(low)),
-            high: Box::new(take(high)),
-        };
+        return Expr::Between { expr: Box::new(take(inner)), negated, low: Box::new(take(low)), high: Box::new(take(high)) };
     }
     let value = Expr::Nested(Box::new(take(inner)));
     let nested = |expr: &mut Expr| Expr::Nested(Box::new(take(expr)));

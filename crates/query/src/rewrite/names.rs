@@ -90,9 +90,7 @@ fn figure(expr: &Expr) -> Option<(String, Strength)> {
         Expr::Interval(_) => Some(("interval".to_owned(), Strength::Weak)),
         Expr::Case { else_result, .. } => {
             let inner = else_result.as_ref().and_then(|result| figure(result));
-            inner
-                .filter(|(_, strength)| *strength == Strength::Strong)
-                .or_else(|| Some(("case".to_owned(), Strength::Weak)))
+            inner.filter(|(_, strength)| *strength == Strength::Strong).or_else(|| Some(("case".to_owned(), Strength::Weak)))
         }
         Expr::Function(function) => figure_function(function),
         Expr::Exists { .. } => strong("exists"),

@@ -13,9 +13,9 @@ pub(super) fn fetch_to_limit(query: &mut Query) -> Result<()> {
     if fetch.with_ties || fetch.percent {
         return Err(invalid("FETCH FIRST with PERCENT or WITH TIES is not supported"));
     }
-    let quantity = fetch.quantity.unwrap_or_else(|| datafusion::sql::sqlparser::ast::Expr::value(
-        datafusion::sql::sqlparser::ast::Value::Number("1".to_owned(), false),
-    ));
+    let quantity = fetch.quantity.unwrap_or_else(|| {
+        datafusion::sql::sqlparser::ast::Expr::value(datafusion::sql::sqlparser::ast::Value::Number("1".to_owned(), false))
+    });
     match &mut query.limit_clause {
         Some(LimitClause::LimitOffset { limit: limit @ None, .. }) => *limit = Some(quantity),
         None => {
@@ -54,12 +54,7 @@ fn function_name(name: &ObjectName) -> String {
 }
 
 fn set_alias(alias: &mut Option<TableAlias>, function: &str) {
-    let alias = alias.get_or_insert_with(|| TableAlias {
-        explicit: true,
-        name: Ident::new(function),
-        columns: vec![],
-        at: None,
-    });
+    let alias = alias.get_or_insert_with(|| TableAlias { explicit: true, name: Ident::new(function), columns: vec![], at: None });
     if alias.columns.is_empty() {
         alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
     }

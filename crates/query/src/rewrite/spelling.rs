@@ -2,9 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, JoinConstraint, JoinOperator, Select, Statement, VisitMut, VisitorMut,
-};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, JoinConstraint, JoinOperator, Select, Statement, VisitMut, VisitorMut};
 
 /// Every unquoted `folded` becomes the quoted `actual`. Returns whether there was one.
 pub(crate) fn respell(statement: &mut Statement, folded: &str, actual: &str) -> bool {

@@ -8,16 +8,14 @@ use std::{
 };
 
 use arrow::datatypes::{Schema, SchemaRef};
-use datafusion::{
-    common::Statistics, datasource::physical_plan::parquet::metadata::DFParquetMetadata, error::DataFusionError,
-};
+use datafusion::{common::Statistics, datasource::physical_plan::parquet::metadata::DFParquetMetadata, error::DataFusionError};
 use moka::sync::Cache;
 use parquet::{
     arrow::parquet_to_arrow_schema,
     file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader},
 };
 
-use super::TableFile;
+use super::{TableFile, narrow::COLUMNS_WHOLE};
 use crate::{
     error::{BoxError, QueryError},
     pg_type,
@@ -53,8 +51,7 @@ impl Footers {
         if let Some(footer) = self.cache.get(&key) {
             return Ok(footer);
         }
-        let footer = read(&table.path)
-            .map_err(|source| QueryError::TableUnavailable { table: table.name.clone(), source })?;
+        let footer = read(&table.path).map_err(|source| QueryError::TableUnavailable { table: table.name.clone(), source })?;
         let footer = Arc::new(footer);
         self.cache.insert(key, footer.clone());
         Ok(footer)
@@ -67,10 +64,14 @@ fn read(path: &Path) -> Result<Footer, BoxError> {
     if !attributes.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file").into());
     }
-    let metadata =
-        ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional).parse_and_finish(&file)?;
+    let metadata = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional).parse_and_finish(&file)?;
     let schema = engine_schema(&metadata)?;
-    let statistics = DFParquetMetadata::statistics_from_parquet_metadata(&metadata, &schema)?;
+    // DataFusion looks for each column among all: for a wide table that takes seconds, and most are not asked for.
+    let statistics = if schema.fields().len() > COLUMNS_WHOLE {
+        Statistics::new_unknown(&schema)
+    } else {
+        DFParquetMetadata::statistics_from_parquet_metadata(&metadata, &schema)?
+    };
     Ok(Footer {
         file: Arc::new(file),
         size_bytes: attributes.len(),

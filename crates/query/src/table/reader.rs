@@ -47,8 +47,8 @@ struct FileReader {
 }
 
 fn read_range(file: &File, range: &Range<u64>) -> parquet::errors::Result<Bytes> {
-    let length = usize::try_from(range.end.saturating_sub(range.start))
-        .map_err(|error| ParquetError::External(Box::new(error)))?;
+    let length =
+        usize::try_from(range.end.saturating_sub(range.start)).map_err(|error| ParquetError::External(Box::new(error)))?;
     let mut buffer = vec![0; length];
     file.read_exact_at(&mut buffer, range.start).map_err(|error| ParquetError::External(Box::new(error)))?;
     Ok(buffer.into())

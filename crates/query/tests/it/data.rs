@@ -16,7 +16,7 @@ use parquet::{
 
 /// A column with its values.
 #[derive(Debug, Clone)]
-pub enum Values {
+pub(crate) enum Values {
     Int(Vec<Option<i64>>),
     Float(Vec<Option<f64>>),
     Bool(Vec<Option<bool>>),
@@ -26,13 +26,13 @@ pub enum Values {
 }
 
 #[derive(Debug, Clone)]
-pub struct Table {
-    pub name: &'static str,
-    pub columns: Vec<(&'static str, Values)>,
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) columns: Vec<(&'static str, Values)>,
 }
 
 impl Values {
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Self::Int(values) | Self::Moment(values) => values.len(),
             Self::Float(values) => values.len(),
@@ -68,20 +68,18 @@ impl Values {
             Self::Float(values) => values[row].map(|value| format!("{value:?}::float8")),
             Self::Bool(values) => values[row].map(|value| value.to_string()),
             Self::Text(values) => values[row].as_ref().map(|value| format!("'{}'", value.replace('\'', "''"))),
-            Self::Moment(values) => {
-                values[row].map(|value| format!("timestamp 'epoch' + {value} * interval '1 microsecond'"))
-            }
+            Self::Moment(values) => values[row].map(|value| format!("timestamp 'epoch' + {value} * interval '1 microsecond'")),
         };
         shown.unwrap_or_else(|| "null".to_owned())
     }
 }
 
 impl Table {
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.columns[0].1.len()
     }
 
-    pub fn batch(&self) -> RecordBatch {
+    pub(crate) fn batch(&self) -> RecordBatch {
         let fields: Vec<Field> = self
             .columns
             .iter()
@@ -100,12 +98,12 @@ impl Table {
         RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
     }
 
-    pub fn write_parquet(&self, path: &Path) {
+    pub(crate) fn write_parquet(&self, path: &Path) {
         write_parquet(path, &[self.batch()]);
     }
 
     /// The statements that make the table in PostgreSQL.
-    pub fn postgres(&self) -> String {
+    pub(crate) fn postgres(&self) -> String {
         let columns: Vec<String> =
             self.columns.iter().map(|(name, values)| format!("\"{name}\" {}", values.sql_type())).collect();
         let rows: Vec<String> = (0..self.rows())
@@ -126,7 +124,7 @@ impl Table {
 }
 
 /// Writes batches as ingest does: zstd, statistics, small row groups so that there are several.
-pub fn write_parquet(path: &Path, batches: &[RecordBatch]) {
+pub(crate) fn write_parquet(path: &Path, batches: &[RecordBatch]) {
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(parquet::basic::ZstdLevel::default()))
         .set_statistics_enabled(EnabledStatistics::Page)
@@ -140,14 +138,14 @@ pub fn write_parquet(path: &Path, batches: &[RecordBatch]) {
 }
 
 /// A small generator of its own (splitmix64), so that the values never change with a crate.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -155,7 +153,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    pub fn below(&mut self, bound: u64) -> usize {
+    pub(crate) fn below(&mut self, bound: u64) -> usize {
         usize::try_from(self.next() % bound).unwrap()
     }
 
@@ -185,8 +183,22 @@ const DAYS: [i64; 12] = [
 
 fn customers() -> Table {
     const NAMES: [&str; 16] = [
-        "Ada", "Björn", "Chloé", "Dvořák", "Eve", "François", "Grüße", "Håkon", "İpek", "José", "Käthe", "Łukasz", "Mária",
-        "Nuñez", "O'Brien", "Ωmega 日本",
+        "Ada",
+        "Björn",
+        "Chloé",
+        "Dvořák",
+        "Eve",
+        "François",
+        "Grüße",
+        "Håkon",
+        "İpek",
+        "José",
+        "Käthe",
+        "Łukasz",
+        "Mária",
+        "Nuñez",
+        "O'Brien",
+        "Ωmega 日本",
     ];
     const CITIES: [&str; 6] = ["Praha", "Zürich", "new york", "São Paulo", "Oslo", ""];
     let mut random = Random::new(1);
@@ -229,7 +241,7 @@ fn customers() -> Table {
                 Values::Float(
                     (0..rows)
                         .map(|_| {
-                            let score = (random.below(20_001) as f64 - 10_000.0) / 64.0;
+                            let score = (real(random.below(20_001)) - 10_000.0) / 64.0;
                             random.or_null(10, score)
                         })
                         .collect(),
@@ -280,7 +292,7 @@ fn orders() -> Table {
                 Values::Float(
                     (0..rows)
                         .map(|_| {
-                            let amount = random.below(100_000) as f64 / 100.0 - 50.0;
+                            let amount = real(random.below(100_000)) / 100.0 - 50.0;
                             random.or_null(30, amount)
                         })
                         .collect(),
@@ -306,7 +318,14 @@ fn orders() -> Table {
 fn events() -> Table {
     const KINDS: [&str; 4] = ["view", "click", "buy", "refund"];
     const PAYLOADS: [&str; 8] = [
-        "user=42;ref=a1", "  padded\t", "Ünïcode ünd Ärger", "100% sure", "under_score", "a.b.c", "line\nbreak", "日本語テキスト",
+        "user=42;ref=a1",
+        "  padded\t",
+        "Ünïcode ünd Ärger",
+        "100% sure",
+        "under_score",
+        "a.b.c",
+        "line\nbreak",
+        "日本語テキスト",
     ];
     let mut random = Random::new(4);
     let rows = 300;
@@ -331,7 +350,7 @@ fn events() -> Table {
                 Values::Float(
                     (0..rows)
                         .map(|_| {
-                            let value = random.below(1000) as f64 / 8.0;
+                            let value = real(random.below(1000)) / 8.0;
                             random.or_null(6, value)
                         })
                         .collect(),
@@ -372,7 +391,7 @@ fn measures() -> Table {
                 4 => -2.5,
                 5 => 1e-9,
                 6 => 123_456_789.123_456,
-                _ => (random.below(40_001) as f64 - 20_000.0) / 128.0,
+                _ => (real(random.below(40_001)) - 20_000.0) / 128.0,
             };
             random.or_null(11, value)
         })
@@ -390,6 +409,11 @@ fn measures() -> Table {
 }
 
 /// The tables.
-pub fn tables() -> Vec<Table> {
+pub(crate) fn tables() -> Vec<Table> {
     vec![customers(), orders(), events(), measures()]
+}
+
+/// A small whole number as a float.
+fn real(number: u64) -> f64 {
+    f64::from(u32::try_from(number).unwrap())
 }

@@ -1,5 +1,10 @@
 //! The engine through its public door: statements in, rows out.
 
+#[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod data;
+#[cfg(test)]
 mod differential;
+#[cfg(test)]
 mod support;

@@ -4,18 +4,18 @@ use std::{path::PathBuf, sync::OnceLock, time::Duration};
 
 use gristmill_domain::{DatasetId, UserId};
 use gristmill_query::{EngineConfig, QueryEngine, QueryError, QueryOutput, QueryRequest, TableFile, json};
-use gristmill_sql_safety::{AllowedTable, SqlPolicy, ValidatedSql, validate};
+use gristmill_sql_safety::{AllowedTable, SqlPolicy, SqlRefusal, ValidatedSql, validate};
 use serde_json::Value;
 
 use crate::data;
 
 /// The generated tables as Parquet files, written once a run.
-pub struct Files {
+pub(crate) struct Files {
     _directory: tempfile::TempDir,
-    pub tables: Vec<TableFile>,
+    pub(crate) tables: Vec<TableFile>,
 }
 
-pub fn files() -> &'static Files {
+pub(crate) fn files() -> &'static Files {
     static FILES: OnceLock<Files> = OnceLock::new();
     FILES.get_or_init(|| {
         let directory = tempfile::tempdir().unwrap();
@@ -31,47 +31,47 @@ pub fn files() -> &'static Files {
     })
 }
 
-pub fn table_file(name: &str, path: PathBuf) -> TableFile {
+pub(crate) fn table_file(name: &str, path: PathBuf) -> TableFile {
     TableFile { name: name.to_owned(), path, version: 1, dataset_id: DatasetId::random() }
 }
 
 /// An engine with a spill directory of its own, gone with it.
-pub struct TestEngine {
-    pub engine: QueryEngine,
-    pub spill: tempfile::TempDir,
+pub(crate) struct TestEngine {
+    pub(crate) engine: QueryEngine,
+    pub(crate) spill: tempfile::TempDir,
 }
 
 impl TestEngine {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with(|_| {})
     }
 
-    pub fn with(change: impl FnOnce(&mut EngineConfig)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut EngineConfig)) -> Self {
         let spill = tempfile::tempdir().unwrap();
         let mut config = EngineConfig { spill_dir: spill.path().to_owned(), ..EngineConfig::default() };
         change(&mut config);
         Self { engine: QueryEngine::start(config).unwrap(), spill }
     }
 
-    pub async fn run(&self, sql: &str) -> Result<QueryOutput, QueryError> {
+    pub(crate) async fn run(&self, sql: &str) -> Result<QueryOutput, QueryError> {
         self.engine.run(request(sql, Duration::from_secs(30))).await
     }
 
     /// The rows as arrays of JSON values.
-    pub async fn rows(&self, sql: &str) -> Vec<Vec<Value>> {
+    pub(crate) async fn rows(&self, sql: &str) -> Vec<Vec<Value>> {
         let output = self.run(sql).await.unwrap_or_else(|error| panic!("{sql}\n{}", chain(&error)));
         rows_of(&output)
     }
 
     /// The only value of the only row.
-    pub async fn value(&self, sql: &str) -> Value {
+    pub(crate) async fn value(&self, sql: &str) -> Value {
         let rows = self.rows(sql).await;
         assert_eq!((rows.len(), rows[0].len()), (1, 1), "{sql} gave {rows:?}");
         rows[0][0].clone()
     }
 
     /// The public message of a statement that fails.
-    pub async fn message(&self, sql: &str) -> String {
+    pub(crate) async fn message(&self, sql: &str) -> String {
         match self.run(sql).await {
             Ok(output) => panic!("{sql} gave {:?}", rows_of(&output)),
             Err(error) => error.public_message(),
@@ -79,12 +79,12 @@ impl TestEngine {
     }
 }
 
-pub fn rows_of(output: &QueryOutput) -> Vec<Vec<Value>> {
+pub(crate) fn rows_of(output: &QueryOutput) -> Vec<Vec<Value>> {
     serde_json::from_str(&json::rows_as_arrays(output).unwrap()).unwrap()
 }
 
 /// An error with its sources.
-pub fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
@@ -94,19 +94,19 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// A statement over the generated tables, with as many rows as it likes.
-pub fn validated(sql: &str) -> ValidatedSql {
+/// A statement over the generated tables, with as many rows as it likes; what the gate refuses, it refuses here.
+pub(crate) fn gate(sql: &str) -> Result<ValidatedSql, SqlRefusal> {
     let tables = files()
         .tables
         .iter()
         .map(|table| AllowedTable { logical: table.name.clone(), physical: format!("{}_0", table.name) })
         .collect();
     let policy = SqlPolicy { limit_default: 10_000, rows_max: 10_000, ..SqlPolicy::new(tables) };
-    validate(sql, &policy).unwrap_or_else(|refusal| panic!("the gate refused {sql}: {}", refusal.message()))
+    validate(sql, &policy)
 }
 
-pub fn request(sql: &str, timeout: Duration) -> QueryRequest {
-    let sql = validated(sql);
+pub(crate) fn request(sql: &str, timeout: Duration) -> QueryRequest {
+    let sql = gate(sql).unwrap_or_else(|refusal| panic!("the gate refused {sql}: {}", refusal.message()));
     let tables = files().tables.iter().filter(|table| sql.tables().contains(&table.name)).cloned().collect();
     QueryRequest { sql, tables, timeout, caller: UserId::random() }
 }

@@ -36,7 +36,8 @@ fn export_cell(cell: &FileCell, index: usize, ids: &mut HashSet<String>) -> Valu
     }
     let id = cell.id.clone().filter(|id| is_id(id)).unwrap_or_else(|| format!("cell-{index}"));
     let id = if ids.insert(id.clone()) { id } else { fresh_id(index, ids) };
-    let source = outputs::lines(&cell.content);
+    // A text, which the format takes as well as a list of lines, and programs that do not join lists too.
+    let source = &cell.content;
     match cell.kind {
         FileCellKind::Markdown => json!({ "cell_type": "markdown", "id": id, "metadata": metadata, "source": source }),
         FileCellKind::Code => json!({

@@ -75,23 +75,18 @@ pub(super) fn write(output: &RichOutput) -> Value {
         OutputKind::Text => stream("stdout", content),
         OutputKind::Warning => stream("stderr", content),
         OutputKind::Error => error(content),
-        OutputKind::Html => display(&json!({ "text/html": lines(content) })),
+        OutputKind::Html => display(&json!({ "text/html": content })),
         OutputKind::Chart => display(&json!({ PLOTLY: output.data.clone().unwrap_or_else(|| json!({})) })),
         OutputKind::Table => {
             let data = output.data.clone().unwrap_or_else(|| json!({}));
-            display(&json!({ "text/html": lines(&html_table(&data)), TABLE: data }))
+            display(&json!({ "text/html": html_table(&data), TABLE: data }))
         }
         OutputKind::Image => display(&image(content)),
     }
 }
 
-/// A text as files hold it: a list of its lines.
-pub(super) fn lines(text: &str) -> Value {
-    text.split_inclusive('\n').collect()
-}
-
 fn stream(name: &str, content: &str) -> Value {
-    json!({ "output_type": "stream", "name": name, "text": lines(content) })
+    json!({ "output_type": "stream", "name": name, "text": content })
 }
 
 fn display(data: &Value) -> Value {

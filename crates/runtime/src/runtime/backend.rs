@@ -15,49 +15,86 @@ use crate::{
     environment::{self, ProvisionOptions, PythonEnvironment},
     sandbox::{
         BackendKind, SandboxBackend,
+        choose::{BackendSetting, choose},
+        docker::{DockerBackend, DockerOptions, SocketEngine},
         process::{ProcessBackend, ProcessOptions},
     },
 };
 
 /// Finds the backend, tells it, and provides the Python environments, which may take minutes when they must be made.
 pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Sender<BackendState>) {
-    if options.backend == Some(BackendKind::Docker) {
-        state.send_replace(BackendState::Missing(vec!["the docker backend is not built in".to_owned()]));
-        return;
-    }
-    let owner = hex::encode(Sha256::digest(options.data_dir.as_os_str().as_encoded_bytes())).chars().take(16).collect();
-    let process =
-        Arc::new(ProcessBackend::new(ProcessOptions::new(options.data_dir.join("runtime/sandboxes"), owner), tasks.clone()));
+    let owner: String = hex::encode(Sha256::digest(options.data_dir.as_os_str().as_encoded_bytes())).chars().take(16).collect();
+    let files = options.data_dir.join("runtime/sandboxes");
+    let process = Arc::new(ProcessBackend::new(ProcessOptions::new(files, owner.clone()), tasks.clone()));
     for version in PythonVersion::ALL {
         if let Some(found) = located(&options, version).await {
             process.provide(found);
         }
     }
-    let looked_at = look_at(process.clone()).await;
-    let works = matches!(looked_at, BackendState::Ready { .. });
-    state.send_replace(looked_at);
-    let version = PythonVersion::default();
-    if let (true, Some(search_path), Err(_)) = (works, options.search_path, process.python(version)) {
-        let from = ProvisionOptions { cache_dir: options.cache_dir, search_path };
-        let made = blocking("making the Python environment", move || {
-            let mut tell = |line: &str| tracing::info!(line, "python environment");
-            environment::provision(&from, version, &mut tell).map_err(std::io::Error::other)
-        });
-        match made.await {
-            Ok(made) => process.provide(made),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the Python environment was not made"),
-        }
+    let mut settings = DockerOptions::new(owner);
+    settings.runtime.clone_from(&options.docker_runtime);
+    let engine = Arc::new(SocketEngine::new(options.docker_host.clone()));
+    let docker = Arc::new(DockerBackend::new(settings, engine, tasks));
+    if options.backend != BackendSetting::Only(BackendKind::Process) {
+        look_for_images(&docker).await;
+    }
+    if options.backend == BackendSetting::Only(BackendKind::Docker)
+        && let Err(error) = docker.ensure_image(PythonVersion::default()).await
+    {
+        tracing::error!(error = %error, "the image of sandboxes is not there");
+    }
+    let choice = choose(options.backend, process.clone(), docker).await;
+    let reasons: Vec<_> = choice.not_used.iter().map(|(kind, reason)| format!("{}: {reason}", kind.as_str())).collect();
+    let Some((backend, isolation)) = choice.chosen else {
+        state.send_replace(BackendState::Missing(reasons));
+        return;
+    };
+    sweep(backend.as_ref()).await;
+    let kind = backend.kind();
+    state.send_replace(BackendState::Ready { backend, isolation, reasons });
+    if kind == BackendKind::Process {
+        provision(options, &process).await;
     }
 }
 
 /// Sweeps what an earlier server left on the backend, and tries it.
 pub(super) async fn look_at(backend: Arc<dyn SandboxBackend>) -> BackendState {
-    if let Err(error) = backend.sweep().await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "sandboxes of an earlier server could not be swept");
-    }
+    sweep(backend.as_ref()).await;
     match backend.probe().await {
         Ok(isolation) => BackendState::Ready { backend, isolation, reasons: Vec::new() },
         Err(error) => BackendState::Missing(vec![format!("{}: {error}", backend.kind().as_str())]),
+    }
+}
+
+async fn sweep(backend: &dyn SandboxBackend) {
+    match backend.sweep().await {
+        Ok(0) => {}
+        Ok(swept) => tracing::info!(sandboxes.swept = swept, "ended sandboxes of an earlier server"),
+        Err(error) => tracing::warn!(error = %error, "sandboxes of an earlier server could not be swept"),
+    }
+}
+
+async fn look_for_images(docker: &DockerBackend) {
+    for version in PythonVersion::ALL {
+        // No engine: the choice says so.
+        if docker.look_for_image(version).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Makes the environment of the default version when there is none and the options allow it.
+async fn provision(options: RuntimeOptions, process: &ProcessBackend) {
+    let version = PythonVersion::default();
+    let (Some(search_path), Err(_)) = (options.search_path, process.python(version)) else { return };
+    let from = ProvisionOptions { cache_dir: options.cache_dir, search_path };
+    let made = blocking("making the Python environment", move || {
+        let mut tell = |line: &str| tracing::info!(line, "python environment");
+        environment::provision(&from, version, &mut tell).map_err(std::io::Error::other)
+    });
+    match made.await {
+        Ok(made) => process.provide(made),
+        Err(error) => tracing::error!(error = %error, "the Python environment was not made; run `gristmill setup`"),
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     environment::install_kernel_files,
     error::RuntimeError,
-    intelligence::Assistant,
+    intelligence::{AssistDirectories, AssistSettings, Assistant},
     kernel::{Kernel, LaunchPlan, Signal, launch},
     packages::{GUEST_KERNEL, GUEST_LAYER, IndexSettings, Layer, Packages, PackagesOptions},
     places::{KernelPlace, PlaceKey},
@@ -67,7 +67,7 @@ pub(super) struct Inner {
     /// One writer of links at a time.
     links: Arc<Mutex<()>>,
     packages: tokio::sync::OnceCell<Packages>,
-    pub(super) assistant: tokio::sync::OnceCell<Assistant>,
+    assistant: tokio::sync::OnceCell<Assistant>,
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +112,7 @@ impl Inner {
         // Under the lock: a task that retires looks at its queue under it, so that no command is lost.
         let mut registry = self.registry();
         let handle = self.handle(&mut registry, place)?;
-        handle.commands.try_send(command).map_err(|_| busy("too many runs wait for this kernel"))
+        handle.commands.try_send(command).map_err(|_full| busy("too many runs wait for this kernel"))
     }
 
     /// Hands a signal to the place's task. False: there is none, and `start` does not ask for one.
@@ -122,7 +122,7 @@ impl Inner {
             return Ok(false);
         }
         let handle = self.handle(&mut registry, place)?;
-        handle.signals.try_send(signal).map_err(|_| busy("too many requests wait for this kernel"))?;
+        handle.signals.try_send(signal).map_err(|_full| busy("too many requests wait for this kernel"))?;
         Ok(true)
     }
 
@@ -297,6 +297,31 @@ impl Inner {
             .await
         });
         made.await
+    }
+
+    /// Python help, made when it is first asked for.
+    pub(super) async fn assistant(&self) -> Result<&Assistant, RuntimeError> {
+        let made = self.assistant.get_or_try_init(|| async {
+            let directories = AssistDirectories {
+                projects: self.directories.projects(),
+                sockets: self.directories.assist_sockets(),
+                cache: self.options.cache_dir.clone(),
+            };
+            Ok::<_, RuntimeError>(Assistant::new(
+                self.backend().await?,
+                directories,
+                AssistSettings::default(),
+                self.tasks.clone(),
+            ))
+        });
+        made.await
+    }
+
+    /// Ends what helps with the project's code.
+    pub(super) fn close_assistant(&self, project: ProjectId) {
+        if let Some(assistant) = self.assistant.get() {
+            assistant.close(project);
+        }
     }
 
     /// The project's package layer.

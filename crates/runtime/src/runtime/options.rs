@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::sandbox::{BackendKind, SandboxLimits};
+use crate::sandbox::{SandboxLimits, choose::BackendSetting};
 
 /// What the server decides about running code.
 #[derive(Debug, Clone)]
@@ -14,8 +14,12 @@ pub struct RuntimeOptions {
     /// Where to look for interpreters (as in `PATH`) when no Python environment is provisioned yet: it is then made in
     /// the background. None: it is not, and [`crate::RuntimeStatus`] says how to.
     pub search_path: Option<String>,
-    /// The backend to use; none: whichever works, Docker first.
-    pub backend: Option<BackendKind>,
+    /// The backend to use.
+    pub backend: BackendSetting,
+    /// Where the Docker engine is: `unix://…`.
+    pub docker_host: String,
+    /// Another container runtime than the engine's default, such as `runsc`.
+    pub docker_runtime: Option<String>,
     /// The most that a sandbox may use; a run may ask for other memory.
     pub limits: SandboxLimits,
     /// Sandboxes at once on this server. A further one pushes out the one that idles longest, or is refused.
@@ -42,7 +46,9 @@ impl RuntimeOptions {
             data_dir,
             cache_dir,
             search_path: None,
-            backend: None,
+            backend: BackendSetting::Auto,
+            docker_host: "unix:///var/run/docker.sock".to_owned(),
+            docker_runtime: None,
             limits: SandboxLimits {
                 memory_bytes: 2 << 30,
                 cpu_percent: 100,

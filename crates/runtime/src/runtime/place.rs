@@ -123,20 +123,19 @@ impl PlaceTask {
     /// Serves the place until the server stops, or nobody has used it for long.
     pub(super) async fn serve(mut self) {
         loop {
-            self.shared.set(if self.live.is_some() { PlaceState::Idle } else { PlaceState::Absent });
+            self.shared.set(self.resting_state());
             match self.next().await {
                 Step::Stop => break,
                 Step::Signal(signal) => self.handle_signal(signal).await,
                 Step::Command(Command::Ensure { place, reply }) => {
                     self.shared.set(PlaceState::Busy);
                     let ready = self.ensure(&place, None).await;
+                    self.rest();
                     let _ = reply.send(ready);
-                    self.shared.touch();
                 }
                 Step::Command(Command::Execute(execution)) => {
                     self.shared.set(PlaceState::Busy);
                     self.execute(*execution).await;
-                    self.shared.touch();
                 }
                 Step::Lost(reason) => {
                     self.live = None;
@@ -189,15 +188,25 @@ impl PlaceTask {
                 if started.is_ok() {
                     self.tell(RuntimeEventKind::Restarted);
                 }
+                self.rest();
                 let _ = reply.send(started);
-                self.shared.touch();
             }
             Signal::Close(reply) => {
                 self.stop_kernel().await;
-                self.shared.set(PlaceState::Absent);
+                self.rest();
                 let _ = reply.send(());
             }
         }
+    }
+
+    fn resting_state(&self) -> PlaceState {
+        if self.live.is_some() { PlaceState::Idle } else { PlaceState::Absent }
+    }
+
+    /// Before an answer: whoever reads it may look at the state next.
+    fn rest(&self) {
+        self.shared.touch();
+        self.shared.set(self.resting_state());
     }
 
     async fn stop_kernel(&mut self) {
@@ -232,6 +241,7 @@ impl PlaceTask {
             (Ok(()), Some(live)) => live,
             (Ok(()), None) => return,
             (Err(error), _) => {
+                self.rest();
                 let _ = reply.send(Err(error));
                 return;
             }
@@ -247,11 +257,13 @@ impl PlaceTask {
         };
         let _ = tokio::time::timeout(WATCHER_PATIENCE, flush).await;
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.rest();
         let _ = reply.send(Ok(collector.finish(status, ms, count)));
         match after {
             After::Nothing => {}
             After::Signal(signal) => self.handle_signal(signal).await,
             After::StartAgain => {
+                self.shared.set(PlaceState::Busy);
                 if let Err(error) = self.ensure(&place, Some(request.memory_bytes)).await {
                     tracing::warn!(error = %error, "a kernel was not started again after a run that did not end");
                 }

@@ -2,19 +2,15 @@
 
 mod cgroup;
 mod command;
-mod disk;
-mod mountpoint;
 mod running;
 mod seccomp;
 mod spawner;
 mod sweep;
 mod tree;
-mod users;
 
 use std::{
     collections::BTreeMap,
     ops::RangeInclusive,
-    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
@@ -37,11 +33,12 @@ use self::{
     cgroup::{Cgroups, Controller},
     command::Identity,
     running::{InitProcess, Owned, ProcessSandbox, Shared},
-    users::{UserLease, UserPool},
 };
 use super::{
     Access, BackendKind, Exit, GuestPython, Isolation, Mount, Sandbox, SandboxBackend, SandboxError, SandboxLimits, SandboxSpec,
     log::LogTail,
+    prepare::{is_root, prepare, system},
+    users::{UserLease, UserPool},
 };
 use crate::environment::PythonEnvironment;
 
@@ -175,24 +172,8 @@ impl Inner {
 
     /// Chooses the user, gives it the writable directories, and writes what bubblewrap reads.
     fn prepare(&self, spec: &SandboxSpec) -> Result<(Identity, Option<UserLease>), SandboxError> {
-        check(spec)?;
-        let writable = spec.writable();
-        let (identity, lease) = if is_root() {
-            let owner = writable.first().and_then(|path| std::fs::symlink_metadata(path).ok()).map(|meta| meta.uid());
-            let lease = self
-                .users
-                .take(owner, &writable)
-                .ok_or_else(|| SandboxError::Start("as many sandboxes run as there are users for them".to_owned()))?;
-            (Identity::RealUser(lease.uid), Some(lease))
-        } else {
-            (Identity::MappedUser, None)
-        };
-        mountpoint::prepare(&spec.mounts).map_err(system("preparing what a sandbox sees"))?;
-        if let Some(lease) = &lease {
-            for directory in &writable {
-                disk::give_to(directory, lease.uid).map_err(system("giving a directory to a sandbox's user"))?;
-            }
-        }
+        let lease = prepare(&self.users, spec)?;
+        let identity = lease.as_ref().map_or(Identity::MappedUser, |lease| Identity::RealUser(lease.uid));
         self.write_files(identity).map_err(system("writing the files of a sandbox"))?;
         Ok((identity, lease))
     }
@@ -219,7 +200,7 @@ impl Inner {
 
     async fn launch(&self, spec: &SandboxSpec, identity: Identity) -> Result<Launched, SandboxError> {
         let marker = format!("{}.{}.{}", self.options.owner, self.instance, spec.id);
-        let arguments = command::arguments(spec, identity, &self.etc(), &marker)?;
+        let arguments = command::arguments(spec, identity, &self.etc(), &marker);
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(command::LAUNCH).arg("sh").arg(self.filter()).arg(self.program()?).args(arguments);
         command.env_clear().current_dir("/").process_group(0);
@@ -301,7 +282,7 @@ impl SandboxBackend for ProcessBackend {
                 remedy: "install the package \"util-linux\"".to_owned(),
             });
         }
-        let sandbox = self.start(probe_spec()).await.map_err(|error| not_here(&error.to_string()))?;
+        let sandbox = self.start(SandboxSpec::probe("/bin/true")).await.map_err(|error| not_here(&error.to_string()))?;
         match timeout(START_TIMEOUT, sandbox.wait()).await {
             Ok(Exit::Code(0)) => {}
             _ => return Err(not_here(&sandbox.log_tail().await)),
@@ -361,25 +342,6 @@ fn limit_process(process: u32, limits: &SandboxLimits, counts_memory: bool) -> s
     std::fs::write(format!("/proc/{process}/oom_score_adj"), "900")
 }
 
-fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    if spec.id.is_empty() || spec.id.len() > 100 || !spec.id.chars().all(plain) {
-        return Err(SandboxError::Start("a sandbox's id is letters, digits and hyphens".to_owned()));
-    }
-    if spec.command.is_empty() {
-        return Err(SandboxError::Start("there is no command to run".to_owned()));
-    }
-    Ok(())
-}
-
-fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-fn system<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: &'static str) -> impl Fn(E) -> SandboxError {
-    move |source| SandboxError::System { doing, source: source.into() }
-}
-
 fn not_here(complaint: &str) -> SandboxError {
     let remedy = if complaint.contains("Unknown option") {
         "install bubblewrap 0.8 or newer"
@@ -392,24 +354,5 @@ fn not_here(complaint: &str) -> SandboxError {
     SandboxError::Unavailable {
         reason: format!("bubblewrap does not work here: {}", complaint.trim()),
         remedy: remedy.to_owned(),
-    }
-}
-
-fn probe_spec() -> SandboxSpec {
-    SandboxSpec {
-        id: format!("probe-{}", uuid::Uuid::new_v4().simple()),
-        command: vec!["/bin/true".to_owned()],
-        environment: BTreeMap::new(),
-        directory: PathBuf::from("/tmp"),
-        mounts: Vec::new(),
-        limits: SandboxLimits {
-            memory_bytes: 256 << 20,
-            cpu_percent: 100,
-            pids: 32,
-            file_size_bytes: 1 << 20,
-            open_files: 64,
-            tmp_bytes: 1 << 20,
-            disk_bytes: 1 << 20,
-        },
     }
 }

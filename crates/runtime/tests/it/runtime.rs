@@ -1,6 +1,7 @@
 //! Places: their kernels, their workspaces, their limits.
 
 use std::{
+    collections::BTreeMap,
     os::unix::fs::symlink,
     time::{Duration, Instant},
 };
@@ -10,7 +11,10 @@ use gristmill_domain::{
     execution::{ExecutionStatus, OutputKind, PythonVersion},
     ids::{ExecutionSessionId, ProjectId, UserId},
 };
-use gristmill_runtime::{KernelPlace, PlaceState, RuntimeEventKind};
+use gristmill_runtime::{
+    KernelPlace, PlaceState, RuntimeEventKind,
+    intelligence::{AssistAnswer, AssistOp, AssistRequest},
+};
 use tokio::sync::mpsc;
 
 use crate::support::{TestRuntime, place, request, shown, until};
@@ -83,7 +87,7 @@ async fn a_run_goes_on_when_nobody_waits_for_it() {
     let (sink, live) = mpsc::channel(1);
     let code = "import time; time.sleep(0.5); open('done.txt', 'w').write('yes')";
     let running = test.runtime.execute(&place, request(code, Duration::from_secs(30)), sink);
-    drop(tokio::time::timeout(Duration::from_millis(50), running).await.unwrap_err());
+    tokio::time::timeout(Duration::from_millis(50), running).await.unwrap_err();
     drop(live);
     let done = test.workspace(&place).join("done.txt");
     until("the file that the run writes", || done.exists()).await;
@@ -223,6 +227,35 @@ async fn shutting_down_ends_runs_and_refuses_new_ones() {
     assert_eq!(test.runtime.ensure(&place).await.unwrap_err().code(), ErrorCode::ShuttingDown);
     assert_eq!(test.tasks.shutdown(Duration::from_secs(10)).await, 0);
     assert_eq!(test.sockets(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn installed_packages_and_help_come_through_the_facade() {
+    let test = TestRuntime::new().await;
+    let place = place();
+    let (sink, _events) = mpsc::channel(16);
+    let refused = test.runtime.install(&place, "--index-url=http://evil six", sink).await;
+    assert!(!refused.success, "{refused:?}");
+    let packages = test.runtime.packages(&place).await.unwrap();
+    assert!(packages.iter().any(|package| package.name == "pandas"), "{} packages", packages.len());
+    let suggested = test.runtime.suggest("pand", 8, &packages, None).await;
+    assert_eq!(suggested[0].name, "pandas");
+
+    test.data.add(place.project, "sales.csv", "a\n1\n");
+    let request = AssistRequest {
+        op: AssistOp::Completions,
+        code: "import math\nmath.sq".to_owned(),
+        line: 2,
+        column: 7,
+        cells: Vec::new(),
+        current_cell_id: None,
+        datasets: Vec::new(),
+        variables: BTreeMap::new(),
+    };
+    let AssistAnswer::Completions { completions } = test.runtime.assist(place.project, request).await.unwrap() else {
+        panic!("another answer than was asked for")
+    };
+    assert!(completions.iter().any(|completion| completion.name == "sqrt"), "{completions:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

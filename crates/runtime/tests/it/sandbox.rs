@@ -1,5 +1,6 @@
 //! What every sandbox backend must do, and survive. The list at the end runs each test on each backend.
 
+mod engine;
 mod escape;
 mod life;
 mod limits;
@@ -24,7 +25,14 @@ macro_rules! on_every_backend {
                 bench.finish().await;
             })+
         }
-        //DOCKER
+        mod docker {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                let Some(bench) = super::support::Bench::docker().await else { return };
+                super::$topic::$name(&bench).await;
+                bench.finish().await;
+            })+
+        }
     };
 }
 

@@ -12,7 +12,10 @@ use gristmill_domain::{
     ids::{DatasetId, ProjectId},
 };
 use gristmill_jobs::Tasks;
-use gristmill_runtime::{DatasetFile, ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions};
+use gristmill_runtime::{
+    DatasetFile, ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions,
+    sandbox::{BackendKind, choose::BackendSetting},
+};
 use tokio::sync::mpsc;
 
 use crate::environment;
@@ -61,6 +64,7 @@ impl TestRuntime {
     pub(crate) async fn with(change: impl FnOnce(&mut RuntimeOptions)) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let mut options = RuntimeOptions::new(scratch.path().to_owned(), environment::cache_dir());
+        options.backend = BackendSetting::Only(BackendKind::Process);
         change(&mut options);
         let data = Arc::new(TestData { root: scratch.path().join("datasets"), files: std::sync::Mutex::default() });
         let tasks = Tasks::new();

@@ -55,10 +55,7 @@ pub async fn create_token(
     };
     let request = TokenRequest { name: display_name(&body.name)?, scopes, lifetime };
     let created = state.identity.accounts.create_token(&signed.caller, request).await?;
-    Ok(Created(PersonalTokenCreated {
-        token: view(created.token),
-        secret: created.secret.expose_secret().to_owned(),
-    }))
+    Ok(Created(PersonalTokenCreated { token: view(created.token), secret: created.secret.expose_secret().to_owned() }))
 }
 
 /// Revokes a personal access token.

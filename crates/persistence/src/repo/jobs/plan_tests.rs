@@ -111,7 +111,8 @@ impl Populated {
         self.client.batch_execute(&prepare).await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
         let lines = self.client.query(&format!("explain execute checked ({values})"), &[]).await.unwrap();
         self.client.batch_execute("deallocate checked").await.unwrap();
-        assert_plan(name, indexes, lines.iter().map(|row| row.get(0)).collect());
+        let lines: Vec<String> = lines.iter().map(|row| row.get(0)).collect();
+        assert_plan(name, indexes, &lines);
     }
 
     /// The same for a query that Diesel builds.
@@ -120,12 +121,13 @@ impl Populated {
         Q: QueryFragment<Pg> + Send,
     {
         let mut connection = self.database.connection().await.unwrap();
-        assert_plan(name, indexes, Explained(query).load(&mut connection).await.unwrap());
+        let lines: Vec<String> = Explained(query).load(&mut connection).await.unwrap();
+        assert_plan(name, indexes, &lines);
     }
 }
 
 /// Fails unless the plan uses the indexes and reads no table from end to end.
-fn assert_plan(name: &str, indexes: &[&str], lines: Vec<String>) {
+fn assert_plan(name: &str, indexes: &[&str], lines: &[String]) {
     let plan = lines.join("\n");
     for index in indexes {
         assert!(plan.contains(index), "{name} does not use {index}:\n{plan}");

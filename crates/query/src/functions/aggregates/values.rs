@@ -16,11 +16,7 @@ pub(super) struct Kept {
 impl Kept {
     /// Keeps what is not null.
     pub(super) fn add(&mut self, array: &ArrayRef) -> Result<()> {
-        let array = if array.null_count() > 0 {
-            compute::filter(array, &compute::is_not_null(array)?)?
-        } else {
-            array.clone()
-        };
+        let array = if array.null_count() > 0 { compute::filter(array, &compute::is_not_null(array)?)? } else { array.clone() };
         if !array.is_empty() {
             self.bytes += array.get_array_memory_size();
             self.arrays.push(array);
@@ -52,9 +48,7 @@ impl Kept {
     pub(super) fn list(&self, empty: &arrow::datatypes::DataType) -> Result<ScalarValue> {
         let values = self.all()?.unwrap_or_else(|| arrow::array::new_empty_array(empty));
         let element = values.data_type().clone();
-        let scalars = (0..values.len())
-            .map(|row| ScalarValue::try_from_array(&values, row))
-            .collect::<Result<Vec<_>>>()?;
+        let scalars = (0..values.len()).map(|row| ScalarValue::try_from_array(&values, row)).collect::<Result<Vec<_>>>()?;
         Ok(ScalarValue::List(ScalarValue::new_list(&scalars, &element, true)))
     }
 

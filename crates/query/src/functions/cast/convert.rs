@@ -126,7 +126,10 @@ fn between_values(call: &Call<'_>, array: &ArrayRef, to: &DataType) -> Result<Ar
         (Some(Ty::Timestamp | Ty::TimestampTz), Some(Ty::Date)) => {
             let moments = array.as_primitive::<TimestampMicrosecondType>().clone();
             call.build_numbers::<Date32Type>(|row| {
-                Ok(moments.is_valid(row).then(|| moments.value(row).div_euclid(US_PER_DAY)).and_then(|days| i32::try_from(days).ok()))
+                Ok(moments
+                    .is_valid(row)
+                    .then(|| moments.value(row).div_euclid(US_PER_DAY))
+                    .and_then(|days| i32::try_from(days).ok()))
             })
         }
         (Some(Ty::Timestamp | Ty::TimestampTz), Some(Ty::Time)) => {
@@ -160,10 +163,10 @@ fn int_out_of_range(to: &DataType) -> DataFusionError {
 fn ints(call: &Call<'_>, to: &DataType, mut value: impl FnMut(usize) -> Result<Option<i64>>) -> Result<ArrayRef> {
     match to {
         DataType::Int16 => call.build_numbers::<Int16Type>(|row| {
-            value(row)?.map(|value| i16::try_from(value).map_err(|_| int_out_of_range(to))).transpose()
+            value(row)?.map(|value| i16::try_from(value).map_err(|_error| int_out_of_range(to))).transpose()
         }),
         DataType::Int32 => call.build_numbers::<Int32Type>(|row| {
-            value(row)?.map(|value| i32::try_from(value).map_err(|_| int_out_of_range(to))).transpose()
+            value(row)?.map(|value| i32::try_from(value).map_err(|_error| int_out_of_range(to))).transpose()
         }),
         _ => call.build_numbers::<Int64Type>(value),
     }
@@ -262,9 +265,8 @@ fn from_text(call: &Call<'_>, array: &ArrayRef, target: &Target) -> Result<Array
             #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "`real` has fewer digits")]
             text(row).map(|text| input::float8(text).map(|value| value as f32).ok_or_else(|| wrong(text))).transpose()
         }),
-        DataType::Float64 => call.build_numbers::<Float64Type>(|row| {
-            text(row).map(|text| input::float8(text).ok_or_else(|| wrong(text))).transpose()
-        }),
+        DataType::Float64 => call
+            .build_numbers::<Float64Type>(|row| text(row).map(|text| input::float8(text).ok_or_else(|| wrong(text))).transpose()),
         DataType::Decimal128(precision, scale) => {
             let limit = decimal::power_of_ten((*precision).into());
             call.build_numbers::<Decimal128Type>(|row| {
@@ -296,7 +298,7 @@ fn text_to_text<'a>(call: &Call<'_>, target: &Target, text: impl Fn(usize) -> Op
         let Some(text) = text(row) else { return Ok(None) };
         if *target == Target::Uuid {
             let id = uuid::Uuid::try_parse(text.trim())
-                .map_err(|_| failed(format!("invalid input syntax for type uuid: \"{text}\"")))?;
+                .map_err(|_error| failed(format!("invalid input syntax for type uuid: \"{text}\"")))?;
             out.push_str(&id.to_string());
         } else {
             out.push_str(text);
@@ -332,9 +334,7 @@ fn list_from_text<'a>(call: &Call<'_>, target: &Target, text: impl Fn(usize) -> 
     for row in 0..call.rows {
         call.tick(row)?;
         let elements = match text(row) {
-            Some(text) => Some(
-                array_elements(text).ok_or_else(|| failed(format!("malformed array literal: \"{text}\"")))?,
-            ),
+            Some(text) => Some(array_elements(text).ok_or_else(|| failed(format!("malformed array literal: \"{text}\"")))?),
             None => None,
         };
         valid.push(elements.is_some());

@@ -36,7 +36,8 @@ impl Target {
             ("numeric", Some(parameters)) => {
                 let (precision, scale) = parameters.split_once(',').unwrap_or((parameters, "0"));
                 let (precision, scale) = (precision.trim().parse().ok()?, scale.trim().parse().ok()?);
-                let fits = (1..=38).contains(&precision) && scale >= 0 && u8::try_from(scale).is_ok_and(|scale| scale <= precision);
+                let fits =
+                    (1..=38).contains(&precision) && scale >= 0 && u8::try_from(scale).is_ok_and(|scale| scale <= precision);
                 fits.then_some(DataType::Decimal128(precision, scale))?
             }
             ("varchar", Some(length)) => return Some(Self::Text(length.parse().ok()?)),

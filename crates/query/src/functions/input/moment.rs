@@ -5,14 +5,15 @@ use crate::{
     functions::decimal,
 };
 
-const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
-];
+const MONTHS: [&str; 12] =
+    ["january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"];
 
 /// The number of a month by its name or the first three letters of it.
 pub(crate) fn month_by_name(name: &str) -> Option<i64> {
     let name = name.to_ascii_lowercase();
-    let at = MONTHS.iter().position(|month| *month == name || (name.len() == 3 && month.starts_with(&name)) || (name == "sept" && *month == "september"))?;
+    let at = MONTHS.iter().position(|month| {
+        *month == name || (name.len() == 3 && month.starts_with(&name)) || (name == "sept" && *month == "september")
+    })?;
     i64::try_from(at + 1).ok()
 }
 
@@ -136,13 +137,10 @@ fn clock_us(text: &str) -> Option<i64> {
 
 fn date_days(text: &str, bc: bool) -> Option<i64> {
     let text = text.trim();
-    let words: Vec<&str> =
-        text.split(['-', '/', ' ', ',', '.']).map(str::trim).filter(|word| !word.is_empty()).collect();
+    let words: Vec<&str> = text.split(['-', '/', ' ', ',', '.']).map(str::trim).filter(|word| !word.is_empty()).collect();
     let number = |word: &str| word.parse::<i64>().ok();
     let (year, month, day) = match words.as_slice() {
-        [whole] if whole.len() == 8 => {
-            (number(whole.get(..4)?)?, number(whole.get(4..6)?)?, number(whole.get(6..)?)?)
-        }
+        [whole] if whole.len() == 8 => (number(whole.get(..4)?)?, number(whole.get(4..6)?)?, number(whole.get(6..)?)?),
         [first, second, third] => match (number(first), number(second), number(third)) {
             // Four digits first are the year; else month, day, year.
             (Some(year), Some(month), Some(day)) if first.len() >= 3 => (year, month, day),

@@ -101,7 +101,10 @@ mod tests {
     #[test]
     fn reads_numbers_as_postgresql_does() {
         assert_eq!(int(" 42 ", &DataType::Int32).unwrap(), 42);
-        assert_eq!(int("abc", &DataType::Int32).unwrap_err().to_string(), r#"External error: invalid input syntax for type integer: "abc""#);
+        assert_eq!(
+            int("abc", &DataType::Int32).unwrap_err().to_string(),
+            r#"External error: invalid input syntax for type integer: "abc""#
+        );
         assert_eq!(
             int("3000000000", &DataType::Int32).unwrap_err().to_string(),
             r#"External error: value "3000000000" is out of range for type integer"#
@@ -121,9 +124,15 @@ mod tests {
 
     #[test]
     fn reads_booleans_by_their_beginnings() {
-        for (text, expected) in
-            [("t", Some(true)), ("YES", Some(true)), ("on", Some(true)), ("fal", Some(false)), ("o", None), ("", None), ("2", None)]
-        {
+        for (text, expected) in [
+            ("t", Some(true)),
+            ("YES", Some(true)),
+            ("on", Some(true)),
+            ("fal", Some(false)),
+            ("o", None),
+            ("", None),
+            ("2", None),
+        ] {
             assert_eq!(boolean(text), expected, "{text:?}");
         }
     }

@@ -55,7 +55,9 @@ impl Steps {
         let step = match args.get(2) {
             None => Step::Number(decimal::power_of_ten(u32::try_from(scale).unwrap_or(0)).unwrap_or(1)),
             Some(ScalarValue::IntervalMonthDayNano(Some(interval))) => Step::Time(*interval),
-            Some(arg) => Step::Number(position(arg, scale).ok_or_else(|| invalid("the step of generate_series must be a number"))?),
+            Some(arg) => {
+                Step::Number(position(arg, scale).ok_or_else(|| invalid("the step of generate_series must be a number"))?)
+            }
         };
         let steps = Self { next: Some(start), end, step };
         if steps.direction() == 0 {
@@ -111,10 +113,10 @@ fn position(arg: &ScalarValue, scale: i8) -> Option<i128> {
 
 /// Values as a column.
 pub(super) fn array(values: &[i128], element: &DataType) -> Result<ArrayRef> {
-    let narrow = || values.iter().map(|value| i64::try_from(*value).map_err(|_| failed("bigint out of range")));
+    let narrow = || values.iter().map(|value| i64::try_from(*value).map_err(|_error| failed("bigint out of range")));
     Ok(match element {
         DataType::Int32 => {
-            let values = values.iter().map(|value| i32::try_from(*value).map_err(|_| failed("integer out of range")));
+            let values = values.iter().map(|value| i32::try_from(*value).map_err(|_error| failed("integer out of range")));
             Arc::new(Int32Array::from(values.collect::<Result<Vec<_>>>()?))
         }
         DataType::Int64 => Arc::new(Int64Array::from(narrow().collect::<Result<Vec<_>>>()?)),

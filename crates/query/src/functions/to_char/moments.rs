@@ -11,9 +11,8 @@ use crate::{
     error::failed,
 };
 
-const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
-];
+const MONTHS: [&str; 12] =
+    ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 const ROMAN: [&str; 12] = ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"];
 
@@ -38,13 +37,7 @@ impl Shown {
 
     pub(super) fn of_interval(interval: IntervalMonthDayNano) -> Self {
         let months = i64::from(interval.months);
-        Self {
-            year: months / 12,
-            month: months % 12,
-            day: interval.days.into(),
-            us: interval.nanoseconds / 1000,
-            days: None,
-        }
+        Self { year: months / 12, month: months % 12, day: interval.days.into(), us: interval.nanoseconds / 1000, days: None }
     }
 
     fn hour(&self) -> i64 {
@@ -217,11 +210,8 @@ mod tests {
 
     #[test]
     fn writes_the_usual_templates() {
-        let moment = civil::days_from_civil(2024, 3, 5) * US_PER_DAY
-            + 15 * US_PER_HOUR
-            + 4 * US_PER_MINUTE
-            + 9 * US_PER_SECOND
-            + 120_000;
+        let moment =
+            civil::days_from_civil(2024, 3, 5) * US_PER_DAY + 15 * US_PER_HOUR + 4 * US_PER_MINUTE + 9 * US_PER_SECOND + 120_000;
         for (template, expected) in [
             ("YYYY-MM-DD HH24:MI:SS", "2024-03-05 15:04:09"),
             ("Mon DD, YYYY", "Mar 05, 2024"),

@@ -26,7 +26,9 @@ struct Template {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Slot {
     /// `9` or `0`.
-    Digit { zero: bool },
+    Digit {
+        zero: bool,
+    },
     Group,
     Text(char),
 }
@@ -73,7 +75,11 @@ fn parse(template: &str) -> Result<Template> {
             let inner = template.get(at + 1..).unwrap_or_default();
             let end = inner.find('"').unwrap_or(inner.len());
             let texts = inner.get(..end).unwrap_or_default().chars().map(Slot::Text);
-            if parsed.has_point { parsed.fraction.extend(texts) } else { parsed.whole.extend(texts) }
+            if parsed.has_point {
+                parsed.fraction.extend(texts)
+            } else {
+                parsed.whole.extend(texts)
+            }
             width = end + 2;
         } else {
             one(&mut parsed, character, digits_yet)?;
@@ -110,7 +116,11 @@ fn one(parsed: &mut Template, character: char, digits_yet: bool) -> Result<()> {
     if parsed.shift > 0 && matches!(slot, Slot::Digit { .. }) {
         parsed.shift += 1;
     }
-    if parsed.has_point { parsed.fraction.push(slot) } else { parsed.whole.push(slot) }
+    if parsed.has_point {
+        parsed.fraction.push(slot)
+    } else {
+        parsed.whole.push(slot)
+    }
     Ok(())
 }
 
@@ -135,7 +145,7 @@ pub(super) fn write(out: &mut String, number: &str, template: &str) -> Result<()
     };
     let places = digits(&parsed.fraction);
     let shift = parsed.shift.saturating_sub(1);
-    let target = i8::try_from(places + shift).map_err(|_| failed("too many decimal places in the template"))?;
+    let target = i8::try_from(places + shift).map_err(|_error| failed("too many decimal places in the template"))?;
     let rounded = decimal::rescale(value, scale, target).ok_or_else(decimal::overflow)?;
     let text = rounded.unsigned_abs().to_string();
     let text = format!("{text:0>width$}", width = places + 1);
@@ -170,7 +180,11 @@ fn write_filled(out: &mut String, parsed: &Template, whole: &str, fraction: &str
 /// Writes the part before the point, blanks where digits are missing. Returns where the first digit is.
 fn write_whole(body: &mut String, parsed: &Template, whole: &str, overflows: bool) -> usize {
     let room = digits(&parsed.whole);
-    let first_zero = parsed.whole.iter().filter(|slot| matches!(slot, Slot::Digit { .. })).position(|slot| *slot == Slot::Digit { zero: true });
+    let first_zero = parsed
+        .whole
+        .iter()
+        .filter(|slot| matches!(slot, Slot::Digit { .. }))
+        .position(|slot| *slot == Slot::Digit { zero: true });
     let lead = room.saturating_sub(whole.len());
     // Zeros are shown from the first `0` of the template on.
     let shown_from = first_zero.map_or(lead, |first| first.min(lead));
@@ -254,7 +268,13 @@ fn place_sign(out: &mut String, parsed: &Template, body: &str, first_digit: usiz
         Sign::Plain => insert(out, " "),
         Sign::Leading => insert(out, if negative { "-" } else { "+" }),
         Sign::LeadingMinus => {
-            out.push_str(if negative { "-" } else if parsed.fill { "" } else { " " });
+            out.push_str(if negative {
+                "-"
+            } else if parsed.fill {
+                ""
+            } else {
+                " "
+            });
             out.push_str(body);
         }
         Sign::Trailing => {
@@ -263,7 +283,13 @@ fn place_sign(out: &mut String, parsed: &Template, body: &str, first_digit: usiz
         }
         Sign::TrailingMinus => {
             out.push_str(body);
-            out.push_str(if negative { "-" } else if parsed.fill { "" } else { " " });
+            out.push_str(if negative {
+                "-"
+            } else if parsed.fill {
+                ""
+            } else {
+                " "
+            });
         }
         Sign::Brackets if negative => {
             insert(out, "<");
@@ -291,8 +317,19 @@ fn write_scientific(out: &mut String, number: &str, parsed: &Template) {
 
 fn write_roman(out: &mut String, number: &str, fill: bool) -> Result<()> {
     const NUMERALS: [(u32, &str); 13] = [
-        (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"),
-        (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
+        (1000, "M"),
+        (900, "CM"),
+        (500, "D"),
+        (400, "CD"),
+        (100, "C"),
+        (90, "XC"),
+        (50, "L"),
+        (40, "XL"),
+        (10, "X"),
+        (9, "IX"),
+        (5, "V"),
+        (4, "IV"),
+        (1, "I"),
     ];
     let rounded = input::numeric(number, 0).ok_or_else(decimal::overflow)?;
     let Some(mut rest) = u32::try_from(rounded).ok().filter(|value| (1..4000).contains(value)) else {
@@ -350,7 +387,7 @@ mod tests {
             ("12345", "999", " ###"),
             ("0", "999", "   0"),
             ("0", "FM999", "0"),
-            ("1485", "RN", "        MCDLXXXV"),
+            ("1485", "RN", "       MCDLXXXV"),
             ("1485", "FMRN", "MCDLXXXV"),
             ("482", "999th", " 482nd"),
             ("1.005", "FM9.00", "1.01"),

@@ -41,8 +41,7 @@ pub(super) fn read(text: &str, template: &str) -> Result<i64> {
                 rest = rest.trim_start();
                 // A number next to another number has the length of its pattern; else all its digits count.
                 let tight = matches!(pieces.get(index + 1), Some(Piece::Pattern { pattern, .. }) if is_number(*pattern));
-                rest = read_pattern(&mut found, *pattern, rest, tight)
-                    .ok_or_else(|| wrong(rest, *pattern))?;
+                rest = read_pattern(&mut found, *pattern, rest, tight).ok_or_else(|| wrong(rest, *pattern))?;
                 if ordinal.is_some() {
                     rest = rest.get(2..).unwrap_or_default();
                 }
@@ -62,7 +61,12 @@ fn wrong(rest: &str, pattern: Pattern) -> DataFusionError {
 fn is_number(pattern: Pattern) -> bool {
     !matches!(
         pattern,
-        Pattern::MonthName(_) | Pattern::MonthShort(_) | Pattern::DayName(_) | Pattern::DayShort(_) | Pattern::Half { .. } | Pattern::Era { .. }
+        Pattern::MonthName(_)
+            | Pattern::MonthShort(_)
+            | Pattern::DayName(_)
+            | Pattern::DayShort(_)
+            | Pattern::Half { .. }
+            | Pattern::Era { .. }
     )
 }
 
@@ -247,7 +251,9 @@ mod tests {
             civil::write_timestamp(&mut shown, read(text, template).unwrap_or_else(|error| panic!("{text}: {error}")));
             assert_eq!(shown, expected, "{text} as {template}");
         }
-        for (text, template) in [("2024-13-01", "YYYY-MM-DD"), ("abc", "YYYY"), ("2024-02-30", "YYYY-MM-DD"), ("13 pm", "HH12 pm")] {
+        for (text, template) in
+            [("2024-13-01", "YYYY-MM-DD"), ("abc", "YYYY"), ("2024-02-30", "YYYY-MM-DD"), ("13 pm", "HH12 pm")]
+        {
             assert!(read(text, template).is_err(), "{text} as {template}");
         }
     }

@@ -11,10 +11,21 @@ pub(super) enum Pattern {
     Microsecond,
     SecondsOfDay,
     /// `AM`, `PM`, with or without points.
-    Half { upper: bool, dots: bool },
-    Year { digits: u8, comma: bool },
-    IsoYear { digits: u8 },
-    Era { upper: bool, dots: bool },
+    Half {
+        upper: bool,
+        dots: bool,
+    },
+    Year {
+        digits: u8,
+        comma: bool,
+    },
+    IsoYear {
+        digits: u8,
+    },
+    Era {
+        upper: bool,
+        dots: bool,
+    },
     MonthName(Case),
     MonthShort(Case),
     Month,
@@ -31,8 +42,12 @@ pub(super) enum Pattern {
     Century,
     Julian,
     Quarter,
-    MonthRoman { upper: bool },
-    Zone { upper: bool },
+    MonthRoman {
+        upper: bool,
+    },
+    Zone {
+        upper: bool,
+    },
     Offset,
 }
 

@@ -10,15 +10,15 @@ use crate::support::rows_of;
 
 /// PostgreSQL's answer, as text.
 #[derive(Debug)]
-pub struct Expected {
-    pub columns: Vec<String>,
-    pub types: Vec<String>,
-    pub rows: Vec<Vec<Option<String>>>,
+pub(crate) struct Expected {
+    pub(crate) columns: Vec<String>,
+    pub(crate) types: Vec<String>,
+    pub(crate) rows: Vec<Vec<Option<String>>>,
 }
 
 impl Expected {
     /// Asks PostgreSQL; its message when it refuses.
-    pub async fn ask(client: &Client, sql: &str) -> Result<Self, String> {
+    pub(crate) async fn ask(client: &Client, sql: &str) -> Result<Self, String> {
         let message = |error: tokio_postgres::Error| match error.as_db_error() {
             Some(refused) => refused.message().to_owned(),
             None => error.to_string(),
@@ -32,9 +32,7 @@ impl Expected {
             .map_err(message)?
             .into_iter()
             .filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => {
-                    Some((0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect())
-                }
+                SimpleQueryMessage::Row(row) => Some((0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect()),
                 _ => None,
             })
             .collect();
@@ -62,7 +60,9 @@ fn theirs(text: &str, type_name: &str) -> String {
         "integer" | "number" => number(text),
         "bool" => if text == "t" { "true" } else { "false" }.to_owned(),
         "timestamp" => instant(text),
-        "date" => instant(&format!("{} 00:00:00{}", text.trim_end_matches(" BC"), if text.ends_with(" BC") { " BC" } else { "" })),
+        "date" => {
+            instant(&format!("{} 00:00:00{}", text.trim_end_matches(" BC"), if text.ends_with(" BC") { " BC" } else { "" }))
+        }
         "interval" => interval(text),
         "array" => array(text, type_name),
         _ => text.to_owned(),
@@ -77,7 +77,8 @@ fn ours(value: &Value, type_name: &str) -> String {
         ("integer" | "number", Value::String(value)) => number(value),
         ("timestamp" | "date", Value::String(value)) => value.clone(),
         ("interval", Value::Object(parts)) => {
-            let mut shown: Vec<String> = parts.iter().map(|(name, value)| format!("{name}={}", number(&value.to_string()))).collect();
+            let mut shown: Vec<String> =
+                parts.iter().map(|(name, value)| format!("{name}={}", number(&value.to_string()))).collect();
             shown.sort();
             shown.join(",")
         }
@@ -158,7 +159,7 @@ fn array(text: &str, type_name: &str) -> String {
     let mut elements = Vec::new();
     let mut current = String::new();
     let (mut in_quotes, mut was_quoted) = (false, false);
-    let inner = &text[1..text.len() - 1];
+    let inner = text.get(1..text.len() - 1).unwrap();
     let mut characters = inner.chars();
     let mut finish = |current: &mut String, was_quoted: &mut bool| {
         let raw = std::mem::take(current);
@@ -208,7 +209,7 @@ fn distinct(names: &[String]) -> Vec<String> {
 }
 
 /// Says how two answers differ, if they do.
-pub fn difference(expected: &Expected, output: &QueryOutput, ordered: bool) -> Option<String> {
+pub(crate) fn difference(expected: &Expected, output: &QueryOutput, ordered: bool) -> Option<String> {
     let names: Vec<String> = output.columns.iter().map(|column| column.name.clone()).collect();
     if names != distinct(&expected.columns) {
         return Some(format!("the columns are called\n  theirs {:?}\n  ours   {names:?}", expected.columns));

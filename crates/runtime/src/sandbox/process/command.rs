@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::super::{Access, SandboxError, SandboxSpec};
+use super::super::{Access, SandboxSpec};
 
 /// The variable that names a sandbox in the arguments of its bubblewrap, for the sweep.
 pub(crate) const MARKER: &str = "GRISTMILL_SANDBOX";
@@ -63,7 +63,7 @@ impl Identity {
 }
 
 /// The arguments of bubblewrap for a sandbox.
-pub(crate) fn arguments(spec: &SandboxSpec, identity: Identity, etc: &Path, marker: &str) -> Result<Vec<OsString>, SandboxError> {
+pub(crate) fn arguments(spec: &SandboxSpec, identity: Identity, etc: &Path, marker: &str) -> Vec<OsString> {
     let mut line = Line::default();
     line.push(["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]);
     line.push(["--new-session", "--die-with-parent", "--hostname", "gristmill", "--clearenv"]);
@@ -87,12 +87,9 @@ pub(crate) fn arguments(spec: &SandboxSpec, identity: Identity, etc: &Path, mark
     }
     let passwd = etc.join(format!("passwd-{}", identity.guest_uid()));
     line.bind("--ro-bind", &passwd, Path::new("/etc/passwd"));
-    line.mounts(spec)?;
+    line.mounts(spec);
     line.push(["--remount-ro", "/dev", "--remount-ro", "/"]);
     for (name, value) in &spec.environment {
-        if name.is_empty() || name.contains('=') {
-            return Err(SandboxError::Start(format!("\"{name}\" cannot name a variable")));
-        }
         line.push(["--setenv", name, value]);
     }
     line.push(["--setenv", MARKER, marker, "--chdir"]);
@@ -104,7 +101,7 @@ pub(crate) fn arguments(spec: &SandboxSpec, identity: Identity, etc: &Path, mark
         line.push(["--inh-caps=-all", "--no-new-privs", "--"]);
     }
     line.push(spec.command.iter().map(String::as_str));
-    Ok(line.0)
+    line.0
 }
 
 #[derive(Default)]
@@ -135,20 +132,16 @@ impl Line {
     }
 
     /// Parents before what is inside them, so that a mount never hides another.
-    fn mounts(&mut self, spec: &SandboxSpec) -> Result<(), SandboxError> {
+    fn mounts(&mut self, spec: &SandboxSpec) {
         let mut mounts: Vec<_> = spec.mounts.iter().collect();
         mounts.sort_by_key(|mount| mount.guest.components().count());
         for mount in mounts {
-            for path in [&mount.host, &mount.guest] {
-                if !path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir) {
-                    return Err(SandboxError::Start(format!("\"{}\" is not an absolute path", path.display())));
-                }
-            }
-            if mount.guest == Path::new("/") || mount.host == Path::new("/") {
-                return Err(SandboxError::Start("the root directory cannot be mounted".to_owned()));
-            }
-            if !mount.host.exists() {
-                return Err(SandboxError::Start(format!("\"{}\" is not there", mount.host.display())));
+            // bubblewrap would give them the mode of the host's, and the user inside could not pass a /root.
+            for parent in
+                mount.guest.ancestors().skip(1).filter(|parent| parent.parent().is_some()).collect::<Vec<_>>().iter().rev()
+            {
+                self.push(["--perms", "0755", "--dir"]);
+                self.0.push(parent.as_os_str().to_owned());
             }
             let how = match mount.access {
                 Access::ReadOnly => "--ro-bind",
@@ -156,7 +149,6 @@ impl Line {
             };
             self.bind(how, &mount.host, &mount.guest);
         }
-        Ok(())
     }
 }
 

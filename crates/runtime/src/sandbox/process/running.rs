@@ -20,11 +20,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{Exit, Sandbox, SandboxLimits, Usage, log::LogTail},
+    super::{
+        Exit, Sandbox, SandboxLimits, Usage,
+        disk::{self, DiskUse},
+        log::LogTail,
+        users::UserLease,
+    },
     cgroup::CgroupSet,
-    disk::{self, DiskUse},
     tree,
-    users::UserLease,
 };
 
 const MEMORY_PERIOD: Duration = Duration::from_millis(100);

@@ -6,6 +6,7 @@ pub(crate) mod direct;
 
 use std::{
     collections::BTreeMap,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -36,13 +37,14 @@ impl World {
     }
 
     fn with(backend: DirectBackend, settings: AssistSettings) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        // Not in `/tmp`, which the sandbox of these tests hides.
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let backend = Arc::new(backend);
         let directories = AssistDirectories {
             projects: directory.path().join("projects"),
             // As long as a data directory may be: the name of a socket alone could not be.
             sockets: directory.path().join("long".repeat(30)).join("sockets"),
-            cache: directory.path().join("cache"),
+            cache: prepared_cache(),
         };
         let tasks = Tasks::new();
         let dynamic: Arc<dyn SandboxBackend> = backend.clone();
@@ -75,8 +77,19 @@ impl World {
     }
 }
 
+/// Long, since the machine is shared with other tests; what is measured is printed.
 fn settings() -> AssistSettings {
-    AssistSettings { prepares: false, startup_timeout: Duration::from_mins(1), ..AssistSettings::default() }
+    AssistSettings {
+        prepares: false,
+        startup_timeout: Duration::from_mins(2),
+        answer_timeout: Duration::from_secs(20),
+        ..AssistSettings::default()
+    }
+}
+
+/// One cache for all tests: `prepares_the_installed_libraries_once` fills it, and who comes sooner starts cold.
+fn prepared_cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("assist-cache")
 }
 
 /// A question at the end of the code.
@@ -254,6 +267,18 @@ async fn sees_modules_of_its_project_only() {
     }
     assert_eq!(world.some_names("import mine\nmine.helper").await, ["helper_of_project"]);
     assert!(world.names("import theirs\ntheirs.helper").await.is_empty());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prepares_the_installed_libraries_once() {
+    let world = World::new(settings());
+    world.assistant.prepare().await.unwrap();
+    assert!(!world.assistant.prepare().await.unwrap());
+    let asked = Instant::now();
+    let names = world.some_names(&format!("{FRAME}df.dropn")).await;
+    println!("first completions of a new worker: {:?}", asked.elapsed());
+    assert_eq!(names, ["dropna"]);
     world.end().await;
 }
 

@@ -8,9 +8,11 @@ use std::{
     time::Duration,
 };
 
+use gristmill_domain::execution::PythonVersion;
 use gristmill_jobs::Tasks;
 use gristmill_runtime::sandbox::{
     Access, Exit, Mount, Sandbox, SandboxBackend, SandboxLimits, SandboxSpec,
+    docker::{ContainerEngine, DockerBackend, DockerOptions, SocketEngine},
     process::{CgroupUse, ProcessBackend, ProcessOptions},
 };
 
@@ -35,6 +37,15 @@ impl Bench {
         let tasks = Tasks::new();
         let backend = process_backend(directory.path(), &owner, cgroups, &tasks);
         Self { backend: Arc::new(backend), owner, directory, tasks }
+    }
+
+    /// None, and a reason printed, where no engine answers.
+    pub(crate) async fn docker() -> Option<Self> {
+        let owner = uuid::Uuid::new_v4().simple().to_string();
+        let tasks = Tasks::new();
+        let backend = docker_backend(&owner, &tasks).await?;
+        let directory = tempfile::tempdir().unwrap();
+        Some(Self { backend: Arc::new(backend), owner, directory, tasks })
     }
 
     /// A directory below the server's data directory.
@@ -92,6 +103,31 @@ pub(crate) fn process_backend(state: &Path, owner: &str, cgroups: CgroupUse, tas
     let mut options = ProcessOptions::new(state.join("state"), owner.to_owned());
     options.cgroups = cgroups;
     ProcessBackend::new(options, tasks.clone())
+}
+
+/// The backend with a plain image that has Python. None, and a reason printed, where no engine answers.
+pub(crate) async fn docker_backend(owner: &str, tasks: &Tasks) -> Option<DockerBackend> {
+    let engine = Arc::new(SocketEngine::new("unix:///var/run/docker.sock".to_owned()));
+    let image = match engine.has_image("python:3.11-slim").await {
+        Ok(true) => "python:3.11-slim",
+        Ok(false) => "gristmill-base:bookworm",
+        Err(error) => return skip(&format!("no Docker engine: {error}")),
+    };
+    let mut options = DockerOptions::new(owner.to_owned());
+    options.image = Some(image.to_owned());
+    let backend = DockerBackend::new(options, engine, tasks.clone());
+    match backend.ensure_image(PythonVersion::V3_11).await {
+        Ok(()) => Some(backend),
+        Err(error) => skip(&format!("{error} (docker/runtime/ci-engine.sh makes one)")),
+    }
+}
+
+/// Prints why a test is skipped, or fails where it must not be.
+#[expect(clippy::disallowed_methods, reason = "how CI says that it has an engine")]
+fn skip<T>(reason: &str) -> Option<T> {
+    assert!(std::env::var("GRISTMILL_TEST_DOCKER").as_deref() != Ok("required"), "{reason}");
+    eprintln!("skipped: {reason}");
+    None
 }
 
 pub(crate) fn limits() -> SandboxLimits {

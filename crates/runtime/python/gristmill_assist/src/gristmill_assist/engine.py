@@ -88,7 +88,8 @@ class Engine:
         self._grammar: Any = parso.load_grammar()
         self.datasets: tuple[Dataset, ...] = ()
         self.variables: dict[str, Variable] = {}
-        self._warming: deque[str] = deque(_SAMPLES)
+        self._samples = list(_SAMPLES)
+        self._warming: deque[str] = deque(self._samples)
         self._describing: Iterator[Member] | None = None
 
     # -- warmth ----------------------------------------------------------------------------------------------------
@@ -96,7 +97,11 @@ class Engine:
     def idle_step(self) -> bool:
         """Does a bit of what makes later answers fast; false when nothing is left to do."""
         if self._warming:
-            self._warm(self._warming.popleft())
+            sample = self._warming.popleft()
+            # One that fails or takes too long is not tried again after the reset that follows.
+            self._samples.remove(sample)
+            self._warm(sample)
+            self._samples.append(sample)
             return True
         if self._inference.scripts > _RENEW_AFTER:
             self.reset()
@@ -123,7 +128,7 @@ class Engine:
         """Forgets what was inferred, and warms up again when idle."""
         self._inference.reset()
         self._describing = None
-        self._warming = deque(_SAMPLES)
+        self._warming = deque(self._samples)
 
     def _warm(self, sample: str) -> None:
         lines = sample.split("\n")

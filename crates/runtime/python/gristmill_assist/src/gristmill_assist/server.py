@@ -13,6 +13,7 @@ import signal
 import socket
 import threading
 from collections import deque
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -24,6 +25,9 @@ from .prelude import Variable
 LINE_MAX = 32 * 1024 * 1024
 # The server gives up sooner; the answer may still be worth having, since it makes the next one fast.
 WORK_SECONDS = 4.0
+# Warming begins with what everything needs, while nobody can ask; the server gives up a start that takes too long.
+START_SECONDS = 120.0
+WARM_SECONDS = 8.0
 # Warming does not get in between the keys of somebody who types.
 QUIET_SECONDS = 0.3
 
@@ -96,7 +100,7 @@ class Worker:
     def serve(self, connection: socket.socket) -> None:
         """Returns when the other side has closed."""
         inbox = Inbox(connection.makefile("rb"))
-        self._guarded(self._engine.warm_first)
+        self._guarded(self._engine.warm_first, START_SECONDS)
         _freeze()
         _send(connection, {"ready": True})
         busy, patience = True, 0.0
@@ -106,7 +110,7 @@ class Worker:
                 busy, patience = True, QUIET_SECONDS
                 _send(connection, self.answer(message, superseded=inbox.superseded(message)))
             elif busy:
-                busy, patience = bool(self._guarded(self._engine.idle_step)), 0.0
+                busy, patience = bool(self._guarded(self._engine.idle_step, WARM_SECONDS)), 0.0
                 if not busy:
                     _freeze()
 
@@ -135,10 +139,10 @@ class Worker:
                 for name, item in variables.items()
             }
 
-    def _guarded(self, work: Any) -> Any:
+    def _guarded(self, work: Callable[[], Any], seconds: float = WORK_SECONDS) -> Any:
         """Does work within its time; none when it failed. What was inferred half is forgotten then."""
         try:
-            signal.setitimer(signal.ITIMER_REAL, WORK_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, seconds)
             try:
                 return work()
             finally:

@@ -13,7 +13,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::super::{Access, Mount};
+use super::{Access, Mount};
 
 /// Makes the place of every mount that lies inside a writable one.
 ///

@@ -1,0 +1,3585 @@
+// Generated from openapi/gristmill.v1.json by `npm run generate`. Do not edit.
+
+export interface paths {
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Greets whoever opens the server's address. */
+        get: operations["root"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/account": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes the account with everything that belongs to it: projects, datasets, files, tokens. */
+        delete: operations["delete_account"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/forgot-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks for a link to choose a new password. The answer is the same whether there is such an account or not. */
+        post: operations["forgot_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/google": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Starts sign-in with Google. */
+        get: operations["start_google"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/google/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Finishes sign-in with Google. */
+        post: operations["finish_google"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Logs in. */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Logs out: ends the session of the access token, and the one of the refresh token if it is another. */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads the caller's account; works for unverified ones too. */
+        get: operations["find_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes name, address or password, all or none. A new password ends all sessions of the account. */
+        patch: operations["update_profile"];
+        trace?: never;
+    };
+    "/api/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Exchanges a refresh token for the next pair. The same token within 10 seconds gets the same successor; later, it
+         *     counts as stolen and its session ends.
+         */
+        post: operations["refresh"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes an account and logs it in. */
+        post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/resend-verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends the verification link again, to another address if one is given. */
+        post: operations["resend_verification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/reset-password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sets a new password by one-time link and ends all sessions of the account. */
+        post: operations["reset_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/revoke-all-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends all of the caller's sessions, this one too. */
+        post: operations["revoke_all_sessions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the caller's open sessions, newest first. `current` marks the one of the `x-refresh-token` header, or of
+         *     the access token.
+         */
+        get: operations["list_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sessions/{tokenId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends one of the caller's sessions. */
+        delete: operations["revoke_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's personal access tokens, newest first. */
+        get: operations["list_tokens"];
+        put?: never;
+        /** Makes a personal access token. Its secret is in this answer and nowhere else. */
+        post: operations["create_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/tokens/{tokenId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes a personal access token. */
+        delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/verification-status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whether the caller's address is verified; read from the store, never cached. */
+        get: operations["find_verification_status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/verify-email": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Proves an e-mail address by one-time link. */
+        post: operations["verify_email"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's datasets, of one project or all, oldest first. */
+        get: operations["list_datasets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/migrate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rebuilds the caller's dataset tables. Nothing is ever left to rebuild here: a dataset is stored only when it can
+         *     be queried.
+         */
+        post: operations["migrate_datasets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{datasetId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a dataset with its files. */
+        delete: operations["delete_dataset"];
+        options?: never;
+        head?: never;
+        /** Changes a dataset's display name. Its SQL names stay. */
+        patch: operations["update_dataset"];
+        trace?: never;
+    };
+    "/api/datasets/{datasetId}/columns/{columnName}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes the type of a column. Every value must convert; the old version stays until the new one is complete. */
+        put: operations["update_dataset_column"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{datasetId}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Downloads the file as it was uploaded. */
+        get: operations["download_dataset"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{datasetId}/rejects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Downloads the rejects report: one JSON object a line, with the line of the file, the column, the value and the
+         *     reason. Empty when everything fitted.
+         */
+        get: operations["download_dataset_rejects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{datasetId}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a page of rows, in file order, in constant time at any offset. */
+        get: operations["list_dataset_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/datasets/{datasetId}/sample": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads the first rows of a dataset. */
+        get: operations["find_dataset_sample"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/docs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A page that shows the OpenAPI document. Self-contained: it loads nothing from elsewhere. */
+        get: operations["docs_page"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whether the server and what it needs are in order. */
+        get: operations["check_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's jobs, newest first; all, unless `limit` is sent. */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a job. */
+        get: operations["find_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Asks a job to stop. A queued one stops at once, a running one at its next safe point; an ended one stays as it is. */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Replays a job's log and follows it until the job ends: NDJSON, or server-sent events with `Accept:
+         *     text/event-stream`. Leaving does not stop the job.
+         */
+        get: operations["stream_job_events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The OpenAPI document of this server. */
+        get: operations["openapi_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's projects, oldest first. */
+        get: operations["list_projects"];
+        put?: never;
+        /** Makes a project. With an `Idempotency-Key`, a repetition finds the project that the first call made. */
+        post: operations["create_project"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Clears all projects. Only a test runtime of the reference system did; here it is always refused. */
+        delete: operations["reset_projects"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a project. */
+        get: operations["find_project"];
+        put?: never;
+        post?: never;
+        /** Deletes a project with everything in it, files included. */
+        delete: operations["delete_project"];
+        options?: never;
+        head?: never;
+        /** Changes a project. Absent fields keep their value; metadata keys are laid over the stored ones. */
+        patch: operations["update_project"];
+        trace?: never;
+    };
+    "/api/query/cache/config": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads the settings of SQL queries that hold for everybody who did not change them. */
+        get: operations["find_cache_config"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/query/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Runs one read-only statement over the datasets of a project. PostgreSQL's spelling; `truncated` tells whether
+         *     there were more rows than may be returned.
+         */
+        post: operations["run_sql"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads the settings in force for the caller. */
+        get: operations["find_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes settings: all that were sent, or none. */
+        patch: operations["update_settings"];
+        trace?: never;
+    };
+    "/api/upload/dataset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Uploads a file and reads it into a dataset. Answers when it can be queried; with `Prefer: respond-async`, answers
+         *     202 with the job to follow.
+         */
+        post: operations["upload_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description The wish to delete the account. */
+        AccountDelete: {
+            /** @description The account's password. */
+            password: string;
+        };
+        /** @description A user with a fresh pair of tokens. */
+        AuthView: {
+            /** @description The user. */
+            user: components["schemas"]["UserView"];
+            /** @description JWT to send as `Authorization: Bearer`. */
+            accessToken: string;
+            /** @description Single-use token for the next pair. */
+            refreshToken: string;
+        };
+        /** @description One bucket: `start <= value < end`, and the last one includes its end. */
+        Bucket: {
+            /**
+             * Format: double
+             * @description Lower edge.
+             */
+            start: number;
+            /**
+             * Format: double
+             * @description Upper edge.
+             */
+            end: number;
+            /**
+             * Format: int64
+             * @description Values inside.
+             */
+            count: number;
+        };
+        /** @description Statistics of a categorical column. */
+        CategoricalSummary: {
+            /** @description The column. */
+            column: string;
+            /**
+             * Format: int64
+             * @description Distinct values.
+             */
+            uniqueCount: number;
+            /** @description The most frequent values, at most ten; percentages unrounded. */
+            topValues: components["schemas"]["TopValue"][];
+            /**
+             * Format: int64
+             * @description Rows without a value.
+             */
+            missingCount: number;
+            /** @description The most frequent value. */
+            mode?: string | null;
+        };
+        /** @description Values of one column that did not fit its type, and what became of them. */
+        Coercion: {
+            /** @description The column. */
+            column: string;
+            /** @description The type it got. */
+            dtype: components["schemas"]["ColumnType"];
+            /**
+             * Format: int64
+             * @description How many values were affected.
+             */
+            count: number;
+            /** @description What was done, for a person: "became missing", "kept as text: the decimal separator is ambiguous", … */
+            reason: string;
+        };
+        /** @description What is known about one column, from every row. */
+        ColumnProfile: {
+            /** @description The column's name, as in the file. */
+            name: string;
+            /** @description Its type. */
+            dtype: components["schemas"]["ColumnType"];
+            /**
+             * Format: int64
+             * @description Rows without a value.
+             */
+            nullCount: number;
+            /**
+             * Format: int64
+             * @description Rows with a value.
+             */
+            sampleCount: number;
+            /**
+             * Format: int64
+             * @description Distinct values.
+             */
+            uniqueCount: number;
+            /** @description The most frequent values, most frequent first, at most five. */
+            topValues: components["schemas"]["TopValue"][];
+            /**
+             * Format: double
+             * @description Numbers only: smallest value.
+             */
+            min?: number | null;
+            /**
+             * Format: double
+             * @description Numbers only: largest value.
+             */
+            max?: number | null;
+            /**
+             * Format: double
+             * @description Numbers only: arithmetic mean, four decimals.
+             */
+            mean?: number | null;
+            /**
+             * Format: double
+             * @description Numbers only: median, four decimals.
+             */
+            median?: number | null;
+            /**
+             * Format: double
+             * @description Numbers only: sample standard deviation (n − 1), four decimals.
+             */
+            stdDev?: number | null;
+            /**
+             * Format: double
+             * @description Numbers only: mean of the cubed standard scores, four decimals.
+             */
+            skewness?: number | null;
+            /**
+             * Format: double
+             * @description Numbers only: lower quartile by linear interpolation, four decimals.
+             */
+            q1?: number | null;
+            /**
+             * Format: double
+             * @description Numbers only: upper quartile by linear interpolation, four decimals.
+             */
+            q3?: number | null;
+            /**
+             * Format: date-time
+             * @description Dates only: earliest.
+             */
+            minDate?: string | null;
+            /**
+             * Format: date-time
+             * @description Dates only: latest.
+             */
+            maxDate?: string | null;
+        };
+        /** @description Completeness and variety of a column. */
+        ColumnQuality: {
+            /** @description The column. */
+            column: string;
+            /** @description What it was treated as. */
+            dataType: components["schemas"]["EdaKind"];
+            /**
+             * Format: int64
+             * @description Rows.
+             */
+            totalCount: number;
+            /**
+             * Format: int64
+             * @description Rows without a value.
+             */
+            missingCount: number;
+            /**
+             * Format: double
+             * @description 0..100.
+             */
+            missingPercentage: number;
+            /**
+             * Format: int64
+             * @description Distinct values.
+             */
+            uniqueCount: number;
+            /**
+             * Format: double
+             * @description 0..100, of all rows.
+             */
+            uniquePercentage: number;
+        };
+        /**
+         * @description The type of a dataset's column.
+         * @enum {string}
+         */
+        ColumnType: "string" | "integer" | "float" | "boolean" | "date" | "unknown";
+        /** @description A new column type. */
+        ColumnTypePatch: {
+            /** @description The type to convert to. */
+            dtype: components["schemas"]["ColumnType"];
+        };
+        /** @description Pearson correlation of two columns over the rows where both have a value (at least 3). */
+        Correlation: {
+            /** @description One column. */
+            columnA: string;
+            /** @description The other. */
+            columnB: string;
+            /**
+             * Format: double
+             * @description −1..1.
+             */
+            coefficient: number;
+        };
+        /** @description PostgreSQL. */
+        DatabaseCheck: {
+            /** @description Result. */
+            status: components["schemas"]["HealthStatus"];
+            /** @description Always true: nothing works without. */
+            critical: boolean;
+            /** @description Whether there is a database to ask. */
+            configured: boolean;
+            /**
+             * Format: double
+             * @description How long it took to answer, milliseconds.
+             */
+            latencyMs?: number | null;
+            /** @description What is wrong. */
+            message?: string | null;
+        };
+        /** @description `{dataset}`. */
+        DatasetEnvelope: {
+            /** @description The dataset. */
+            dataset: components["schemas"]["DatasetView"];
+        };
+        /**
+         * Format: uuid
+         * @description A dataset.
+         */
+        DatasetId: string;
+        /** @description `{datasets}`, oldest first. */
+        DatasetList: {
+            /** @description The caller's datasets. */
+            datasets: components["schemas"]["DatasetView"][];
+        };
+        /** @description What `metadata` of a dataset holds. */
+        DatasetMetadataView: {
+            /** @description Name to use in SQL. */
+            sqlName: string;
+            /** @description The physical name. */
+            tableName: string;
+            /**
+             * Format: int64
+             * @description Rows that SQL sees.
+             */
+            rowsLoaded: number;
+            derivedFrom?: components["schemas"]["DatasetId"] | null;
+            eda?: components["schemas"]["EdaSummary"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description A new display name. */
+        DatasetPatch: {
+            /** @description Not blank, at most 255 characters. */
+            filename: string;
+        };
+        /** @description The form of an upload. */
+        DatasetUpload: {
+            /**
+             * Format: binary
+             * @description CSV, TSV, JSON, NDJSON or XLSX.
+             */
+            file: Blob;
+            /**
+             * Format: uuid
+             * @description The project that it is for.
+             */
+            projectId?: string | null;
+        };
+        /** @description A dataset with its profile. */
+        DatasetView: {
+            /** @description Identity. */
+            datasetId: components["schemas"]["DatasetId"];
+            projectId?: components["schemas"]["ProjectId"] | null;
+            /** @description Display name. */
+            filename: string;
+            /** @description Format of the original. */
+            fileType: components["schemas"]["FileType"];
+            /**
+             * Format: int64
+             * @description Size of the original, bytes.
+             */
+            size: number;
+            /**
+             * Format: int64
+             * @description Rows.
+             */
+            nRows: number;
+            /**
+             * Format: int64
+             * @description Columns.
+             */
+            nCols: number;
+            /** @description What is known about each column, from every row. */
+            columns: components["schemas"]["ColumnProfile"][];
+            /** @description The first rows, at most 20. */
+            sample: Record<string, never>[];
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updatedAt: components["schemas"]["Instant"];
+            /** @description `sqlName`, `tableName` (the physical one), `rowsLoaded`, `derivedFrom`, `eda`, and any other key. */
+            metadata: components["schemas"]["DatasetMetadataView"];
+            /** @description Name to use in SQL. */
+            tableName: string;
+            /** @description Name that is unique in the system; works in SQL too. */
+            physicalTableName: string;
+            /** @description Whether SQL can read it: always, since a dataset is stored only when it can. */
+            queryable: boolean;
+            /** @description What happened while the file was read. */
+            ingest: components["schemas"]["IngestReport"];
+            /**
+             * Format: int32
+             * @description Grows with each change of content or types.
+             */
+            version: number;
+        };
+        /** @description The sandbox backend. */
+        DockerCheck: {
+            /** @description Result. */
+            status: components["schemas"]["HealthStatus"];
+            /** @description Always false. */
+            critical: boolean;
+            /** @description Whether a backend is configured. */
+            enabled: boolean;
+            /** @description Whether it answers. */
+            reachable: boolean;
+            /**
+             * Format: double
+             * @description How long it took to answer, milliseconds.
+             */
+            latencyMs?: number | null;
+            /** @description What is wrong, and how to mend it. */
+            message?: string | null;
+        };
+        /**
+         * @description What a column is treated as in the summary.
+         * @enum {string}
+         */
+        EdaKind: "numeric" | "categorical" | "datetime" | "boolean";
+        /** @description What a summary was computed from. */
+        EdaScope: {
+            /** @description Dataset or query. */
+            source: components["schemas"]["EdaSource"];
+            /**
+             * Format: int64
+             * @description Rows that were analysed.
+             */
+            rowsAnalyzed: number;
+            /**
+             * Format: int64
+             * @description Rows that there are.
+             */
+            totalRows: number;
+        };
+        /**
+         * @description Where the rows of a summary came from.
+         * @enum {string}
+         */
+        EdaSource: "dataset-profile" | "query-result";
+        /** @description Exploratory summary of a dataset or of a query's result. Every number is finite; missing values are left out. */
+        EdaSummary: {
+            /** @description Numeric columns with at least one value. */
+            numericColumns: components["schemas"]["NumericSummary"][];
+            /** @description Categorical columns. */
+            categoricalColumns: components["schemas"]["CategoricalSummary"][];
+            /** @description Every column. */
+            dataQuality: components["schemas"]["ColumnQuality"][];
+            histogram?: components["schemas"]["Histogram"] | null;
+            /** @description The first numeric columns, at most 20. */
+            histograms?: components["schemas"]["Histogram"][] | null;
+            scatter?: components["schemas"]["Scatter"] | null;
+            /** @description Pearson coefficients of the numeric pairs, strongest first. */
+            correlations?: components["schemas"]["Correlation"][] | null;
+            /** @description The strongest pairs, at most 15, with at most 300 points each. */
+            scatterPairs?: components["schemas"]["ScatterPair"][] | null;
+            missingMatrix?: components["schemas"]["MissingMatrix"] | null;
+            scope?: components["schemas"]["EdaScope"] | null;
+        };
+        /** @description The body of every failed request. */
+        ErrorBody: {
+            /** @description What went wrong and what to do, for people. */
+            error: string;
+            /** @description What went wrong, for programs; docs/ERRORS.md lists them. */
+            code: string;
+            /** @description Names the request in the server's log. */
+            requestId?: string | null;
+            /** @description What is wrong with which field. */
+            fields?: components["schemas"]["FieldError"][] | null;
+            /** @description `auth` routes only: the same in the older shape. */
+            issues?: components["schemas"]["Issue"][] | null;
+            errors?: components["schemas"]["ErrorMap"] | null;
+            /** @description Column type change: the first value that does not convert. */
+            details?: string | null;
+            /** @description Upload: where the file is broken. */
+            detail?: string | null;
+            /**
+             * Format: int64
+             * @description When to try again, seconds.
+             */
+            retryAfter?: number | null;
+            position?: components["schemas"]["TextPosition"] | null;
+        };
+        /**
+         * @description Why a request failed. New codes may come; existing ones keep their meaning.
+         * @enum {string}
+         */
+        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "column_not_found" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "database_unavailable" | "shutting_down" | "internal";
+        /** @description What `errors` holds. */
+        ErrorMap: components["schemas"]["FlatErrors"] | {
+            [key: string]: string;
+        };
+        /** @description One thing that is wrong with a request. */
+        FieldError: {
+            /** @description Where: a dotted path into the body, or the name of a query or path parameter; empty for the whole body. */
+            path: string;
+            /** @description What kind of problem, for programs. */
+            code: string;
+            /** @description What is wrong and what is allowed, for people. */
+            message: string;
+        };
+        /**
+         * @description The family of format that a file was uploaded in.
+         * @enum {string}
+         */
+        FileType: "csv" | "json" | "xlsx";
+        /** @description Validation problems in the older shape that most routes answer with. */
+        FlatErrors: {
+            /** @description Problems of the body as a whole. */
+            formErrors: string[];
+            /** @description Problems by top-level field. */
+            fieldErrors: {
+                [key: string]: string[];
+            };
+        };
+        /** @description A forgotten password. */
+        ForgotPassword: {
+            /** @description Address of the account. */
+            email: string;
+        };
+        /** @description Google's answer. */
+        GoogleCallback: {
+            /** @description Authorization code. */
+            code: string;
+        };
+        /** @description The single checks. */
+        HealthChecks: {
+            /** @description PostgreSQL. */
+            database: components["schemas"]["DatabaseCheck"];
+            /** @description The sandbox backend for code. */
+            docker: components["schemas"]["DockerCheck"];
+            /** @description The image or environment that sandboxes run in. */
+            runtimeImage: components["schemas"]["RuntimeImageCheck"];
+            /** @description This process. */
+            memory: components["schemas"]["MemoryCheck"];
+        };
+        /**
+         * @description How a check, or the whole, stands.
+         * @enum {string}
+         */
+        HealthStatus: "ok" | "degraded" | "error";
+        /** @description The server's health, as measured in the background at most a few seconds ago. */
+        HealthView: {
+            /** @description `error` when a critical check fails, else `degraded` when any check is not `ok`. */
+            status: components["schemas"]["HealthStatus"];
+            /**
+             * Format: double
+             * @description Seconds since the server started.
+             */
+            uptime: number;
+            /** @description When this was put together. */
+            timestamp: components["schemas"]["Instant"];
+            /** @description Host name. */
+            host: string;
+            /** @description Version of the server. */
+            version: string;
+            /** @description The single checks. */
+            checks: components["schemas"]["HealthChecks"];
+        };
+        /** @description Counts in equal-width buckets. */
+        Histogram: {
+            /** @description The column. */
+            column: string;
+            /** @description 15 buckets, or one when all values are equal. */
+            buckets: components["schemas"]["Bucket"][];
+        };
+        /** @description What happened while a file was read. Nothing is lost without a number here. */
+        IngestReport: {
+            /**
+             * Format: int64
+             * @description Records found in the file, header and blank lines not counted.
+             */
+            rowsRead: number;
+            /**
+             * Format: int64
+             * @description Records that could not be read at all and are not in the dataset.
+             */
+            rowsRejected: number;
+            /**
+             * Format: int64
+             * @description Records that had more fields than the header; the extra fields are in the rejects report.
+             */
+            rowsTooLong: number;
+            /**
+             * Format: int64
+             * @description Records that had fewer fields than the header; the missing ones are null.
+             */
+            rowsTooShort: number;
+            /** @description Values that did not fit, by column. */
+            coercions: components["schemas"]["Coercion"][];
+            /** @description Encoding that the file was read in. */
+            encoding: string;
+            /** @description Remarks on the file as a whole: renamed headers, further sheets that were not read, … */
+            notes: string[];
+            /** @description Whether the rejects report lists every reject, or only the first ones. */
+            rejectsComplete: boolean;
+            /**
+             * Format: int64
+             * @description How many entries the rejects report has.
+             */
+            rejectsListed: number;
+        };
+        /**
+         * Format: date-time
+         * @description An instant: ISO 8601, UTC, milliseconds, `Z`.
+         * @example 2026-01-31T10:20:30.123Z
+         */
+        Instant: string;
+        /** @description A validation problem in the older shape that the `auth` routes answer with. */
+        Issue: {
+            /** @description What kind of problem. */
+            code: string;
+            /** @description Path segments into the body. */
+            path: string[];
+            /** @description What is wrong. */
+            message: string;
+        };
+        /** @description `{job}`. */
+        JobEnvelope: {
+            /** @description The job. */
+            job: components["schemas"]["JobView"];
+        };
+        /** @description Why a job ended without a result. */
+        JobError: {
+            /** @description A wire error code. */
+            code: string;
+            /** @description What to do next, for a person. */
+            message: string;
+            /** @description The field or place that is at fault, when there is one. */
+            detail?: string | null;
+        };
+        /**
+         * @description One event of a job's log: `seq`, `type` and `timestamp`, and the event's own fields beside them.
+         *
+         *     Types: `job_queued`, `job_started` (`attempt`), `progress` (`fraction`, `message`), `job_retried` (`error`),
+         *     and one closing event: `job_succeeded` (`result`), `job_failed` (`error`) or `job_cancelled`.
+         */
+        JobEventView: {
+            /**
+             * Format: int64
+             * @description Position in the log, from 1, without gaps.
+             */
+            seq: number;
+            /** @description The event's type. */
+            type: string;
+            /** @description When it was appended. */
+            timestamp: components["schemas"]["Instant"];
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * Format: uuid
+         * @description A job in the durable queue.
+         */
+        JobId: string;
+        /**
+         * @description What a job does. Each kind has one handler.
+         * @enum {string}
+         */
+        JobKind: "dataset_ingest" | "dataset_retype" | "probe";
+        /** @description `{jobs}`, newest first. */
+        JobList: {
+            /** @description The caller's jobs. */
+            jobs: components["schemas"]["JobView"][];
+            /** @description Send as `cursor` for the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description How far a job has come. */
+        JobProgress: {
+            /**
+             * Format: double
+             * @description Share of the work done, 0..1, when it can be told.
+             */
+            fraction?: number | null;
+            /** @description What is being done, for a person. */
+            message?: string | null;
+        };
+        /**
+         * @description Where a job stands.
+         * @enum {string}
+         */
+        JobState: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+        /** @description A job. */
+        JobView: {
+            /** @description Identity. */
+            jobId: components["schemas"]["JobId"];
+            /** @description What it does. */
+            kind: components["schemas"]["JobKind"];
+            projectId?: components["schemas"]["ProjectId"] | null;
+            /** @description Where it stands. */
+            status: components["schemas"]["JobState"];
+            /** @description How far it has come. */
+            progress: components["schemas"]["JobProgress"];
+            /** @description What it made, once it succeeded. */
+            result?: Record<string, never> | null;
+            error?: components["schemas"]["JobError"] | null;
+            /**
+             * Format: int32
+             * @description How often it was started.
+             */
+            attempt: number;
+            /** @description Whether somebody asked to stop it. */
+            cancelRequested: boolean;
+            /** @description When it was submitted. */
+            createdAt: components["schemas"]["Instant"];
+            startedAt?: components["schemas"]["Instant"] | null;
+            finishedAt?: components["schemas"]["Instant"] | null;
+        };
+        /** @description A login. */
+        Login: {
+            /** @description Address. */
+            email: string;
+            /** @description Password. */
+            password: string;
+            /** @description Keeps the session for 30 days instead of 7. */
+            rememberMe?: boolean;
+        };
+        /** @description `{sessions}`, newest first. */
+        LoginSessionList: {
+            /** @description The caller's open sessions. */
+            sessions: components["schemas"]["LoginSessionView"][];
+        };
+        /** @description A login session, in the contract's `snake_case`. */
+        LoginSessionView: {
+            /** @description Identity, for revoking it. */
+            token_id: components["schemas"]["TokenId"];
+            /** @description Where it was opened from. */
+            ip_address?: string | null;
+            /** @description What opened it. */
+            user_agent?: string | null;
+            /** @description When it was opened. */
+            created_at: components["schemas"]["Instant"];
+            /** @description Whether it is the one of the `x-refresh-token` header. */
+            current: boolean;
+        };
+        /** @description A logout. */
+        Logout: {
+            /** @description The session's refresh token; without it, the session of the access token ends. */
+            refreshToken?: string | null;
+        };
+        /** @description This process' memory, bytes. */
+        MemoryCheck: {
+            /** @description Result. */
+            status: components["schemas"]["HealthStatus"];
+            /** @description Always false. */
+            critical: boolean;
+            /**
+             * Format: int64
+             * @description Resident set.
+             */
+            rssBytes: number;
+            /**
+             * Format: int64
+             * @description Data segment, which is the nearest thing to a heap that the kernel reports.
+             */
+            heapTotalBytes: number;
+            /**
+             * Format: int64
+             * @description Anonymous resident memory.
+             */
+            heapUsedBytes: number;
+            /**
+             * Format: int64
+             * @description File-backed resident memory.
+             */
+            externalBytes: number;
+            /**
+             * Format: int64
+             * @description Always 0: there are no array buffers here.
+             */
+            arrayBuffersBytes: number;
+        };
+        /** @description A plain acknowledgement for people. */
+        MessageView: {
+            /** @description What happened. */
+            message: string;
+        };
+        /** @description Presence of values: 1 = there, 0 = missing. */
+        MissingMatrix: {
+            /** @description Columns, in order. */
+            columns: string[];
+            /** @description One list per chosen row. */
+            matrix: number[][];
+        };
+        /** @description Statistics of a numeric column. */
+        NumericSummary: {
+            /** @description The column. */
+            column: string;
+            /**
+             * Format: double
+             * @description Smallest value.
+             */
+            min: number;
+            /**
+             * Format: double
+             * @description Largest value.
+             */
+            max: number;
+            /**
+             * Format: double
+             * @description Arithmetic mean.
+             */
+            mean: number;
+            /**
+             * Format: double
+             * @description Median.
+             */
+            median: number;
+            /**
+             * Format: double
+             * @description Sample standard deviation (n − 1); 0 for one value.
+             */
+            stdDev: number;
+            /**
+             * Format: double
+             * @description Mean of the cubed standard scores; 0 when the deviation is 0.
+             */
+            skewness: number;
+            /**
+             * Format: double
+             * @description Lower quartile, linear interpolation.
+             */
+            q1: number;
+            /**
+             * Format: double
+             * @description Upper quartile, linear interpolation.
+             */
+            q3: number;
+            /**
+             * Format: int64
+             * @description Values outside q1 − 1.5·IQR … q3 + 1.5·IQR.
+             */
+            outlierCount: number;
+        };
+        /** @description A personal access token to be made. */
+        PersonalTokenCreate: {
+            /** @description What it is for, 1 to 100 characters. */
+            name: string;
+            /** @description What it may do; the widest counts. `read` and `write` when absent. */
+            scopes?: components["schemas"]["Scope"][] | null;
+            /**
+             * Format: int32
+             * @description Days until it ends, 1 to 365; 90 when absent.
+             */
+            expiresInDays?: number | null;
+        };
+        /** @description A new token, with the secret that is shown only now. */
+        PersonalTokenCreated: {
+            /** @description What is stored of it. */
+            token: components["schemas"]["PersonalTokenView"];
+            /** @description The token itself: send it as `Authorization: Bearer`. It cannot be shown again. */
+            secret: string;
+        };
+        /** @description `{tokens}`, newest first. */
+        PersonalTokenList: {
+            /** @description The caller's tokens. */
+            tokens: components["schemas"]["PersonalTokenView"][];
+        };
+        /** @description A personal access token, without its secret. */
+        PersonalTokenView: {
+            /** @description Identity. */
+            tokenId: components["schemas"]["TokenId"];
+            /** @description What it is for. */
+            name: string;
+            /** @description Its first characters, to tell it apart. */
+            prefix: string;
+            /** @description What it may do. */
+            scopes: components["schemas"]["Scope"][];
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it ends. */
+            expiresAt: components["schemas"]["Instant"];
+            lastUsedAt?: components["schemas"]["Instant"] | null;
+        };
+        /**
+         * @description A step of the main job as the frontend shows it. The server stores and normalises phases; it enforces no order.
+         * @enum {string}
+         */
+        Phase: "upload" | "data-viewer" | "preprocessing" | "feature-engineering" | "training" | "experiments" | "deployment" | "notebook";
+        /** @description A point of a scatter plot. */
+        Point: {
+            /**
+             * Format: double
+             * @description Value of the x column.
+             */
+            x: number;
+            /**
+             * Format: double
+             * @description Value of the y column.
+             */
+            y: number;
+        };
+        /** @description Changes to the account. */
+        ProfilePatch: {
+            /** @description Display name, 1 to 100 characters. */
+            name?: string | null;
+            /** @description New address. */
+            email?: string | null;
+            /** @description Needed to change the password. */
+            currentPassword?: string | null;
+            /** @description At least 8 characters, at most 1024 bytes. */
+            newPassword?: string | null;
+        };
+        /** @description A project to be made. */
+        ProjectCreate: {
+            /** @description Display name, 1 to 200 characters. */
+            name: string;
+            /** @description Free text, at most 10,000 characters. */
+            description?: string | null;
+            /** @description Icon name; `Folder` when absent. */
+            icon?: string | null;
+            /** @description Colour name; `blue` when absent. */
+            color?: string | null;
+            /** @description Phase state and whatever the client keeps with the project. */
+            metadata?: Record<string, never> | null;
+        };
+        /** @description `{project}`. */
+        ProjectEnvelope: {
+            /** @description The project. */
+            project: components["schemas"]["ProjectView"];
+        };
+        /**
+         * Format: uuid
+         * @description A project: the unit of ownership and isolation.
+         */
+        ProjectId: string;
+        /** @description `{projects}`, oldest first. */
+        ProjectList: {
+            /** @description The caller's projects. */
+            projects: components["schemas"]["ProjectView"][];
+        };
+        /** @description Project metadata in normal form. Further keys are kept as sent. */
+        ProjectMetadataView: {
+            /** @description Phases that may be opened. */
+            unlockedPhases: components["schemas"]["Phase"][];
+            /** @description Phases that are done; a subset of the unlocked ones. */
+            completedPhases: components["schemas"]["Phase"][];
+            /** @description The phase shown last. */
+            currentPhase: components["schemas"]["Phase"];
+            /** @description Instructions for the agent, at most 5000 characters. */
+            customInstructions: string;
+        } & {
+            [key: string]: unknown;
+        };
+        /** @description Changes to a project: absent fields keep their value; metadata keys are laid over the stored ones. */
+        ProjectPatch: {
+            /** @description Display name, 1 to 200 characters. */
+            name?: string | null;
+            /** @description Free text, at most 10,000 characters; may be empty. */
+            description?: string | null;
+            /** @description Icon name. */
+            icon?: string | null;
+            /** @description Colour name. */
+            color?: string | null;
+            /** @description Keys to lay over the stored metadata. */
+            metadata?: Record<string, never> | null;
+        };
+        /** @description A project. */
+        ProjectView: {
+            /** @description Identity. */
+            id: components["schemas"]["ProjectId"];
+            /** @description Its one owner. */
+            userId: components["schemas"]["UserId"];
+            /** @description Display name. */
+            name: string;
+            /** @description Free text. */
+            description?: string | null;
+            /** @description Icon name. */
+            icon: string;
+            /** @description Colour name. */
+            color: string;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updatedAt: components["schemas"]["Instant"];
+            /**
+             * @description Phase state (`unlockedPhases`, `completedPhases`, `currentPhase`), `customInstructions`, and any other key
+             *     that clients keep here.
+             */
+            metadata: components["schemas"]["ProjectMetadataView"];
+        };
+        /** @description The settings of SQL queries in force for everybody who did not change them. */
+        QueryCacheConfig: {
+            /**
+             * Format: int64
+             * @description Life of a cached result, milliseconds.
+             */
+            ttlMs: number;
+            /**
+             * Format: int64
+             * @description Most results kept.
+             */
+            maxEntries: number;
+            /**
+             * Format: int32
+             * @description `LIMIT` added to SQL that has none.
+             */
+            sqlDefaultLimit: number;
+            /**
+             * Format: int32
+             * @description Most rows in a result.
+             */
+            sqlMaxRows: number;
+        };
+        /** @description A column of a result. */
+        QueryColumn: {
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int32
+             * @description OID of the PostgreSQL type.
+             */
+            dataTypeID: number;
+            /** @description Name of the PostgreSQL type. */
+            dataType: string;
+        };
+        /** @description `{query}`. */
+        QueryEnvelope: {
+            /** @description The result. */
+            query: components["schemas"]["QueryResultView"];
+        };
+        /**
+         * Format: uuid
+         * @description One SQL result.
+         */
+        QueryId: string;
+        /** @description The rows of a query. */
+        QueryResultView: {
+            /** @description Identity; the same when the result comes from the cache. */
+            queryId: components["schemas"]["QueryId"];
+            /** @description The statement as it ran, with its limit. */
+            sql: string;
+            /** @description The columns. */
+            columns: components["schemas"]["QueryColumn"][];
+            /** @description The rows: column name to value. */
+            rows: Record<string, never>[];
+            /**
+             * Format: int64
+             * @description Number of `rows`.
+             */
+            rowCount: number;
+            /** @description Whether there were more rows than may be returned. */
+            truncated: boolean;
+            /**
+             * Format: int64
+             * @description How long it ran, milliseconds.
+             */
+            executionMs: number;
+            /** @description Whether it came from the cache. */
+            cached: boolean;
+            cacheTimestamp?: components["schemas"]["Instant"] | null;
+            eda?: components["schemas"]["EdaSummary"] | null;
+        };
+        /** @description A refresh token to exchange. */
+        Refresh: {
+            /** @description The token. */
+            refreshToken: string;
+        };
+        /** @description A new account. */
+        Register: {
+            /** @description Address; compared without regard to case. */
+            email: string;
+            /** @description At least 8 characters, at most 1024 bytes. */
+            password: string;
+            /** @description Display name, 1 to 100 characters. */
+            name: string;
+        };
+        /** @description A least-squares line. */
+        RegressionLine: {
+            /**
+             * Format: double
+             * @description Slope.
+             */
+            slope: number;
+            /**
+             * Format: double
+             * @description Value at x = 0.
+             */
+            intercept: number;
+            /**
+             * Format: double
+             * @description Share of variance explained, 0..1; 1 when all y are equal.
+             */
+            r2: number;
+        };
+        /** @description A wish for another verification mail. */
+        ResendVerification: {
+            /** @description Replaces the account's address first. */
+            email?: string | null;
+        };
+        /** @description A new password by one-time link. */
+        ResetPassword: {
+            /** @description The token of the link. */
+            token: string;
+            /** @description At least 8 characters, at most 1024 bytes. */
+            password: string;
+        };
+        /** @description A page of rows. */
+        RowsPage: {
+            /** @description The rows, in file order. */
+            rows: Record<string, never>[];
+            /** @description Column names, in file order. */
+            columns: string[];
+            /**
+             * Format: int64
+             * @description Rows of the dataset.
+             */
+            rowCount: number;
+            /**
+             * Format: int64
+             * @description Rows that were skipped.
+             */
+            offset: number;
+            /**
+             * Format: int32
+             * @description Rows that were asked for.
+             */
+            limit: number;
+        };
+        /** @description The image or environment of the sandboxes. */
+        RuntimeImageCheck: {
+            /** @description Result. */
+            status: components["schemas"]["HealthStatus"];
+            /** @description Always false. */
+            critical: boolean;
+            /** @description Whether a backend is configured. */
+            enabled: boolean;
+            /** @description Its name. */
+            image: string;
+            /** @description Whether it is there. */
+            available: boolean;
+            /** @description What is wrong, and how to mend it. */
+            message?: string | null;
+        };
+        /** @description The preview of a dataset. */
+        SampleView: {
+            /** @description The first rows, at most 20. */
+            sample: Record<string, never>[];
+            /** @description Column names, in file order. */
+            columns: string[];
+            /**
+             * Format: int64
+             * @description Rows of the dataset.
+             */
+            rowCount: number;
+        };
+        /** @description A scatter plot. */
+        Scatter: {
+            /** @description Column of x. */
+            xColumn: string;
+            /** @description Column of y. */
+            yColumn: string;
+            /** @description Points, evenly chosen. */
+            points: components["schemas"]["Point"][];
+        };
+        /** @description A scatter plot with its regression line. */
+        ScatterPair: {
+            /** @description Column of x. */
+            xColumn: string;
+            /** @description Column of y. */
+            yColumn: string;
+            /** @description Points, evenly chosen. */
+            points: components["schemas"]["Point"][];
+            regressionLine?: components["schemas"]["RegressionLine"] | null;
+        };
+        /**
+         * @description What a personal access token may do. A login session may do everything its user may.
+         * @enum {string}
+         */
+        Scope: "read" | "write" | "account";
+        /** @description The settings that are in force for one user: overrides over the server's defaults. */
+        Settings: {
+            /**
+             * Format: int64
+             * @description Life of a cached SQL result in milliseconds; 0 turns the cache off.
+             */
+            queryCacheTtlMs: number;
+            /**
+             * Format: int64
+             * @description Most rows in a SQL result.
+             */
+            sqlMaxRows: number;
+            /**
+             * Format: int64
+             * @description `LIMIT` added to SQL that has none.
+             */
+            sqlDefaultLimit: number;
+            /**
+             * Format: int64
+             * @description Longest run of code, milliseconds.
+             */
+            executionTimeoutMs: number;
+            /**
+             * Format: int64
+             * @description Memory of a code sandbox, MB.
+             */
+            executionMaxMemoryMb: number;
+        };
+        /** @description `{settings}`. */
+        SettingsEnvelope: {
+            /** @description The settings in force for the caller. */
+            settings: components["schemas"]["Settings"];
+        };
+        /** @description Changes to settings. All are checked first; nothing is stored when one is wrong. */
+        SettingsPatch: {
+            /** @description Setting to number, or to text that is a number. */
+            settings: Record<string, never>;
+        };
+        /** @description A SQL query over a project's datasets. */
+        SqlRequest: {
+            /** @description The project whose datasets are the tables. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description One read-only statement. */
+            sql: string;
+        };
+        /** @description `{success: true}`. */
+        SuccessView: {
+            /** @description Always true. */
+            success: boolean;
+        };
+        /** @description A place in a text, both numbers from 1. */
+        TextPosition: {
+            /**
+             * Format: int64
+             * @description Line.
+             */
+            line: number;
+            /**
+             * Format: int64
+             * @description Column, in characters.
+             */
+            column: number;
+        };
+        /**
+         * Format: uuid
+         * @description A stored token of any kind (refresh, personal access, one-time).
+         */
+        TokenId: string;
+        /** @description A fresh pair of tokens. */
+        TokenPairView: {
+            /** @description JWT to send as `Authorization: Bearer`. */
+            accessToken: string;
+            /** @description Single-use token for the next pair. */
+            refreshToken: string;
+        };
+        /** @description A frequent value of a column. */
+        TopValue: {
+            /** @description The value as text. */
+            value: string;
+            /**
+             * Format: int64
+             * @description How many rows have it.
+             */
+            count: number;
+            /**
+             * Format: double
+             * @description Share of the non-missing values, 0..100, two decimals.
+             */
+            percentage: number;
+        };
+        /** @description `{dataset, warning?}` of an upload. */
+        UploadEnvelope: {
+            /** @description The dataset. */
+            dataset: components["schemas"]["UploadedDatasetView"];
+            /** @description The same text as in the dataset. */
+            warning?: string | null;
+        };
+        /** @description A dataset as an upload or a type change answers it. */
+        UploadedDatasetView: {
+            /** @description Identity. */
+            datasetId: components["schemas"]["DatasetId"];
+            projectId?: components["schemas"]["ProjectId"] | null;
+            /** @description Display name. */
+            filename: string;
+            /** @description Format of the original. */
+            fileType: components["schemas"]["FileType"];
+            /**
+             * Format: int64
+             * @description Size of the original, bytes.
+             */
+            size: number;
+            /**
+             * Format: int64
+             * @description Rows.
+             */
+            n_rows: number;
+            /**
+             * Format: int64
+             * @description Columns.
+             */
+            n_cols: number;
+            /** @description Column names, in file order. */
+            columns: string[];
+            /** @description Column name to type. */
+            dtypes: {
+                [key: string]: components["schemas"]["ColumnType"];
+            };
+            /** @description Column name to number of missing values. */
+            null_counts: {
+                [key: string]: number;
+            };
+            /** @description The first rows, at most 20. */
+            sample: Record<string, never>[];
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updatedAt: components["schemas"]["Instant"];
+            /** @description Name to use in SQL. */
+            tableName: string;
+            /** @description Name that is unique in the system. */
+            physicalTableName: string;
+            eda?: components["schemas"]["EdaSummary"] | null;
+            /** @description A remark that the user should see. */
+            warning?: string | null;
+            /** @description Whether SQL can read it. */
+            queryable: boolean;
+            /** @description What happened while the file was read. */
+            ingest: components["schemas"]["IngestReport"];
+        };
+        /** @description `{user}`. */
+        UserEnvelope: {
+            /** @description The user. */
+            user: components["schemas"]["UserView"];
+        };
+        /**
+         * Format: uuid
+         * @description A user account.
+         */
+        UserId: string;
+        /**
+         * @description A user's role. `admin` is given only by `gristmill admin`, never through the API.
+         * @enum {string}
+         */
+        UserRole: "user" | "admin";
+        /** @description A user, in the contract's `snake_case`. Never holds a password hash: every field is named here. */
+        UserView: {
+            /** @description Identity. */
+            user_id: components["schemas"]["UserId"];
+            /** @description Lower-case address. */
+            email: string;
+            /** @description Display name. */
+            name: string;
+            /** @description Role. */
+            role: components["schemas"]["UserRole"];
+            /** @description Whether the address was proved. */
+            email_verified: boolean;
+            /** @description When the account was made. */
+            created_at: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updated_at: components["schemas"]["Instant"];
+            last_login_at?: components["schemas"]["Instant"] | null;
+        };
+        /** @description Whether the account is verified. */
+        VerificationStatusView: {
+            /** @description Read from the store, never cached. */
+            emailVerified: boolean;
+        };
+        /** @description A verification link. */
+        VerifyEmail: {
+            /** @description The token of the link. */
+            token: string;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    root: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A greeting */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountDelete"];
+            };
+        };
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    forgot_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForgotPassword"];
+            };
+        };
+        responses: {
+            /** @description Always */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    start_google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where to send the browser */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    finish_google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GoogleCallback"];
+            };
+        };
+        responses: {
+            /** @description The account with its tokens */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Login"];
+            };
+        };
+        responses: {
+            /** @description The account with its tokens */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Logout"] | null;
+            };
+        };
+        responses: {
+            /** @description Logged out */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProfilePatch"];
+            };
+        };
+        responses: {
+            /** @description The account as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    refresh: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Refresh"];
+            };
+        };
+        responses: {
+            /** @description The next pair */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenPairView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Register"];
+            };
+        };
+        responses: {
+            /** @description The account, logged in */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    resend_verification: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResendVerification"];
+            };
+        };
+        responses: {
+            /** @description It is on its way */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reset_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResetPassword"];
+            };
+        };
+        responses: {
+            /** @description The password is set */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revoke_all_sessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description They are ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The session's refresh token */
+                "x-refresh-token"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The sessions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoginSessionList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revoke_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session or token. */
+                tokenId: components["schemas"]["TokenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is ended */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tokens */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonalTokenList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonalTokenCreate"];
+            };
+        };
+        responses: {
+            /** @description The token with its secret */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonalTokenCreated"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revoke_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session or token. */
+                tokenId: components["schemas"]["TokenId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_verification_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whether it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationStatusView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    verify_email: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerifyEmail"];
+            };
+        };
+        responses: {
+            /** @description The address is verified */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_datasets: {
+        parameters: {
+            query?: {
+                /** @description Only this project's; all of the caller's when absent. */
+                projectId?: components["schemas"]["ProjectId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The datasets */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    migrate_datasets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Every dataset is in order */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                datasetId: components["schemas"]["DatasetId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                datasetId: components["schemas"]["DatasetId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DatasetPatch"];
+            };
+        };
+        responses: {
+            /** @description The dataset as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_dataset_column: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                datasetId: components["schemas"]["DatasetId"];
+                /** @description The column's name, percent-encoded. */
+                columnName: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ColumnTypePatch"];
+            };
+        };
+        responses: {
+            /** @description The dataset as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_dataset: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                datasetId: components["schemas"]["DatasetId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_dataset_rejects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                datasetId: components["schemas"]["DatasetId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_dataset_rows: {
+        parameters: {
+            query?: {
+                /** @description Rows to skip; 0 when absent. */
+                offset?: number;
+                /** @description Rows to return, 1 to 1000; 200 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                datasetId: components["schemas"]["DatasetId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowsPage"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_dataset_sample: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The dataset. */
+                datasetId: components["schemas"]["DatasetId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The preview */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SampleView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    docs_page: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description HTML */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    check_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It works; `degraded` when something that is not critical is missing */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthView"];
+                };
+            };
+            /** @description It does not work */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description Only this project's. */
+                projectId?: components["schemas"]["ProjectId"];
+                /** @description At most this many, 1 to 200; all when absent. */
+                limit?: number;
+                /** @description `nextCursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The jobs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job. */
+                id: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job. */
+                id: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The job as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    stream_job_events: {
+        parameters: {
+            query?: {
+                /** @description Only events with a larger `seq`; 0 (the default) for all. `Last-Event-ID` means the same. */
+                after?: number;
+            };
+            header?: {
+                /** @description Like `after`, as browsers send it */
+                "Last-Event-ID"?: number | null;
+            };
+            path: {
+                /** @description The job. */
+                id: components["schemas"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events, one JSON object a line, or as server-sent events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["JobEventView"];
+                    "text/event-stream": components["schemas"]["JobEventView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    openapi_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_projects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The projects */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_project: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the call repeatable */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectCreate"];
+            };
+        };
+        responses: {
+            /** @description The new project */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reset_projects: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Never */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                id: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The project */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                id: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_project: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                id: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProjectPatch"];
+            };
+        };
+        responses: {
+            /** @description The project as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProjectEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_cache_config: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryCacheConfig"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_sql: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SqlRequest"];
+            };
+        };
+        responses: {
+            /** @description The rows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QueryEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The settings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettingsPatch"];
+            };
+        };
+        responses: {
+            /** @description The settings as they are now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettingsEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    upload_dataset: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `respond-async` to get the job at once */
+                Prefer?: string | null;
+                /** @description Makes the call repeatable */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["DatasetUpload"];
+            };
+        };
+        responses: {
+            /** @description The dataset */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadEnvelope"];
+                };
+            };
+            /** @description The job that reads it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+}
