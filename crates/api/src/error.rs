@@ -237,7 +237,10 @@ impl ResponseError for ApiError {
 
 fn issues_of(fields: &[FieldError]) -> Vec<Issue> {
     let segments = |path: &str| path.split('.').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
-    fields.iter().map(|field| Issue { code: field.code.clone(), path: segments(&field.path), message: field.message.clone() }).collect()
+    fields
+        .iter()
+        .map(|field| Issue { code: field.code.clone(), path: segments(&field.path), message: field.message.clone() })
+        .collect()
 }
 
 fn flatten(fields: &[FieldError]) -> FlatErrors {
@@ -324,7 +327,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::IdempotencyMismatch => StatusCode::CONFLICT,
         E::PayloadTooLarge | E::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
         E::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        E::NotConfigured | E::DatabaseUnavailable | E::ShuttingDown | E::RuntimeUnavailable | E::SandboxFailed => StatusCode::SERVICE_UNAVAILABLE,
+        E::NotConfigured | E::DatabaseUnavailable | E::ShuttingDown | E::RuntimeUnavailable | E::SandboxFailed => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         E::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         E::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

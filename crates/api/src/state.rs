@@ -10,14 +10,20 @@ use gristmill_persistence::{
     Database,
     files::LocalFiles,
     repo::{
-        datasets::Datasets, execution_sessions::ExecutionSessions, notebooks::Notebooks, projects::Projects, settings::UserSettings,
+        datasets::Datasets, execution_sessions::ExecutionSessions, notebooks::Notebooks, projects::Projects,
+        settings::UserSettings,
     },
 };
 
 use gristmill_runtime::Runtime;
 
 use crate::{
-    config::Config, datasets::RowReaders, file_cleaner::FileCleaner, health::HealthBoard, live::Hub, notebooks::{OutputLinks, RunRegistry},
+    config::Config,
+    datasets::RowReaders,
+    file_cleaner::FileCleaner,
+    health::HealthBoard,
+    live::Hub,
+    notebooks::{OutputLinks, RunRegistry},
     sql::SqlService,
 };
 

@@ -82,7 +82,8 @@ async fn read_parts(form: &mut Form, spool: &Spool, bytes_max: u64) -> ApiResult
                 let filename = display_name(&field)?;
                 let media_type = field.content_type().map(ToString::to_string);
                 let size_bytes = store(&mut field, spool, bytes_max).await?;
-                received = Some(ReceivedFile { filename, media_type, size_bytes, project_id: None, metadata: serde_json::Map::new() });
+                received =
+                    Some(ReceivedFile { filename, media_type, size_bytes, project_id: None, metadata: serde_json::Map::new() });
             }
             "projectId" => {
                 let text = read_text(&mut field).await?;

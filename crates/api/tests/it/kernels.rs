@@ -87,7 +87,10 @@ async fn cells_share_a_kernel_and_keep_what_they_put_out() {
     let kept = setting.find(&second).await;
     assert_eq!((kept["executionStatus"].as_str(), kept["output"].clone()), (Some("success"), result["outputs"].clone()));
     let failed = setting.code("1 / 0").await;
-    assert_eq!((failed["status"].as_str(), failed["error"].as_str()), (Some("error"), Some("ZeroDivisionError: division by zero")));
+    assert_eq!(
+        (failed["status"].as_str(), failed["error"].as_str()),
+        (Some("error"), Some("ZeroDivisionError: division by zero"))
+    );
     setting.ada.post(&format!("/api/projects/{}/kernel/restart", setting.project), &json!({})).await.expect(200);
     assert_eq!(setting.code("x").await["error"], "NameError: name 'x' is not defined");
 }
@@ -157,10 +160,9 @@ async fn a_run_goes_on_when_the_client_goes_away_and_edits_stay_dirty() {
     setting.wait_until_running(&id).await;
     setting.ada.post(&path, &json!({ "projectId": setting.project })).await.refused(409, "cell_locked");
     setting.ada.patch(&format!("/api/cells/{id}"), &json!({ "content": "edited" })).await.expect(200);
-    let done = eventually("the run to end", async || {
-        Some(setting.find(&id).await).filter(|cell| cell["executionStatus"] != "running")
-    })
-    .await;
+    let done =
+        eventually("the run to end", async || Some(setting.find(&id).await).filter(|cell| cell["executionStatus"] != "running"))
+            .await;
     assert_eq!((done["executionStatus"].as_str(), done["output"][0]["content"].as_str()), (Some("success"), Some("done\n")));
     assert_eq!((done["isDirty"].clone(), done["content"].as_str()), (json!(true), Some("edited")));
 }
@@ -168,12 +170,21 @@ async fn a_run_goes_on_when_the_client_goes_away_and_edits_stay_dirty() {
 #[actix_web::test]
 async fn exports_of_a_scratch_pad_become_datasets() {
     let Some(setting) = setting_of("standalone").await else { return };
-    let result = setting.code("import pandas as pd\nsave_to_project(pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']}), 'my export')").await;
+    let result =
+        setting.code("import pandas as pd\nsave_to_project(pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']}), 'my export')").await;
     let exported = &result["exportedDatasets"];
-    assert_eq!((exported[0]["name"].as_str(), exported[0]["rows"].as_u64(), exported[0]["cols"].as_u64()), (Some("my export"), Some(2), Some(2)), "{result}");
+    assert_eq!(
+        (exported[0]["name"].as_str(), exported[0]["rows"].as_u64(), exported[0]["cols"].as_u64()),
+        (Some("my export"), Some(2), Some(2)),
+        "{result}"
+    );
     let datasets = setting.ada.get(&format!("/api/datasets?projectId={}", setting.project)).await.expect(200);
     let dataset = &datasets["datasets"][0];
-    assert_eq!((dataset["datasetId"].clone(), dataset["metadata"]["source"].as_str()), (exported[0]["id"].clone(), Some("notebook_export")), "{dataset}");
+    assert_eq!(
+        (dataset["datasetId"].clone(), dataset["metadata"]["source"].as_str()),
+        (exported[0]["id"].clone(), Some("notebook_export")),
+        "{dataset}"
+    );
     assert!(dataset["metadata"]["exportId"].is_string() && dataset["metadata"]["exportedAt"].is_string(), "{dataset}");
     assert!(setting.code("1").await.get("exportedDatasets").is_none(), "taken over once");
 }
@@ -227,7 +238,11 @@ async fn python_help_knows_cells_and_columns() {
     .await;
     assert_eq!(names[0]["name"], "sqrt", "{names}");
     let wrong = ask("diagnostics", "def f(:\n  pass", 1, 0).await;
-    assert_eq!((wrong["diagnostics"][0]["line"].as_u64(), wrong["diagnostics"][0]["severity"].as_str()), (Some(1), Some("error")), "{wrong}");
+    assert_eq!(
+        (wrong["diagnostics"][0]["line"].as_u64(), wrong["diagnostics"][0]["severity"].as_str()),
+        (Some(1), Some("error")),
+        "{wrong}"
+    );
     let hover = ask("hover", "import math\nmath.sqrt", 2, 7).await;
     assert_eq!(hover["hover"]["name"], "sqrt", "{hover}");
     let signatures = ask("signatures", "import math\nmath.pow(1, ", 2, 12).await;

@@ -104,7 +104,9 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
     let savepoint = owner.post(&format!("/api/notebooks/{notebook}/savepoints"), &savepoint).await.expect(201);
     // Straight into the database: a session through HTTP would need a kernel.
     let session = uuid::Uuid::new_v4();
-    let sql = format!("insert into execution_sessions (session_id, project_id, python_version) values ('{session}', '{project}', '3.11')");
+    let sql = format!(
+        "insert into execution_sessions (session_id, project_id, python_version) values ('{session}', '{project}', '3.11')"
+    );
     app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
     Things {
         notebook,

@@ -343,7 +343,9 @@ impl Datasets {
         .await
         .map_err(DbError::from)?;
         rows.into_iter()
-            .map(|row| Ok(DatasetOutline { id: DatasetId(row.dataset_id), filename: row.filename, columns: from_json(row.columns)? }))
+            .map(|row| {
+                Ok(DatasetOutline { id: DatasetId(row.dataset_id), filename: row.filename, columns: from_json(row.columns)? })
+            })
             .collect()
     }
 
