@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use gristmill_domain::{identity::ThrottleRule, limits, settings::Settings};
 use gristmill_identity::IdentityPolicy;
-use gristmill_runtime::sandbox::BackendKind;
+use gristmill_runtime::sandbox::choose::BackendSetting;
 use secrecy::SecretString;
 use url::Url;
 
@@ -139,8 +139,12 @@ pub struct SqlConfig {
 /// Running code.
 #[derive(Debug, Clone)]
 pub struct ExecutionConfig {
-    /// `RUNTIME_BACKEND`: `process` or `docker`; none for `auto`.
-    pub backend: Option<BackendKind>,
+    /// `RUNTIME_BACKEND`: `auto`, `process` or `docker`.
+    pub backend: BackendSetting,
+    /// `DOCKER_HOST`: where the Docker engine is, `unix://…`.
+    pub docker_host: Option<String>,
+    /// `DOCKER_RUNTIME`: another container runtime than the engine's default, such as `runsc`.
+    pub docker_runtime: Option<String>,
     /// `EXECUTION_MAX_CPU_PERCENT`: hundredths of a core for one sandbox.
     pub cpu_percent: u32,
     /// `EXECUTION_TMPFS_MB`: `/tmp` of one sandbox.
@@ -360,17 +364,15 @@ fn sql(env: &mut Environment<'_>, cores: usize) -> SqlConfig {
 }
 
 fn execution(env: &mut Environment<'_>) -> ExecutionConfig {
-    let backend = match env.text("RUNTIME_BACKEND").as_deref() {
-        None | Some("auto") => None,
-        Some("process") => Some(BackendKind::Process),
-        Some("docker") => Some(BackendKind::Docker),
-        Some(_) => {
-            env.problem("RUNTIME_BACKEND", "must be `auto`, `process` or `docker`");
-            None
-        }
-    };
+    let named = env.text("RUNTIME_BACKEND");
+    let backend = named.as_deref().map_or(Some(BackendSetting::Auto), BackendSetting::from_name).unwrap_or_else(|| {
+        env.problem("RUNTIME_BACKEND", "must be `auto`, `process` or `docker`");
+        BackendSetting::Auto
+    });
     ExecutionConfig {
         backend,
+        docker_host: env.text("DOCKER_HOST"),
+        docker_runtime: env.text("DOCKER_RUNTIME"),
         cpu_percent: env.number("EXECUTION_MAX_CPU_PERCENT", 10..=100_000, 100),
         tmp_bytes: env.number("EXECUTION_TMPFS_MB", 16..=1_000_000, 1024) * MB,
         disk_bytes: env.number("EXECUTION_DISK_MB", 16..=1_000_000, 4096) * MB,

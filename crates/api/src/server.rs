@@ -157,6 +157,10 @@ fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
     let absolute = |path: &std::path::Path| std::path::absolute(path).context("a directory has no absolute path");
     let mut options = RuntimeOptions::new(absolute(&config.data_dir)?, absolute(&config.database.cache_dir)?);
     options.backend = execution.backend;
+    if let Some(host) = &execution.docker_host {
+        options.docker_host.clone_from(host);
+    }
+    options.docker_runtime.clone_from(&execution.docker_runtime);
     // Without a PATH nothing is provisioned.
     options.search_path = Some(config.database.search_path.clone()).filter(|path| !path.is_empty());
     options.limits.cpu_percent = execution.cpu_percent;
@@ -209,8 +213,8 @@ fn spawn_background(state: &web::Data<AppState>, url: SecretString, signals: &Si
         shared.file_cleaner.run(&queue, &shared.files).await;
     });
     spawn_until_stop(state, "janitor", janitor(state.clone()));
-    tasks.spawn("notebook janitor", notebooks::sweep(state.clone()));
-    tasks.spawn("kernel events", notebooks::log_kernel_events(state.clone()));
+    state.tasks.spawn("notebook janitor", notebooks::sweep(state.clone()));
+    state.tasks.spawn("kernel events", notebooks::log_kernel_events(state.clone()));
 }
 
 /// A task without an end of its own: it is dropped when the tasks are told to stop.

@@ -18,7 +18,9 @@ pub(crate) async fn running(variables: &[(&str, &str)]) -> Option<TestApp> {
     #[expect(clippy::disallowed_methods, reason = "the provisioned environment is the user's")]
     let home = std::env::var("XDG_CACHE_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cache")));
     let cache = home.unwrap_or_default();
-    let mut all = vec![("XDG_CACHE_HOME", cache.as_str())];
+    #[expect(clippy::disallowed_methods, reason = "one suite for both backends: whoever runs it says which")]
+    let backend = std::env::var("GRISTMILL_TEST_BACKEND").unwrap_or_else(|_| "process".into());
+    let mut all = vec![("XDG_CACHE_HOME", cache.as_str()), ("RUNTIME_BACKEND", backend.as_str())];
     all.extend(variables);
     let app = TestApp::start_with(&all).await;
     let nobody = app.user("nobody").await;
