@@ -6,4 +6,4 @@ mod hub;
 mod socket;
 
 pub use hub::Hub;
-pub use socket::notebook_socket;
+pub(crate) use socket::notebook_socket;

@@ -28,7 +28,7 @@ const WATCHED_MAX: usize = 64;
 /// # Errors
 /// actix's, when the request is no WebSocket handshake.
 #[get("/ws/notebook")]
-pub async fn notebook_socket(
+pub(crate) async fn notebook_socket(
     request: HttpRequest,
     body: web::Payload,
     state: web::Data<AppState>,

@@ -207,9 +207,14 @@ pub async fn suggest_packages(
     _signed: Signed<Read>,
     ValidQuery(query): ValidQuery<SuggestQuery>,
 ) -> ApiResult<Json<SuggestionList>> {
-    let limit = query.limit.and_then(|text| text.trim().parse().ok()).unwrap_or(SUGGESTIONS_DEFAULT).clamp(1, SUGGESTIONS_MAX);
+    let limit = query.limit.and_then(|text| text.trim().parse::<i64>().ok()).map(|limit| limit.clamp(1, SUGGESTIONS_MAX));
+    let most = usize::try_from(limit.unwrap_or(SUGGESTIONS_DEFAULT)).unwrap_or(1);
     let typed = query.q.unwrap_or_default();
-    let suggestions = state.runtime.suggest(typed.trim(), usize::try_from(limit).unwrap_or(1), &[], None).await;
+    let mut suggestions = state.runtime.suggest(typed.trim(), most, &[], None).await;
+    // For nothing typed there are the popular ones, all of them unless the client wants fewer.
+    if limit.is_some() {
+        suggestions.truncate(most);
+    }
     Ok(Json(SuggestionList { suggestions }))
 }
 
