@@ -123,7 +123,8 @@ async fn installs_without_a_session_end_at_once() {
 async fn suggestions_are_bounded() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
-    for (query, most) in [("", 30), ("?q=p", 8), ("?limit=3", 3), ("?limit=100&q=pan", 20), ("?limit=-5", 1), ("?limit=x&q=p", 8)] {
+    for (query, most) in [("", 30), ("?q=p", 8), ("?limit=3", 3), ("?limit=100&q=pan", 20), ("?limit=-5", 1), ("?limit=x&q=p", 8)]
+    {
         let list = ada.get(&format!("/api/execute/packages/suggest{query}")).await.expect(200);
         assert!((1..=most).contains(&list["suggestions"].as_array().unwrap().len()), "{query}: {list}");
     }

@@ -13,11 +13,16 @@ use crate::{
 /// How long the sandboxes and the Python environment may take to be found.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The user's cache, where the provisioned Python environment is.
+#[expect(clippy::disallowed_methods, reason = "tests use what `gristmill setup` provisioned")]
+pub(crate) fn cache_dir() -> String {
+    let cache = std::env::var("XDG_CACHE_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cache")));
+    cache.unwrap_or_default()
+}
+
 /// A server that runs code, or none with the reason printed where that is impossible.
 pub(crate) async fn running(variables: &[(&str, &str)]) -> Option<TestApp> {
-    #[expect(clippy::disallowed_methods, reason = "the provisioned environment is the user's")]
-    let home = std::env::var("XDG_CACHE_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cache")));
-    let cache = home.unwrap_or_default();
+    let cache = cache_dir();
     #[expect(clippy::disallowed_methods, reason = "one suite for both backends: whoever runs it says which")]
     let backend = std::env::var("GRISTMILL_TEST_BACKEND").unwrap_or_else(|_| "process".into());
     let mut all = vec![("XDG_CACHE_HOME", cache.as_str()), ("RUNTIME_BACKEND", backend.as_str())];
