@@ -6,11 +6,16 @@
 
 pub mod environment;
 mod error;
+pub mod intelligence;
+mod kernel;
+pub mod nbformat;
+mod output;
 pub mod packages;
 mod places;
 mod project_data;
 mod runtime;
 pub mod sandbox;
+mod workspace;
 
 pub use error::RuntimeError;
 pub use places::{ExecuteRequest, KernelPlace, PlaceKind};

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::sandbox::{BackendKind, SandboxLimits};
+use crate::sandbox::{SandboxLimits, choose::BackendSetting};
 
 /// What the server decides about running code.
 #[derive(Debug, Clone)]
@@ -11,8 +11,15 @@ pub struct RuntimeOptions {
     pub data_dir: PathBuf,
     /// Where provisioned Python environments are. Absolute.
     pub cache_dir: PathBuf,
-    /// The backend to use; none: whichever works, Docker first.
-    pub backend: Option<BackendKind>,
+    /// Where to look for interpreters (as in `PATH`) when no Python environment is provisioned yet: it is then made in
+    /// the background. None: it is not, and [`crate::RuntimeStatus`] says how to.
+    pub search_path: Option<String>,
+    /// The backend to use.
+    pub backend: BackendSetting,
+    /// Where the Docker engine is: `unix://…`.
+    pub docker_host: String,
+    /// Another container runtime than the engine's default, such as `runsc`.
+    pub docker_runtime: Option<String>,
     /// The most that a sandbox may use; a run may ask for other memory.
     pub limits: SandboxLimits,
     /// Sandboxes at once on this server. A further one pushes out the one that idles longest, or is refused.
@@ -29,8 +36,6 @@ pub struct RuntimeOptions {
     pub output_bytes_max: usize,
     /// Largest exported file that is taken over, bytes.
     pub export_bytes_max: u64,
-    /// Ready kernels kept for the next session of projects that just started one; 0 for none.
-    pub spares_max: usize,
 }
 
 impl RuntimeOptions {
@@ -40,7 +45,10 @@ impl RuntimeOptions {
         Self {
             data_dir,
             cache_dir,
-            backend: None,
+            search_path: None,
+            backend: BackendSetting::Auto,
+            docker_host: "unix:///var/run/docker.sock".to_owned(),
+            docker_runtime: None,
             limits: SandboxLimits {
                 memory_bytes: 2 << 30,
                 cpu_percent: 100,
@@ -57,7 +65,6 @@ impl RuntimeOptions {
             startup_timeout: Duration::from_secs(30),
             output_bytes_max: 16 << 20,
             export_bytes_max: 300 << 20,
-            spares_max: 2,
         }
     }
 }
