@@ -196,7 +196,13 @@ async fn a_gigabyte_of_printing_stays_cheap() {
             () = tokio::time::sleep(Duration::from_millis(20)) => peak = peak.max(resident_bytes()),
         }
     };
-    println!("1 GB printed in {:?}, {} MB more memory", began.elapsed(), peak.saturating_sub(before) >> 20);
+    let more = peak.saturating_sub(before) >> 20;
+    println!(
+        "1 GB printed in {:?}: {:?}, {} of it seen, {more} MB more memory",
+        began.elapsed(),
+        result.status,
+        result.truncated_bytes
+    );
     let seen = u64::try_from(result.stdout.len()).unwrap() + result.truncated_bytes;
     assert!(result.stdout.len() <= 16 << 20, "{}", result.stdout.len());
     if result.status == ExecutionStatus::Success {
