@@ -37,6 +37,7 @@ const GUEST_CERTIFICATES: &str = "/opt/gristmill/certificates.pem";
 const LIST_DEADLINE: Duration = Duration::from_secs(30);
 /// How long an installer that has said its last word may take to end.
 const END_DEADLINE: Duration = Duration::from_secs(10);
+const LAST_WORD_DEADLINE: Duration = Duration::from_millis(500);
 const LOCK_POLL: Duration = Duration::from_millis(100);
 /// Lines kept for the message of a failure.
 const LINES_KEPT: usize = 60;
@@ -78,8 +79,11 @@ impl PackagesOptions {
 pub struct Packages {
     backend: Arc<dyn SandboxBackend>,
     options: PackagesOptions,
-    lists: Mutex<HashMap<(PathBuf, PythonVersion), Arc<[PackageInfo]>>>,
+    lists: Mutex<Lists>,
 }
+
+/// What is installed, by the version of a layer.
+type Lists = HashMap<(PathBuf, PythonVersion), Arc<[PackageInfo]>>;
 
 /// How the installer ended.
 struct Ended {
@@ -113,7 +117,7 @@ impl Packages {
         let done = match timeout_at(deadline, self.run(layer, version, names, &mut bar)).await {
             Ok(Ok(done)) => done,
             Ok(Err(error)) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "an installation failed");
+                tracing::warn!(error = ?error, "an installation failed");
                 failed(match &error {
                     RuntimeError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => messages::no_space(),
                     error => format!("The packages could not be installed: {error}."),
@@ -170,7 +174,7 @@ impl Packages {
         }
         let Some(ended) = ended else {
             let tail = session.sandbox.log_tail().await;
-            tracing::warn!(tail, "an installer ended without a word");
+            tracing::warn!(tail, exit = ?exit, "an installer ended without a word");
             bar.lines.extend(tail.lines().map(str::to_owned));
             return Ok(failed(messages::failure(bar.lines.make_contiguous(), version)));
         };
@@ -339,10 +343,12 @@ impl Session {
         let Self { sandbox, teller, .. } = self;
         tokio::select! {
             biased;
-            told = teller.next() => told,
+            told = teller.next() => return told,
             // It can end without ever connecting.
-            _ = sandbox.wait() => None,
+            _ = sandbox.wait() => {}
         }
+        // What it said last is on its way, if it said anything.
+        tokio::time::timeout(LAST_WORD_DEADLINE, teller.next()).await.ok().flatten()
     }
 
     async fn follow(&mut self, bar: &mut Bar<'_>) -> Option<Ended> {
@@ -388,7 +394,7 @@ impl Bar<'_> {
         }
         self.lines.push_back(line.clone());
         self.send(InstallEvent::Log { message: line }).await;
-        if let Some((progress, stage)) = rose.filter(|(value, _)| *value < 100) {
+        if let Some((progress, stage)) = rose {
             self.send(InstallEvent::Progress { progress, stage: stage.to_owned() }).await;
         }
     }

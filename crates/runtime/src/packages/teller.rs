@@ -33,28 +33,30 @@ pub(super) struct Told {
 pub(super) struct Teller {
     listener: UnixListener,
     connection: Option<BufReader<UnixStream>>,
+    line: Vec<u8>,
     lines: usize,
 }
 
 impl Teller {
     pub(super) fn new(listener: UnixListener) -> Self {
-        Self { listener, connection: None, lines: 0 }
+        Self { listener, connection: None, line: Vec::new(), lines: 0 }
     }
 
     /// The next line; none at the end, or when it is not what it should be.
     ///
     /// # Cancel safety
-    /// Not cancel safe: part of a line may be lost.
+    /// Cancel safe: what was read of a line is kept.
     pub(super) async fn next(&mut self) -> Option<Told> {
         if self.connection.is_none() {
             let (connection, _) = self.listener.accept().await.ok()?;
             self.connection = Some(BufReader::new(connection));
         }
         let connection = self.connection.as_mut()?;
+        let room = LINE_BYTES_MAX.saturating_sub(u64::try_from(self.line.len()).unwrap_or(LINE_BYTES_MAX));
+        connection.take(room).read_until(b'\n', &mut self.line).await.ok()?;
+        let line = std::mem::take(&mut self.line);
         self.lines += 1;
-        let mut line = Vec::new();
-        let read = connection.take(LINE_BYTES_MAX).read_until(b'\n', &mut line).await;
-        if self.lines > LINES_MAX || read.ok()? == 0 || !line.ends_with(b"\n") {
+        if self.lines > LINES_MAX || !line.ends_with(b"\n") {
             return None;
         }
         serde_json::from_slice(&line).ok()
