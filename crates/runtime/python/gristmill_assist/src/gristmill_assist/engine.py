@@ -5,8 +5,9 @@ from __future__ import annotations
 import keyword
 import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any
 
 import parso
 
@@ -21,16 +22,38 @@ DATASETS = "/workspace/datasets"
 # Documentation that takes longer than this to look up is left out, looked up when idle, and told the next time.
 _DESCRIBE_SECONDS = 0.02
 _RENEW_AFTER = 3000
-_FRAME_CLASSES = frozenset({"DataFrame", "LazyFrame", "GroupBy", "DataFrameGroupBy", "TextFileReader"})
-_FILE_FUNCTIONS = READERS | {"resolve_dataset_path", "load_preprocessing_dataset", "save_preprocessing_dataset", "open", "Path"}
+_FRAME_CLASSES = frozenset({"DataFrame", "NDFrame", "LazyFrame", "GroupBy", "DataFrameGroupBy", "TextFileReader"})
+_FILE_FUNCTIONS = READERS | {
+    "resolve_dataset_path",
+    "load_preprocessing_dataset",
+    "save_preprocessing_dataset",
+    "open",
+    "Path",
+}
 _PATH_KEYWORDS = frozenset({"", "filepath_or_buffer", "source", "path", "io", "filename", "file", "path_or_buf"})
 # What is looked at once to fill the cache of parsed modules.
 _PREPARED = (
     *(
         f"import {module} as m\nm."
-        for module in """pandas numpy polars matplotlib.pyplot seaborn plotly.express sklearn.preprocessing
-        sklearn.model_selection sklearn.ensemble sklearn.linear_model sklearn.metrics datetime json re os pathlib
-        collections""".split()
+        for module in [
+            "pandas",
+            "numpy",
+            "polars",
+            "matplotlib.pyplot",
+            "seaborn",
+            "plotly.express",
+            "sklearn.preprocessing",
+            "sklearn.model_selection",
+            "sklearn.ensemble",
+            "sklearn.linear_model",
+            "sklearn.metrics",
+            "datetime",
+            "json",
+            "re",
+            "os",
+            "pathlib",
+            "collections",
+        ]
     ),
     "import polars as pl\ndf = pl.read_csv('a')\ndf.",
     "import polars as pl\npl.col('a').",
@@ -234,7 +257,11 @@ class Engine:
         loaded: dict[str, Frame] = {}
         if "load_preprocessing_dataset" in joined.text:
             helper = Tables(self.datasets).read(self._grammar.parse(joined.text), (joined.lines_before + line, column))
-            loaded = {name: frame for name, frame in helper.frames.items() if f'"{name}"' in joined.text or f"'{name}'" in joined.text}
+            loaded = {
+                name: frame
+                for name, frame in helper.frames.items()
+                if f'"{name}"' in joined.text or f"'{name}'" in joined.text
+            }
         before = prelude(self.variables, loaded)
         first = before.count("\n") + joined.lines_before
         script = self._inference.script(before + joined.text)
@@ -330,18 +357,21 @@ class Engine:
         values = self._inference.values_before(place.script, place.line, dot)
         frame = frame_of(place.tables, where.owner, self._parse)
         members: list[Member] = []
-        if values:
+        names = class_names(values)
+        if "NDFrame" in names and "DataFrame" not in names:
+            # Jedi takes `Self` for the class that declares the method; nobody holds the common base of frame and series.
+            members = self._frame_members("pandas")
+        elif values:
             members = self._inference.members(place.script, values, place.line, dot + 1)
         elif frame is not None:
             members = self._frame_members(frame.library)
-        names = class_names(values)
         answers = self._told(_matching(members, where.typed))
         if frame is not None:
             columns = _attribute_answers(frame.columns, where.typed, {member.name for member in members}, frame.source)
             # With nothing typed, half of the list is for the columns.
             room = COMPLETIONS_MAX if where.typed else COMPLETIONS_MAX // 2
             return (columns[:room] + answers)[:COMPLETIONS_MAX]
-        if names & {"DataFrame"} or (not values and where.owner.isidentifier()):
+        if names & {"DataFrame", "NDFrame"} or (not values and where.owner.isidentifier()):
             answers += _attribute_answers(self._all_columns(), where.typed, {member.name for member in members}, None)
         return answers[:COMPLETIONS_MAX]
 
@@ -364,8 +394,7 @@ class Engine:
     def _told(self, members: list[Member]) -> list[dict[str, str]]:
         time_left = within(_DESCRIBE_SECONDS)
         return [
-            member.told() if member.known or time_left() else member.brief()
-            for member in members[:COMPLETIONS_MAX]
+            member.told() if member.known or time_left() else member.brief() for member in members[:COMPLETIONS_MAX]
         ]
 
     def _all_columns(self) -> tuple[tuple[str, str], ...]:
@@ -385,7 +414,7 @@ def _rank(member: Member) -> tuple[int, bool]:
         if completion.type == "keyword":
             return 3, private
         module = completion.module_name
-    except Exception:  # noqa: BLE001 - as in `inference`
+    except Exception:
         return 2, private
     if module in ("builtins", "typing"):
         return 2, private
@@ -397,7 +426,9 @@ def _matching(members: list[Member], typed: str) -> list[Member]:
     return [member for member in members if member.name.lower().startswith(start)]
 
 
-def _column_answers(columns: tuple[tuple[str, str], ...], typed: str, quote: str, source: str | None) -> list[dict[str, str]]:
+def _column_answers(
+    columns: tuple[tuple[str, str], ...], typed: str, quote: str, source: str | None
+) -> list[dict[str, str]]:
     start = typed.lower()
     answers = []
     for name, kind in columns:
@@ -418,7 +449,10 @@ def _attribute_answers(
     return [
         _column(name, kind, source)
         for name, kind in columns
-        if name.isidentifier() and not keyword.iskeyword(name) and name not in members and name.lower().startswith(start)
+        if name.isidentifier()
+        and not keyword.iskeyword(name)
+        and name not in members
+        and name.lower().startswith(start)
     ]
 
 
@@ -455,5 +489,3 @@ def _parameter(param: Any) -> dict[str, str]:
             answer["default"] = declared[index + 1 :].strip()[:200]
             break
     return answer
-
-
