@@ -8,6 +8,7 @@ pub mod environment;
 mod error;
 pub mod intelligence;
 pub mod nbformat;
+pub mod packages;
 mod places;
 mod project_data;
 mod runtime;

@@ -1,5 +1,14 @@
 //! Isolated processes: one trait, two backends. They know where Python is, and nothing of what it does.
 
+pub mod choose;
+mod disk;
+pub mod docker;
+mod log;
+mod mountpoint;
+mod prepare;
+pub mod process;
+mod users;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
@@ -88,6 +97,35 @@ pub struct SandboxSpec {
     pub mounts: Vec<Mount>,
     /// The most that it may use.
     pub limits: SandboxLimits,
+}
+
+impl SandboxSpec {
+    /// The directories of the host that it may write to.
+    #[must_use]
+    pub fn writable(&self) -> Vec<PathBuf> {
+        let writable = self.mounts.iter().filter(|mount| mount.access == Access::ReadWrite);
+        writable.map(|mount| mount.host.clone()).collect()
+    }
+
+    /// The smallest sandbox, to see whether any can be made.
+    pub(crate) fn probe(program: &str) -> Self {
+        Self {
+            id: format!("probe-{}", uuid::Uuid::new_v4().simple()),
+            command: vec![program.to_owned()],
+            environment: BTreeMap::new(),
+            directory: PathBuf::from("/tmp"),
+            mounts: Vec::new(),
+            limits: SandboxLimits {
+                memory_bytes: 256 << 20,
+                cpu_percent: 100,
+                pids: 32,
+                file_size_bytes: 1 << 20,
+                open_files: 64,
+                tmp_bytes: 1 << 20,
+                disk_bytes: 1 << 20,
+            },
+        }
+    }
 }
 
 /// Why a sandbox ended.

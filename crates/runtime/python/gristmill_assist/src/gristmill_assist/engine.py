@@ -359,7 +359,7 @@ class Engine:
         members: list[Member] = []
         names = class_names(values)
         if "NDFrame" in names and "DataFrame" not in names:
-            # Jedi takes `Self` for the class that declares the method; nobody holds the common base of frame and series.
+            # Jedi takes `Self` for the class that declares the method; nobody holds the base of frame and series.
             members = self._frame_members("pandas")
         elif values:
             members = self._inference.members(place.script, values, place.line, dot + 1)

@@ -463,7 +463,7 @@ def _pairs(node: Any) -> list[tuple[Any, Any]]:
     if inner.type != "dictorsetmaker":
         return []
     parts = [child for child in inner.children if getattr(child, "value", None) not in (",", ":")]
-    return list(zip(parts[::2], parts[1::2]))
+    return list(zip(parts[::2], parts[1::2], strict=False))
 
 
 def _dict_keys(node: Any) -> list[str]:

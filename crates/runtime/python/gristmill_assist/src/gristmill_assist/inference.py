@@ -1,8 +1,8 @@
 """Jedi, kept warm: what it learnt of the installed libraries is used again for the next question.
 
-A `jedi.Script` begins from nothing, which takes 300 ms on a pandas frame. Here all scripts share one inference state, and
-the members of types from installed modules are listed once: 5-20 ms. The state is renewed in idle time, since it also
-keeps what it learnt of sources that are gone.
+A `jedi.Script` begins from nothing, which takes 300 ms on a pandas frame. Here all scripts share one inference state,
+and the members of types from installed modules are listed once: 5-20 ms. The state is renewed in idle time, since it
+also keeps what it learnt of sources that are gone.
 """
 
 from __future__ import annotations
@@ -89,9 +89,9 @@ class Inference:
             parso.cache._remove_cache_and_update_lock = lambda *_args, **_kwargs: None  # type: ignore[attr-defined]
         self._environment = InterpreterEnvironment()
         self._project = jedi.Project(
-            os.path.dirname(NOTEBOOK), added_sys_path=paths, smart_sys_path=False, load_unsafe_extensions=False
+            str(Path(NOTEBOOK).parent), added_sys_path=paths, smart_sys_path=False, load_unsafe_extensions=False
         )
-        roots = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), os.path.dirname(jedi.__file__)}
+        roots = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), str(Path(jedi.__file__).parent)}
         self._trusted = tuple(os.path.realpath(root) + os.sep for root in roots) + tuple(
             root + os.sep for root in roots
         )

@@ -101,8 +101,8 @@ def _problem(error: SyntaxError, lines: list[str]) -> Problem:
 
 
 def _statement_starts(lines: list[str]) -> list[int]:
-    """Where top-level statements begin, from 0; decorators and `else` parts belong to them. An open bracket ends with the
-    next line that begins at the left edge and looks like a statement."""
+    """Where top-level statements begin, from 0; decorators and `else` parts belong to them. An open bracket ends with
+    the next line that begins at the left edge and looks like a statement."""
     starts = [0]
     scanner = Scanner()
     decorated = False
