@@ -7,6 +7,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 import parso
@@ -22,6 +23,8 @@ DATASETS = "/workspace/datasets"
 # Documentation that takes longer than this to look up is left out, looked up when idle, and told the next time.
 _DESCRIBE_SECONDS = 0.02
 _RENEW_AFTER = 3000
+# CPU time that is spent on documentation nobody asked for yet: all of it would take half a minute of each worker.
+_AHEAD_SECONDS = 3.0
 _FRAME_CLASSES = frozenset({"DataFrame", "NDFrame", "LazyFrame", "GroupBy", "DataFrameGroupBy", "TextFileReader"})
 _FILE_FUNCTIONS = READERS | {
     "resolve_dataset_path",
@@ -114,6 +117,7 @@ class Engine:
         self._samples = list(_SAMPLES)
         self._warming: deque[str] = deque(self._samples)
         self._describing: Iterator[Member] | None = None
+        self._ahead = _AHEAD_SECONDS
 
     # -- warmth ----------------------------------------------------------------------------------------------------
 
@@ -132,7 +136,11 @@ class Engine:
         if self._describing is None:
             self._describing = iter(list(self._inference.untold()))
         for member in self._describing:
+            if self._ahead <= 0:
+                break
+            began = perf_counter()
             member.told()
+            self._ahead -= perf_counter() - began
             return True
         self._describing = None
         return False
@@ -151,6 +159,7 @@ class Engine:
         """Forgets what was inferred, and warms up again when idle."""
         self._inference.reset()
         self._describing = None
+        self._ahead = _AHEAD_SECONDS
         self._warming = deque(self._samples)
 
     def _warm(self, sample: str) -> None:

@@ -103,7 +103,7 @@ class Worker:
         self._guarded(self._engine.warm_first, START_SECONDS)
         _freeze()
         _send(connection, {"ready": True})
-        busy, patience = True, 0.0
+        busy, patience = True, QUIET_SECONDS
         while not inbox.ended:
             message = inbox.take(patience if busy else None)
             if message is not None:
