@@ -1,8 +1,7 @@
 //! Python help through its public door, with a real worker.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
-
 pub(crate) mod direct;
+mod isolated;
 
 use std::{
     collections::BTreeMap,
@@ -117,6 +116,7 @@ fn names(answer: AssistAnswer) -> Vec<String> {
     completions.into_iter().map(|completion| completion.name).collect()
 }
 
+const DEADLINE: Duration = Duration::from_secs(10);
 const FRAME: &str = "import pandas as pd\ndf = pd.read_csv('/workspace/datasets/sales.csv')\n";
 
 #[tokio::test(flavor = "multi_thread")]
