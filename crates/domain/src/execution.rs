@@ -1,7 +1,25 @@
 //! Running Python: what a run gives back, and the names of the versions it can run on.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::{ExecutionSessionId, ProjectId};
+
+/// A kernel session outside of notebooks. It outlives its kernel, which is started again when it is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionSession {
+    /// Identity.
+    pub id: ExecutionSessionId,
+    /// The project that it belongs to.
+    pub project_id: ProjectId,
+    /// What it runs on.
+    pub python_version: PythonVersion,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was used last.
+    pub last_used_at: DateTime<Utc>,
+}
 
 /// A Python version that kernels can run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, Default)]
