@@ -247,7 +247,8 @@ async fn ends_workers_that_idle_and_the_oldest_beyond_the_limit() {
     assert_eq!(world.some_names("prin").await, ["print"]);
     let other = ProjectId::random();
     world.assistant.assist(other, request(AssistOp::Diagnostics, "x")).await.unwrap();
-    assert_eq!(world.backend.started.lock().unwrap().len(), 2);
+    // More than two may have been started: on a busy machine one can idle away between two questions.
+    assert!(world.backend.started.lock().unwrap().len() >= 2 && world.assistant.workers() <= 1);
     let deadline = Instant::now() + Duration::from_secs(30);
     while world.assistant.workers() > 0 || world.tasks.alive() > 0 {
         assert!(Instant::now() < deadline, "a worker does not end");

@@ -48,7 +48,24 @@ class Member:
 
     def brief(self) -> dict[str, str]:
         """The completion without what takes time to look up."""
-        return {"name": self.name, "type": _guarded(lambda: self.completion.type) or "statement"}
+        return {"name": self.name, "type": _kind_at_sight(self.completion)}
+
+
+_KINDS = {
+    "funcdef": "function",
+    "classdef": "class",
+    "import_name": "module",
+    "param": "param",
+    "expr_stmt": "statement",
+}
+
+
+def _kind_at_sight(completion: Any) -> str:
+    """What kind of thing a name is, without going to the module that it is imported from: that may take a second."""
+    definition = _guarded(lambda: completion._name.tree_name.get_definition().type)
+    if definition in _KINDS:
+        return _KINDS[definition]
+    return "class" if completion.name[:1].isupper() else "function"
 
 
 def _guarded(read: Any) -> Any:
