@@ -57,7 +57,7 @@ impl Collector {
         }
         match kind {
             // When nothing more is kept, the text is not even looked at: endless printing stays cheap.
-            "stream" if self.room == 0 => self.count_truncated(content.len()),
+            "stream" if self.room == 0 && !self.clear_next => self.count_truncated(content.len()),
             "stream" => self.stream(content, live),
             "display_data" | "execute_result" => self.display(content, live),
             "update_display_data" => self.update(content),
@@ -188,6 +188,7 @@ impl Collector {
         self.stdout.clear();
         self.stderr.clear();
         self.displays.clear();
+        self.truncated = 0;
     }
 
     fn count_truncated(&mut self, bytes: usize) {

@@ -174,7 +174,7 @@ impl Packages {
         }
         let Some(ended) = ended else {
             let tail = session.sandbox.log_tail().await;
-            tracing::warn!(tail, "an installer ended without a word");
+            tracing::warn!(tail, exit = ?exit, "an installer ended without a word");
             bar.lines.extend(tail.lines().map(str::to_owned));
             return Ok(failed(messages::failure(bar.lines.make_contiguous(), version)));
         };
@@ -394,7 +394,7 @@ impl Bar<'_> {
         }
         self.lines.push_back(line.clone());
         self.send(InstallEvent::Log { message: line }).await;
-        if let Some((progress, stage)) = rose.filter(|(value, _)| *value < 100) {
+        if let Some((progress, stage)) = rose {
             self.send(InstallEvent::Progress { progress, stage: stage.to_owned() }).await;
         }
     }

@@ -40,7 +40,8 @@ impl Progress {
         self.value
     }
 
-    /// Takes a line: the new value and stage, when it rose.
+    /// Takes a line: the new value and stage, when it rose. The end of the bar is kept for [`Self::succeeded`]: what pip
+    /// installed has still to be taken over.
     pub(super) fn line(&mut self, line: &str, phase: Phase) -> Option<(u8, &'static str)> {
         let line = line.to_lowercase();
         // "Downloading x.whl.metadata" is a download.
@@ -49,7 +50,7 @@ impl Progress {
             .filter(|(_, value, _)| phase == Phase::Install || *value < FINAL_FROM)
             .find(|(words, ..)| if *words == "metadata" { line.contains(" metadata") } else { line.contains(words) });
         let (_, value, stage) = found?;
-        (*value > self.value).then(|| {
+        (*value > self.value && *value < 100).then(|| {
             self.value = *value;
             (*value, *stage)
         })
@@ -57,10 +58,9 @@ impl Progress {
 
     /// Takes the clean end of the installer.
     pub(super) fn ended(&mut self) -> Option<(u8, &'static str)> {
-        let value = if self.value >= 95 { 100 } else { 95 };
-        (value > self.value).then(|| {
-            self.value = value;
-            (value, "Finishing")
+        (self.value < 95).then(|| {
+            self.value = 95;
+            (95, "Finishing")
         })
     }
 
@@ -89,20 +89,13 @@ mod tests {
             ("Installing build dependencies: started", Phase::Install, None),
             ("Building wheel for x (pyproject.toml): started", Phase::Install, Some(60)),
             ("Installing collected packages: humanize", Phase::Install, Some(85)),
-            ("Successfully installed humanize-4.15.0", Phase::Install, Some(100)),
+            ("Successfully installed humanize-4.15.0", Phase::Install, None),
         ] {
             assert_eq!(progress.line(line, phase).map(|(value, _)| value), expected, "{line}");
         }
-        assert_eq!(progress.ended(), None);
-        assert_eq!(progress.succeeded(), None);
-    }
-
-    #[test]
-    fn a_clean_end_is_95_and_success_is_100() {
-        let mut progress = Progress::new();
         assert_eq!(progress.ended().map(|(value, _)| value), Some(95));
-        assert_eq!(progress.ended().map(|(value, _)| value), Some(100));
+        assert_eq!(progress.ended(), None);
+        assert_eq!(progress.succeeded().map(|(value, _)| value), Some(100));
         assert_eq!(progress.succeeded(), None);
-        assert_eq!(progress.value(), 100);
     }
 }

@@ -11,7 +11,7 @@ use gristmill_domain::{
     ids::{ProjectId, UserId},
 };
 use gristmill_jobs::Tasks;
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 
 use super::{
     PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeOptions,
@@ -66,6 +66,9 @@ pub(super) struct Inner {
     registry: Mutex<Registry>,
     /// One writer of links at a time.
     links: Arc<Mutex<()>>,
+    /// Kernels that may start at once. Starting is work for the processor: twenty at once would all be late, and the
+    /// first of them no sooner than the last.
+    starts: Semaphore,
     packages: tokio::sync::OnceCell<Packages>,
     assistant: tokio::sync::OnceCell<Assistant>,
 }
@@ -102,6 +105,7 @@ impl Inner {
             slots: Slots::default(),
             registry: Mutex::default(),
             links: Arc::default(),
+            starts: Semaphore::new(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))),
             packages: tokio::sync::OnceCell::new(),
             assistant: tokio::sync::OnceCell::new(),
         }
@@ -234,6 +238,8 @@ impl Inner {
         memory_bytes: Option<u64>,
     ) -> Result<(Kernel, ProjectFiles), RuntimeError> {
         let backend = self.backend().await?;
+        // Closed never: an error cannot happen.
+        let _turn = self.starts.acquire().await.map_err(|_closed| RuntimeError::ShuttingDown)?;
         let files = self.data.datasets(place.project).await.map_err(RuntimeError::ProjectData)?;
         self.show_datasets(place.project, files.clone()).await?;
         let workspace = self.directories.workspace(place.key());

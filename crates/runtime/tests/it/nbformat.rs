@@ -1,7 +1,5 @@
 //! Notebook files, both ways, and against Jupyter's own packages.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
-
 use std::process::Stdio;
 
 use gristmill_domain::execution::{OutputKind, RichOutput};

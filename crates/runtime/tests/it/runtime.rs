@@ -252,10 +252,16 @@ async fn installed_packages_and_help_come_through_the_facade() {
         datasets: Vec::new(),
         variables: BTreeMap::new(),
     };
-    let AssistAnswer::Completions { completions } = test.runtime.assist(place.project, request).await.unwrap() else {
-        panic!("another answer than was asked for")
-    };
-    assert!(completions.iter().any(|completion| completion.name == "sqrt"), "{completions:?}");
+    // On a busy machine the worker may not be warm in time: the answer is empty then, and an editor asks again.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answer = test.runtime.assist(place.project, request.clone()).await.unwrap();
+        let AssistAnswer::Completions { completions } = answer else { panic!("another answer than was asked for") };
+        if completions.iter().any(|completion| completion.name == "sqrt") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{completions:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

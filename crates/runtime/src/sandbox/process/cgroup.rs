@@ -306,8 +306,9 @@ fn usable(mountinfo: &str, own: &str, delegated: &dyn Fn(&Path) -> bool) -> Vec<
         let named: BTreeSet<&str> = if version == Version::One { options.split(',').collect() } else { BTreeSet::new() };
         let Some(group) = own_group(own, &named) else { continue };
         let Ok(below) = Path::new(group).strip_prefix(root) else { continue };
-        let directory = Path::new(mount_point).join(below);
         let is_top = below.as_os_str().is_empty();
+        let top = PathBuf::from(mount_point);
+        let directory = if is_top { top } else { top.join(below) };
         if !is_top && !delegated(&directory) {
             continue;
         }

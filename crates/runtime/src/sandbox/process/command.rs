@@ -116,8 +116,19 @@ impl Line {
         self.0.extend([OsString::from(how), host.into(), guest.into()]);
     }
 
+    /// Makes the directories above a mount: bubblewrap's own let only root through.
+    fn around(&mut self, guest: &Path) {
+        let mut above: Vec<_> = guest.ancestors().skip(1).filter(|path| path.parent().is_some()).collect();
+        above.reverse();
+        for directory in above {
+            self.push(["--perms", "0755", "--dir"]);
+            self.0.push(directory.into());
+        }
+    }
+
     fn system(&mut self) {
         for path in SYSTEM {
+            self.around(Path::new(path));
             self.push(["--ro-bind-try", path, path]);
         }
         for path in SYSTEM_LINKS {
@@ -135,13 +146,9 @@ impl Line {
     fn mounts(&mut self, spec: &SandboxSpec) {
         let mut mounts: Vec<_> = spec.mounts.iter().collect();
         mounts.sort_by_key(|mount| mount.guest.components().count());
-        for mount in mounts {
-            // bubblewrap would give them the mode of the host's, and the user inside could not pass a /root.
-            for parent in
-                mount.guest.ancestors().skip(1).filter(|parent| parent.parent().is_some()).collect::<Vec<_>>().iter().rev()
-            {
-                self.push(["--perms", "0755", "--dir"]);
-                self.0.push(parent.as_os_str().to_owned());
+        for mount in &mounts {
+            if !mounts.iter().any(|other| other.guest != mount.guest && mount.guest.starts_with(&other.guest)) {
+                self.around(&mount.guest);
             }
             let how = match mount.access {
                 Access::ReadOnly => "--ro-bind",

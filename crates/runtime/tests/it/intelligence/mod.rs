@@ -1,8 +1,7 @@
 //! Python help through its public door, with a real worker.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
-
 pub(crate) mod direct;
+mod isolated;
 
 use std::{
     collections::BTreeMap,
@@ -117,6 +116,7 @@ fn names(answer: AssistAnswer) -> Vec<String> {
     completions.into_iter().map(|completion| completion.name).collect()
 }
 
+const DEADLINE: Duration = Duration::from_secs(10);
 const FRAME: &str = "import pandas as pd\ndf = pd.read_csv('/workspace/datasets/sales.csv')\n";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,7 +247,8 @@ async fn ends_workers_that_idle_and_the_oldest_beyond_the_limit() {
     assert_eq!(world.some_names("prin").await, ["print"]);
     let other = ProjectId::random();
     world.assistant.assist(other, request(AssistOp::Diagnostics, "x")).await.unwrap();
-    assert_eq!(world.backend.started.lock().unwrap().len(), 2);
+    // More than two may have been started: on a busy machine one can idle away between two questions.
+    assert!(world.backend.started.lock().unwrap().len() >= 2 && world.assistant.workers() <= 1);
     let deadline = Instant::now() + Duration::from_secs(30);
     while world.assistant.workers() > 0 || world.tasks.alive() > 0 {
         assert!(Instant::now() < deadline, "a worker does not end");

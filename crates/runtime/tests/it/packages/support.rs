@@ -34,6 +34,7 @@ pub(crate) struct Index {
 }
 
 impl Index {
+    #[expect(clippy::disallowed_methods, reason = "the package index is a child process")]
     fn start(log: PathBuf) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/packages/index.py");
         let mut server = Command::new(python().interpreter())

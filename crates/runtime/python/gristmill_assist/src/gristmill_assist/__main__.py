@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from pathlib import Path
 
 from .engine import Engine
 from .inference import Inference
@@ -22,7 +23,7 @@ def main(arguments: list[str]) -> int:
         Engine(Inference(paths=[], cache=arguments[1], cache_writable=True)).prepare()
         return 0
     if len(arguments) in (2, 3) and arguments[0] == "serve":
-        cache = arguments[2] if len(arguments) == 3 and os.path.isdir(arguments[2]) else None
+        cache = arguments[2] if len(arguments) == 3 and Path(arguments[2]).is_dir() else None
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.connect(arguments[1])
         Worker(Engine(Inference(paths=_PATHS, cache=cache))).serve(connection)

@@ -51,8 +51,6 @@ class Nothing:
     """In a comment."""
 
 
-
-
 def at(lines: list[str]) -> InString | Attribute | Plain | Nothing:
     """What the end of these lines stands in. They are those of the current cell, the last one cut at the cursor."""
     scanner = scan(lines, partial=True)
@@ -107,7 +105,9 @@ def _owner(lines: list[str], line: int, column: int) -> str:
     if before and before[-1] in " \t\n":
         return ""
     owner = primary_before(before)
-    return "" if owner in ("in", "return", "and", "or", "not", "if", "else", "print", "lambda", "is", "yield") else owner
+    return (
+        "" if owner in ("in", "return", "and", "or", "not", "if", "else", "print", "lambda", "is", "yield") else owner
+    )
 
 
 def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:

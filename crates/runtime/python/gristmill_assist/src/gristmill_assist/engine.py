@@ -5,8 +5,10 @@ from __future__ import annotations
 import keyword
 import re
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Iterator
+from time import perf_counter
+from typing import Any
 
 import parso
 
@@ -21,16 +23,40 @@ DATASETS = "/workspace/datasets"
 # Documentation that takes longer than this to look up is left out, looked up when idle, and told the next time.
 _DESCRIBE_SECONDS = 0.02
 _RENEW_AFTER = 3000
-_FRAME_CLASSES = frozenset({"DataFrame", "LazyFrame", "GroupBy", "DataFrameGroupBy", "TextFileReader"})
-_FILE_FUNCTIONS = READERS | {"resolve_dataset_path", "load_preprocessing_dataset", "save_preprocessing_dataset", "open", "Path"}
+# CPU time that is spent on documentation nobody asked for yet: all of it would take half a minute of each worker.
+_AHEAD_SECONDS = 3.0
+_FRAME_CLASSES = frozenset({"DataFrame", "NDFrame", "LazyFrame", "GroupBy", "DataFrameGroupBy", "TextFileReader"})
+_FILE_FUNCTIONS = READERS | {
+    "resolve_dataset_path",
+    "load_preprocessing_dataset",
+    "save_preprocessing_dataset",
+    "open",
+    "Path",
+}
 _PATH_KEYWORDS = frozenset({"", "filepath_or_buffer", "source", "path", "io", "filename", "file", "path_or_buf"})
 # What is looked at once to fill the cache of parsed modules.
 _PREPARED = (
     *(
         f"import {module} as m\nm."
-        for module in """pandas numpy polars matplotlib.pyplot seaborn plotly.express sklearn.preprocessing
-        sklearn.model_selection sklearn.ensemble sklearn.linear_model sklearn.metrics datetime json re os pathlib
-        collections""".split()
+        for module in [
+            "pandas",
+            "numpy",
+            "polars",
+            "matplotlib.pyplot",
+            "seaborn",
+            "plotly.express",
+            "sklearn.preprocessing",
+            "sklearn.model_selection",
+            "sklearn.ensemble",
+            "sklearn.linear_model",
+            "sklearn.metrics",
+            "datetime",
+            "json",
+            "re",
+            "os",
+            "pathlib",
+            "collections",
+        ]
     ),
     "import polars as pl\ndf = pl.read_csv('a')\ndf.",
     "import polars as pl\npl.col('a').",
@@ -91,6 +117,7 @@ class Engine:
         self._samples = list(_SAMPLES)
         self._warming: deque[str] = deque(self._samples)
         self._describing: Iterator[Member] | None = None
+        self._ahead = _AHEAD_SECONDS
 
     # -- warmth ----------------------------------------------------------------------------------------------------
 
@@ -109,7 +136,11 @@ class Engine:
         if self._describing is None:
             self._describing = iter(list(self._inference.untold()))
         for member in self._describing:
+            if self._ahead <= 0:
+                break
+            began = perf_counter()
             member.told()
+            self._ahead -= perf_counter() - began
             return True
         self._describing = None
         return False
@@ -128,6 +159,7 @@ class Engine:
         """Forgets what was inferred, and warms up again when idle."""
         self._inference.reset()
         self._describing = None
+        self._ahead = _AHEAD_SECONDS
         self._warming = deque(self._samples)
 
     def _warm(self, sample: str) -> None:
@@ -234,7 +266,11 @@ class Engine:
         loaded: dict[str, Frame] = {}
         if "load_preprocessing_dataset" in joined.text:
             helper = Tables(self.datasets).read(self._grammar.parse(joined.text), (joined.lines_before + line, column))
-            loaded = {name: frame for name, frame in helper.frames.items() if f'"{name}"' in joined.text or f"'{name}'" in joined.text}
+            loaded = {
+                name: frame
+                for name, frame in helper.frames.items()
+                if f'"{name}"' in joined.text or f"'{name}'" in joined.text
+            }
         before = prelude(self.variables, loaded)
         first = before.count("\n") + joined.lines_before
         script = self._inference.script(before + joined.text)
@@ -330,18 +366,21 @@ class Engine:
         values = self._inference.values_before(place.script, place.line, dot)
         frame = frame_of(place.tables, where.owner, self._parse)
         members: list[Member] = []
-        if values:
+        names = class_names(values)
+        if "NDFrame" in names and "DataFrame" not in names:
+            # Jedi takes `Self` for the class that declares the method; nobody holds the base of frame and series.
+            members = self._frame_members("pandas")
+        elif values:
             members = self._inference.members(place.script, values, place.line, dot + 1)
         elif frame is not None:
             members = self._frame_members(frame.library)
-        names = class_names(values)
         answers = self._told(_matching(members, where.typed))
         if frame is not None:
             columns = _attribute_answers(frame.columns, where.typed, {member.name for member in members}, frame.source)
             # With nothing typed, half of the list is for the columns.
             room = COMPLETIONS_MAX if where.typed else COMPLETIONS_MAX // 2
             return (columns[:room] + answers)[:COMPLETIONS_MAX]
-        if names & {"DataFrame"} or (not values and where.owner.isidentifier()):
+        if names & {"DataFrame", "NDFrame"} or (not values and where.owner.isidentifier()):
             answers += _attribute_answers(self._all_columns(), where.typed, {member.name for member in members}, None)
         return answers[:COMPLETIONS_MAX]
 
@@ -364,8 +403,7 @@ class Engine:
     def _told(self, members: list[Member]) -> list[dict[str, str]]:
         time_left = within(_DESCRIBE_SECONDS)
         return [
-            member.told() if member.known or time_left() else member.brief()
-            for member in members[:COMPLETIONS_MAX]
+            member.told() if member.known or time_left() else member.brief() for member in members[:COMPLETIONS_MAX]
         ]
 
     def _all_columns(self) -> tuple[tuple[str, str], ...]:
@@ -385,7 +423,7 @@ def _rank(member: Member) -> tuple[int, bool]:
         if completion.type == "keyword":
             return 3, private
         module = completion.module_name
-    except Exception:  # noqa: BLE001 - as in `inference`
+    except Exception:
         return 2, private
     if module in ("builtins", "typing"):
         return 2, private
@@ -397,7 +435,9 @@ def _matching(members: list[Member], typed: str) -> list[Member]:
     return [member for member in members if member.name.lower().startswith(start)]
 
 
-def _column_answers(columns: tuple[tuple[str, str], ...], typed: str, quote: str, source: str | None) -> list[dict[str, str]]:
+def _column_answers(
+    columns: tuple[tuple[str, str], ...], typed: str, quote: str, source: str | None
+) -> list[dict[str, str]]:
     start = typed.lower()
     answers = []
     for name, kind in columns:
@@ -418,7 +458,10 @@ def _attribute_answers(
     return [
         _column(name, kind, source)
         for name, kind in columns
-        if name.isidentifier() and not keyword.iskeyword(name) and name not in members and name.lower().startswith(start)
+        if name.isidentifier()
+        and not keyword.iskeyword(name)
+        and name not in members
+        and name.lower().startswith(start)
     ]
 
 
@@ -455,5 +498,3 @@ def _parameter(param: Any) -> dict[str, str]:
             answer["default"] = declared[index + 1 :].strip()[:200]
             break
     return answer
-
-

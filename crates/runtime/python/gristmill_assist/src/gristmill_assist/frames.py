@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import posixpath
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator
+from typing import Any
 
 # A column and its type.
 Column = tuple[str, str]
@@ -27,10 +28,68 @@ READERS = frozenset(
 )
 # Methods whose result has the columns of what they are called on.
 _KEEPS = frozenset(
-    """copy head tail sample dropna fillna query sort_values sort_index reset_index drop_duplicates astype replace round
-    clip where mask infer_objects convert_dtypes bfill ffill interpolate nlargest nsmallest set_index groupby group_by
-    filter sort collect lazy limit slice unique drop_nulls fill_null fill_nan to_pandas clone sum mean median min max
-    count std var first last agg aggregate transform rolling shift diff cumsum rank truncate with_row_index cast""".split()
+    [
+        "copy",
+        "head",
+        "tail",
+        "sample",
+        "dropna",
+        "fillna",
+        "query",
+        "sort_values",
+        "sort_index",
+        "reset_index",
+        "drop_duplicates",
+        "astype",
+        "replace",
+        "round",
+        "clip",
+        "where",
+        "mask",
+        "infer_objects",
+        "convert_dtypes",
+        "bfill",
+        "ffill",
+        "interpolate",
+        "nlargest",
+        "nsmallest",
+        "set_index",
+        "groupby",
+        "group_by",
+        "filter",
+        "sort",
+        "collect",
+        "lazy",
+        "limit",
+        "slice",
+        "unique",
+        "drop_nulls",
+        "fill_null",
+        "fill_nan",
+        "to_pandas",
+        "clone",
+        "sum",
+        "mean",
+        "median",
+        "min",
+        "max",
+        "count",
+        "std",
+        "var",
+        "first",
+        "last",
+        "agg",
+        "aggregate",
+        "transform",
+        "rolling",
+        "shift",
+        "diff",
+        "cumsum",
+        "rank",
+        "truncate",
+        "with_row_index",
+        "cast",
+    ]
 )
 _UNIONS = frozenset({"merge", "join", "concat", "hstack", "vstack", "merge_asof"})
 _COLUMNS_MAX = 2000
@@ -240,7 +299,9 @@ class Tables:
         library = "polars" if root in ("pl", "polars") else "pandas"
         first = call.get(0, "filename")
         if function in READERS:
-            source = first or next((call.named[key] for key in ("filepath_or_buffer", "source", "path", "io") if key in call.named), None)
+            source = first or next(
+                (call.named[key] for key in ("filepath_or_buffer", "source", "path", "io") if key in call.named), None
+            )
             path = self.value(source, depth + 1) if source is not None else None
             dataset = self.dataset(path) if isinstance(path, str) else None
             return Frame(dataset.columns, dataset.filename, library) if dataset else None
@@ -257,7 +318,7 @@ class Tables:
         if root == "os" and function == "join":
             texts = [self.value(node, depth + 1) for node in call.positional]
             return posixpath.join(*texts) if texts and all(isinstance(text, str) for text in texts) else None  # type: ignore[arg-type]
-        if function in ("DataFrame", "LazyFrame") and first is None and call.positional or function == "DataFrame":
+        if (function in ("DataFrame", "LazyFrame") and first is None and call.positional) or function == "DataFrame":
             data = call.get(0, "data")
             if data is None:
                 return Frame((), "here", library)
@@ -266,7 +327,9 @@ class Tables:
             keys = _dict_keys(data)
             return Frame(tuple((key, "") for key in keys), "here", library) if keys else None
         if function in _UNIONS:
-            nodes = call.positional + [call.named[key] for key in ("left", "right", "objs", "items") if key in call.named]
+            nodes = call.positional + [
+                call.named[key] for key in ("left", "right", "objs", "items") if key in call.named
+            ]
             return self._union(nodes, depth)
         return None
 
@@ -400,7 +463,7 @@ def _pairs(node: Any) -> list[tuple[Any, Any]]:
     if inner.type != "dictorsetmaker":
         return []
     parts = [child for child in inner.children if getattr(child, "value", None) not in (",", ":")]
-    return list(zip(parts[::2], parts[1::2]))
+    return list(zip(parts[::2], parts[1::2], strict=False))
 
 
 def _dict_keys(node: Any) -> list[str]:

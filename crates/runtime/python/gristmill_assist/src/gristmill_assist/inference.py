@@ -1,8 +1,8 @@
 """Jedi, kept warm: what it learnt of the installed libraries is used again for the next question.
 
-A `jedi.Script` begins from nothing, which takes 300 ms on a pandas frame. Here all scripts share one inference state, and
-the members of types from installed modules are listed once: 5-20 ms. The state is renewed in idle time, since it also
-keeps what it learnt of sources that are gone.
+A `jedi.Script` begins from nothing, which takes 300 ms on a pandas frame. Here all scripts share one inference state,
+and the members of types from installed modules are listed once: 5-20 ms. The state is renewed in idle time, since it
+also keeps what it learnt of sources that are gone.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Iterable
+from typing import Any
 
 import jedi
 import jedi.api
@@ -47,13 +48,30 @@ class Member:
 
     def brief(self) -> dict[str, str]:
         """The completion without what takes time to look up."""
-        return {"name": self.name, "type": _guarded(lambda: self.completion.type) or "statement"}
+        return {"name": self.name, "type": _kind_at_sight(self.completion)}
+
+
+_KINDS = {
+    "funcdef": "function",
+    "classdef": "class",
+    "import_name": "module",
+    "param": "param",
+    "expr_stmt": "statement",
+}
+
+
+def _kind_at_sight(completion: Any) -> str:
+    """What kind of thing a name is, without going to the module that it is imported from: that may take a second."""
+    definition = _guarded(lambda: completion._name.tree_name.get_definition().type)
+    if definition in _KINDS:
+        return _KINDS[definition]
+    return "class" if completion.name[:1].isupper() else "function"
 
 
 def _guarded(read: Any) -> Any:
     try:
         return read()
-    except Exception:  # noqa: BLE001 - whatever jedi trips over in a library, the rest is still worth telling
+    except Exception:
         return None
 
 
@@ -69,7 +87,9 @@ def describe(completion: Any) -> dict[str, str]:
         if signatures and (text := _guarded(signatures[0].to_string)):
             told["signature"] = text[:300]
     # Of a variable or a module, the documentation would have to be looked up in other modules; it says little.
-    if kind in ("function", "class", "property", "keyword") and (docstring := _guarded(lambda: completion.docstring(raw=True))):
+    if kind in ("function", "class", "property", "keyword") and (
+        docstring := _guarded(lambda: completion.docstring(raw=True))
+    ):
         told["docstring"] = docstring[:200]
     return told
 
@@ -86,10 +106,12 @@ class Inference:
             parso.cache._remove_cache_and_update_lock = lambda *_args, **_kwargs: None  # type: ignore[attr-defined]
         self._environment = InterpreterEnvironment()
         self._project = jedi.Project(
-            os.path.dirname(NOTEBOOK), added_sys_path=paths, smart_sys_path=False, load_unsafe_extensions=False
+            str(Path(NOTEBOOK).parent), added_sys_path=paths, smart_sys_path=False, load_unsafe_extensions=False
         )
-        roots = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), os.path.dirname(jedi.__file__)}
-        self._trusted = tuple(os.path.realpath(root) + os.sep for root in roots) + tuple(root + os.sep for root in roots)
+        roots = {sys.prefix, sys.base_prefix, *sysconfig.get_paths().values(), str(Path(jedi.__file__).parent)}
+        self._trusted = tuple(os.path.realpath(root) + os.sep for root in roots) + tuple(
+            root + os.sep for root in roots
+        )
         self.scripts = 0
         self.state: Any = None
         self._members: dict[Any, list[Member]] = {}

@@ -1,5 +1,5 @@
-"""IPython's additions to Python (`%magic`, `%%magic`, `!command`, `name?`) are masked by text of the same length, so that
-the rest keeps its places."""
+"""IPython's additions to Python (`%magic`, `%%magic`, `!command`, `name?`) are masked by text of the same length, so
+that the rest keeps its places."""
 
 from __future__ import annotations
 

@@ -48,9 +48,11 @@ def prelude(variables: dict[str, Variable], loaded: dict[str, Frame]) -> str:
         if not name.isidentifier() or keyword.iskeyword(name):
             continue
         module, _, kind = variable.type.rpartition(".")
-        if not _TYPE.match(variable.type) or any(keyword.iskeyword(part) for part in variable.type.split(".")):
-            lines.append(f"{name} = ...")
-        elif variable.type in ("module", "builtins.module", "function", "builtins.function", "type", "builtins.type"):
+        if (
+            not _TYPE.match(variable.type)
+            or any(keyword.iskeyword(part) for part in variable.type.split("."))
+            or variable.type in ("module", "builtins.module", "function", "builtins.function", "type", "builtins.type")
+        ):
             lines.append(f"{name} = ...")
         elif module in ("", "builtins"):
             lines.append(f"{name}: {kind}")

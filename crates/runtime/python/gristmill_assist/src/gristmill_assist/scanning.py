@@ -52,16 +52,16 @@ class Scanner:
         return not self.brackets and self.string is None and not self.continued
 
     def feed(self, text: str, *, partial: bool = False) -> None:
-        """Reads one line, without its line break. With `partial` it ends at the cursor, so that a string in one line may
-        stay open."""
+        """Reads one line, without its line break. With `partial` it ends at the cursor, so that a string in one line
+        may stay open."""
         position = 0
         self.continued = False
         self.in_comment = False
         while True:
             if self.string is not None:
-                end = self._string_end(text, position)
+                end = self._string_end(self.string, text, position)
                 if end is None:
-                    self._leave_line(partial=partial, continued=text.endswith("\\"))
+                    self._leave_line(self.string, partial=partial, continued=text.endswith("\\"))
                     return
                 position = end
                 self.string = None
@@ -74,25 +74,24 @@ class Scanner:
         self.line += 1
 
     def _take(self, match: re.Match[str]) -> bool:
-        token = match.group()
-        if token == "#":
+        found = match.group()
+        if found == "#":
             self.in_comment = True
             return False
-        if token == "\\":
+        if found == "\\":
             self.continued = True
         elif quote := match.group("quote"):
             self.string = OpenString((match.group("prefix") or "").lower(), quote, self.line, match.end())
-        elif token in _CLOSERS:
-            if self.brackets and self.brackets[-1].char == _CLOSERS[token]:
+        elif found in _CLOSERS:
+            if self.brackets and self.brackets[-1].char == _CLOSERS[found]:
                 self.brackets.pop()
         else:
-            self.brackets.append(Bracket(token, self.line, match.start()))
+            self.brackets.append(Bracket(found, self.line, match.start()))
             self.deepest = max(self.deepest, len(self.brackets))
         return True
 
-    def _string_end(self, text: str, position: int) -> int | None:
-        assert self.string is not None
-        quote = self.string.quote
+    def _string_end(self, string: OpenString, text: str, position: int) -> int | None:
+        quote = string.quote
         if len(quote) == 1:
             rest = _SINGLE_REST[quote].match(text, position)
             end = rest.end() if rest else position
@@ -106,10 +105,9 @@ class Scanner:
             position = found + 1
         return None
 
-    def _leave_line(self, *, partial: bool, continued: bool) -> None:
-        assert self.string is not None
+    def _leave_line(self, string: OpenString, *, partial: bool, continued: bool) -> None:
         # A string in one line that is not closed ends with its line, as the tokenizer recovers.
-        if len(self.string.quote) == 1 and not partial and not continued:
+        if len(string.quote) == 1 and not partial and not continued:
             self.string = None
         self.line += 1
 
@@ -151,8 +149,8 @@ def primary_before(text: str) -> str:
 
 
 def _opening(text: str, closing: int) -> int | None:
-    """Where the bracket that is closed at `closing` was opened. Brackets in strings may mislead it; nothing worse follows
-    than a completion that is missing."""
+    """Where the bracket that is closed at `closing` was opened. Brackets in strings may mislead it; nothing worse
+    follows than a completion that is missing."""
     depth = 0
     for index in range(closing, -1, -1):
         char = text[index]

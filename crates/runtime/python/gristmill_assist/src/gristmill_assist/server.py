@@ -103,7 +103,7 @@ class Worker:
         self._guarded(self._engine.warm_first, START_SECONDS)
         _freeze()
         _send(connection, {"ready": True})
-        busy, patience = True, 0.0
+        busy, patience = True, QUIET_SECONDS
         while not inbox.ended:
             message = inbox.take(patience if busy else None)
             if message is not None:
@@ -135,7 +135,9 @@ class Worker:
             )
         if (variables := message.get("variables")) is not None:
             self._engine.variables = {
-                str(name): Variable(str(item["type"]), tuple(map(str, item["columns"])) if item.get("columns") is not None else None)
+                str(name): Variable(
+                    str(item["type"]), tuple(map(str, item["columns"])) if item.get("columns") is not None else None
+                )
                 for name, item in variables.items()
             }
 
@@ -147,16 +149,22 @@ class Worker:
                 return work()
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
-        except (Exception, OutOfTime):  # noqa: BLE001 - hostile code may break jedi anywhere; the worker goes on
+        except (Exception, OutOfTime):
             self._engine.reset()
             return None
 
 
 def _question(message: dict[str, Any]) -> Question:
-    cells = [Cell(str(cell["cellId"]), str(cell["content"]), float(cell["position"])) for cell in message.get("cells") or []]
+    cells = [
+        Cell(str(cell["cellId"]), str(cell["content"]), float(cell["position"])) for cell in message.get("cells") or []
+    ]
     current = message.get("currentCellId")
     return Question(
-        str(message["op"]), str(message["code"]), int(message["line"]), int(message["column"]), cells,
+        str(message["op"]),
+        str(message["code"]),
+        int(message["line"]),
+        int(message["column"]),
+        cells,
         str(current) if current is not None else None,
     )
 

@@ -62,7 +62,7 @@ def problems(source: str) -> list[Problem]:
     found: list[Problem] = []
     lines = source.split("\n")
     starts = _statement_starts(lines)
-    for start, end in zip(starts, [*starts[1:], len(lines)]):
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         # Each on its own: an error further down would change what is said about this one.
         problem = _compile("\n".join(lines[start:end]))
         if problem is None:
@@ -101,8 +101,8 @@ def _problem(error: SyntaxError, lines: list[str]) -> Problem:
 
 
 def _statement_starts(lines: list[str]) -> list[int]:
-    """Where top-level statements begin, decorators and `else` parts included, from 0. An open bracket ends with the next
-    line that begins at the left edge and looks like a statement."""
+    """Where top-level statements begin, from 0; decorators and `else` parts belong to them. An open bracket ends with
+    the next line that begins at the left edge and looks like a statement."""
     starts = [0]
     scanner = Scanner()
     decorated = False
