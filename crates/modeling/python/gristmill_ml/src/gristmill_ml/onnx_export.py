@@ -22,6 +22,7 @@ OPSETS = {"": 18, "ai.onnx.ml": 3}
 
 def export(pipeline: Pipeline, task: str, frame: pd.DataFrame, path: Path, seed: int) -> dict[str, Any]:
     """Writes `path` and returns parity.json. On failure there is no file and parity.json has the reason."""
+    path.unlink(missing_ok=True)
     try:
         graph = convert(pipeline, task)
     except Exception as error:  # Converters raise whatever they like; the model is served by the pipeline then.
@@ -192,12 +193,12 @@ class _plain_attributes:
 
 def _python(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.ndim == 1:
-        return value.tolist()
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, list) and value and isinstance(value[0], np.generic):
-        return [item.item() if isinstance(item, np.generic) else item for item in value]
-    return value
+        return _python(value.tolist())
+    if isinstance(value, list):
+        return [_python(item) if isinstance(item, (np.generic, bool)) else item for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        return int(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _short(text: str) -> str:
