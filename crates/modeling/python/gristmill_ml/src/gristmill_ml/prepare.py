@@ -200,8 +200,8 @@ def _date_parts(series: pd.Series, column: ColumnPlan) -> list[np.ndarray]:
 
 def _float32(block: np.ndarray) -> np.ndarray:
     """Fits and predictions use float32, so that the ONNX form decides as the pipeline does. Infinities are missing."""
-    block[~(np.abs(block) <= FLOAT32_MAX)] = np.nan
-    return block.astype(np.float32)
+    # The block may be a view of the caller's frame: it is not written to.
+    return np.where(np.abs(block) <= FLOAT32_MAX, block, np.nan).astype(np.float32)
 
 
 def _is_number(kind: Any) -> bool:
