@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from helpers import QUICK, Ran, dataset, split, train
+
+# One thread each, before any library makes its pool: other builds run beside these tests.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# The pools are sized when these are imported.
+from helpers import QUICK, Ran, dataset, split, train  # noqa: E402
 
 
 @pytest.fixture(scope="session")
