@@ -58,7 +58,10 @@ def _mixed(rows: int) -> pd.DataFrame:
             "spend €": spend,
             "plan.name": pd.Series(plan, dtype=object).where(random.random(rows) > 0.03, None),
             "joined": joined,
-            "last seen": [str(day + pd.Timedelta(hours=int(h))) for day, h in zip(joined, random.integers(0, 24, rows), strict=True)],
+            "last seen": [
+                str(day + pd.Timedelta(hours=int(h)))
+                for day, h in zip(joined, random.integers(0, 24, rows), strict=True)
+            ],
             "member": member,
             "ratio": np.where(random.random(rows) < 0.01, np.inf, random.random(rows)),
             "constant": 3,
@@ -144,13 +147,17 @@ def whole(place: Path, name: str, template: str, target: str | None = None, **sp
     scored_at.mkdir()
     features.to_parquet(scored_at / "features.parquet", index=False)
     shutil.copy(model.out / "report.json", scored_at / "report.json")
-    scored = score(scored_at, predicted.out / "predictions.parquet", outside[["__row_id", target]], report="report.json")
+    scored = score(
+        scored_at, predicted.out / "predictions.parquet", outside[["__row_id", target]], report="report.json"
+    )
     return model, predicted, scored
 
 
 def command(name: str, directory: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Runs a command as the server does, in a process of its own."""
-    return subprocess.run(arguments(name, directory), capture_output=True, text=True, timeout=120, env=environment(), **options)
+    return subprocess.run(
+        arguments(name, directory), capture_output=True, text=True, timeout=120, env=environment(), **options
+    )
 
 
 def arguments(name: str, directory: Path) -> list[str]:

@@ -21,7 +21,13 @@ def iris(change: Change | None = None) -> pd.DataFrame:
     return frame if change is None else change(frame)
 
 
-def refused(tmp_path: Path, frame: pd.DataFrame, template: str = "logistic_regression", target: str | None = "target", **spec: Any) -> MlError:
+def refused(
+    tmp_path: Path,
+    frame: pd.DataFrame,
+    template: str = "logistic_regression",
+    target: str | None = "target",
+    **spec: Any,
+) -> MlError:
     with pytest.raises(MlError) as caught:
         train(tmp_path, frame, template, target, **{**QUICK, **spec})
     assert not (tmp_path / "out" / "model.joblib").exists()
@@ -35,12 +41,32 @@ TARGETS: dict[str, tuple[Change, str, str]] = {
     "constant number": (lambda f: f.assign(target=1.5), "ridge_regression", "target_constant"),
     "all missing": (lambda f: f.assign(target=np.nan), "logistic_regression", "target_all_missing"),
     "three values": (lambda f: f.assign(target=f["target"].where(f.index < 3)), "logistic_regression", "too_few_rows"),
-    "one example of a class": (lambda f: f.assign(target=np.where(f.index == 9, "odd", "even")), "knn_classifier", "class_too_small"),
-    "a class a row": (lambda f: f.assign(target=[f"class {n}" for n in f.index]), "random_forest_classifier", "too_many_classes"),
+    "one example of a class": (
+        lambda f: f.assign(target=np.where(f.index == 9, "odd", "even")),
+        "knn_classifier",
+        "class_too_small",
+    ),
+    "a class a row": (
+        lambda f: f.assign(target=[f"class {n}" for n in f.index]),
+        "random_forest_classifier",
+        "too_many_classes",
+    ),
     "continuous": (lambda f: f.assign(target=np.arange(len(f)) // 2 / 7), "logistic_regression", "target_continuous"),
-    "text for regression": (lambda f: f.assign(target="a" + f["target"].astype(str)), "linear_regression", "target_not_numeric"),
-    "infinite": (lambda f: f.assign(target=np.where(f.index == 3, np.inf, f["target"])), "linear_regression", "target_infinite"),
-    "infinite label": (lambda f: f.assign(target=np.where(f.index < 3, np.inf, f["target"])), "logistic_regression", "target_infinite"),
+    "text for regression": (
+        lambda f: f.assign(target="a" + f["target"].astype(str)),
+        "linear_regression",
+        "target_not_numeric",
+    ),
+    "infinite": (
+        lambda f: f.assign(target=np.where(f.index == 3, np.inf, f["target"])),
+        "linear_regression",
+        "target_infinite",
+    ),
+    "infinite label": (
+        lambda f: f.assign(target=np.where(f.index < 3, np.inf, f["target"])),
+        "logistic_regression",
+        "target_infinite",
+    ),
     "list": (lambda f: f.assign(target=[[1]] * len(f)), "logistic_regression", "target_type"),
 }
 
@@ -152,7 +178,14 @@ def test_what_does_not_fit_into_memory_is_refused_before_it_is_tried(tmp_path: P
 
 
 def test_infinities_in_features_are_missing_values(tmp_path: Path) -> None:
-    frame = iris(lambda f: f.assign(**{"petal width (cm)": np.where(f.index % 7 == 0, -np.inf, f["petal width (cm)"]), "huge": 1e300 * (f.index + 1)}))
+    frame = iris(
+        lambda f: f.assign(
+            **{
+                "petal width (cm)": np.where(f.index % 7 == 0, -np.inf, f["petal width (cm)"]),
+                "huge": 1e300 * (f.index + 1),
+            }
+        )
+    )
     model = train(tmp_path, frame, "logistic_regression", "target", **QUICK)
     columns = {entry["name"]: entry for entry in model.json("report.json")["columns"]}
     assert columns["petal width (cm)"]["infinite"] == 22

@@ -59,7 +59,9 @@ def test_classifiers_are_as_accurate_as_the_estimator_alone(template_id: str, na
 
 @pytest.mark.parametrize("template_id", ["logistic_regression", "random_forest_classifier", "knn_classifier"])
 def test_ten_classes_of_digits(template_id: str, tmp_path: Path) -> None:
-    model, _, scored = whole(tmp_path, "digits", template_id, params=SMALL.get(template_id, {}), **{**QUICK, "onnx": True})
+    model, _, scored = whole(
+        tmp_path, "digits", template_id, params=SMALL.get(template_id, {}), **{**QUICK, "onnx": True}
+    )
     frame, target = dataset("digits")
     inside, outside = split(frame)
     alone = accuracy_score(outside[target], direct(template_id, inside, outside, target))
@@ -70,7 +72,9 @@ def test_ten_classes_of_digits(template_id: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("template_id", REGRESSORS)
 def test_regressors_are_as_accurate_as_the_estimator_alone(template_id: str, tmp_path: Path) -> None:
-    model, _, scored = whole(tmp_path, "diabetes", template_id, params=SMALL.get(template_id, {}), **{**QUICK, "onnx": True})
+    model, _, scored = whole(
+        tmp_path, "diabetes", template_id, params=SMALL.get(template_id, {}), **{**QUICK, "onnx": True}
+    )
     frame, target = dataset("diabetes")
     inside, outside = split(frame)
     alone = r2_score(outside[target], direct(template_id, inside, outside, target))
@@ -94,7 +98,9 @@ def test_classifiers_convert_to_onnx_and_agree(template_id: str, tmp_path: Path)
     assert again["withinTolerance"], again
 
 
-@pytest.mark.parametrize("template_id", ["lightgbm_classifier", "xgboost_classifier", "hist_gradient_boosting_classifier"])
+@pytest.mark.parametrize(
+    "template_id", ["lightgbm_classifier", "xgboost_classifier", "hist_gradient_boosting_classifier"]
+)
 def test_binary_boosting_converts(template_id: str, tmp_path: Path) -> None:
     frame, target = dataset("breast_cancer")
     model = train(tmp_path, frame, template_id, target, params=SMALL[template_id], **{**QUICK, "onnx": True})
@@ -121,7 +127,15 @@ def test_the_thin_path_writes_all_that_it_promises(forest: Ran) -> None:
         data = (forest.out / entry["name"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == entry["sha256"]
     names = {entry["name"] for entry in forest.done["artifacts"]}
-    assert {"model.joblib", "model.onnx", "signature.json", "baseline.json", "report.json", "card.json", "card.md"} <= names
+    assert {
+        "model.joblib",
+        "model.onnx",
+        "signature.json",
+        "baseline.json",
+        "report.json",
+        "card.json",
+        "card.md",
+    } <= names
     assert report["cross_validation"]["folds"] == 3
     assert len(report["learning_curve"]["train_sizes"]) == 2
     assert report["timing"]["wallSeconds"] > 0 and report["timing"]["peakMemoryBytes"] > 0
@@ -174,9 +188,14 @@ def test_floats_are_never_identifiers(tmp_path: Path) -> None:
 
 
 def test_a_year_is_not_a_running_number(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"year": np.arange(1960, 2020), "serial": np.arange(60), "x": np.random.default_rng(0).normal(size=60)})
+    frame = pd.DataFrame(
+        {"year": np.arange(1960, 2020), "serial": np.arange(60), "x": np.random.default_rng(0).normal(size=60)}
+    )
     frame["y"] = frame["year"] * 2.0
-    codes = {c["name"]: c["code"] for c in train(tmp_path, frame, "ridge_regression", "y", **QUICK).json("report.json")["columns"]}
+    codes = {
+        c["name"]: c["code"]
+        for c in train(tmp_path, frame, "ridge_regression", "y", **QUICK).json("report.json")["columns"]
+    }
     assert codes == {"year": "numeric", "serial": "identifier", "x": "numeric"}
 
 
@@ -205,7 +224,9 @@ def test_labels_of_any_type(kind: str, template_id: str, tmp_path: Path) -> None
     frame, _ = dataset("breast_cancer")
     frame = frame.assign(target=pair[frame["target"]])
     inside, outside = split(frame)
-    model = train(tmp_path / "t", inside, template_id, "target", params=SMALL.get(template_id, {}), **{**QUICK, "onnx": True})
+    model = train(
+        tmp_path / "t", inside, template_id, "target", params=SMALL.get(template_id, {}), **{**QUICK, "onnx": True}
+    )
     signature = model.json("signature.json")
     assert signature["targetType"] == label_type
     assert [label["text"] for label in signature["labels"]] == texts
@@ -287,7 +308,9 @@ def test_group_and_time_splits_guide_the_folds(tmp_path: Path) -> None:
     assert grouped["cross_validation"]["cv_type"] == "group"
     assert "island" not in {entry["name"] for entry in grouped["columns"]}
     by_time = {"kind": "time", "column": "year"}
-    timed = train(tmp_path / "t", frame.sample(frac=1, random_state=0), "logistic_regression", target, split=by_time, **small)
+    timed = train(
+        tmp_path / "t", frame.sample(frac=1, random_state=0), "logistic_regression", target, split=by_time, **small
+    )
     assert timed.json("report.json")["cross_validation"]["cv_type"] == "time"
 
 

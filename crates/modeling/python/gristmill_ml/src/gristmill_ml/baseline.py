@@ -18,12 +18,12 @@ QUANTILES = 101
 
 def numeric_sketch(values: np.ndarray) -> dict[str, Any] | None:
     """Returns moments, quartiles, 20 bins of equal width, and 101 quantiles; None where there is no value."""
-    known = values[np.isfinite(values)]
+    known = np.sort(values[np.isfinite(values)])
     if not len(known):
         return None
-    low, high = float(known.min()), float(known.max())
+    low, high = float(known[0]), float(known[-1])
     counts, edges = np.histogram(known, bins=BINS, range=(low, high) if high > low else (low - 0.5, low + 0.5))
-    quantiles = np.quantile(known, np.linspace(0, 1, QUANTILES))
+    quantiles = sorted_quantiles(known, np.linspace(0, 1, QUANTILES))
     return {
         "mean": float(known.mean()),
         "std": float(known.std()),
@@ -37,6 +37,11 @@ def numeric_sketch(values: np.ndarray) -> dict[str, Any] | None:
         "count": len(known),
         "missing": int(len(values) - len(known)),
     }
+
+
+def sorted_quantiles(ordered: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Returns what `np.quantile` does for sorted values, without its cost for each of thousands of columns."""
+    return np.interp(shares * (len(ordered) - 1), np.arange(len(ordered)), ordered)
 
 
 def column_numbers(series: pd.Series, column: ColumnPlan) -> np.ndarray:

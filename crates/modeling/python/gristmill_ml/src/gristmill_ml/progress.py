@@ -151,5 +151,10 @@ def write_json(path: Path, value: Any) -> None:
     """Writes strict JSON beside the place and then moves it there, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(finite(value), ensure_ascii=False, allow_nan=False), encoding="utf-8")
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (ValueError, TypeError):
+        # Something in it is NaN or numpy's; copying all of it costs seconds for wide tables, so only then.
+        text = json.dumps(finite(value), ensure_ascii=False, allow_nan=False)
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gristmill_ml.baseline import column_numbers
+from gristmill_ml.baseline import column_numbers, sorted_quantiles
 from gristmill_ml.columns import ColumnPlan, Plan
 from gristmill_ml.frames import Table, texts_of, typed_json
 from gristmill_ml.prepare import MISSING, OTHER, RawPreparer, numeric_names
 from gristmill_ml.target import Target, label_list
 
 EXAMPLES = 3
+EXAMPLES_AMONG = 200
 CATEGORIES_SHOWN = 200
 
 
@@ -75,13 +76,15 @@ def _column(series: pd.Series, column: ColumnPlan) -> dict[str, Any]:
         "nullable": True,
         "missing": column.missing,
         "reason": column.reason,
-        "examples": [typed_json(value, column.type) for value in known.drop_duplicates().head(EXAMPLES)],
+        "examples": [
+            typed_json(value, column.type) for value in known.head(EXAMPLES_AMONG).drop_duplicates().head(EXAMPLES)
+        ],
     }
     if column.kind in ("numeric", "date") and len(known):
         numbers = column_numbers(series, column)
-        numbers = numbers[np.isfinite(numbers)]
+        numbers = np.sort(numbers[np.isfinite(numbers)])
         if len(numbers):
-            low, q25, q50, q75, high = np.quantile(numbers, [0, 0.25, 0.5, 0.75, 1])
+            low, q25, q50, q75, high = sorted_quantiles(numbers, np.array([0, 0.25, 0.5, 0.75, 1])).tolist()
             entry["range"] = {"min": low, "q25": q25, "q50": q50, "q75": q75, "max": high}
     if column.kind in ("categorical", "boolean"):
         counts = pd.Series(texts_of(known, None)).value_counts()

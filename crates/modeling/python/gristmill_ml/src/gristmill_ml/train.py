@@ -220,7 +220,7 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
     baseline = make_baseline(prepared.table.frame, prepared.plan, predictions, prepared.task, source)
     write_json(out / "baseline.json", baseline)
     watch.lap("baseline")
-    report = _report(prepared, pipeline, parity, blocks, baseline, search)
+    report = _report(prepared, pipeline, parity, blocks, search)
     report["timing"] = watch.report()
     report["artifacts"] = artifact_list(out, ARTIFACTS[:5])
     write_json(out / "report.json", report)
@@ -354,7 +354,6 @@ def _report(
     pipeline: Pipeline,
     parity: dict[str, Any],
     blocks: dict[str, Any],
-    baseline: dict[str, Any],
     search: dict[str, Any] | None,
 ) -> dict[str, Any]:
     spec, template = prepared.spec, prepared.template
@@ -386,7 +385,8 @@ def _report(
         "learning_curve": blocks.get("learning_curve"),
         "feature_importance": {"model_based": model_importances(pipeline)},
         "parity": parity,
-        "reference": baseline,
+        # The sketches for drift are in a file of their own.
+        "reference": "baseline.json",
         "warnings": prepared.warnings,
         "versions": versions(*(("lightgbm", "xgboost") if template.is_auto else (template.library,))),
         "codeHash": code_hash(),
