@@ -9,7 +9,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # The pools are sized when these are imported.
-from helpers import QUICK, Ran, dataset, split, train  # noqa: E402
+from helpers import QUICK, Ran, dataset, split, train
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
 from gristmill_ml.__main__ import COMMANDS
 from gristmill_ml.progress import Progress
 from gristmill_ml.spec import read_spec
 
 ROOT = Path(__file__).resolve().parents[5]
 SOURCE = Path(__file__).resolve().parents[1] / "src"
-QUICK = {"cv": None, "learningCurve": None, "onnx": False}
+QUICK: dict[str, Any] = {"cv": None, "learningCurve": None, "onnx": False}
 
 
 @cache
@@ -133,7 +134,7 @@ def score(place: Path, predictions: Path, labels: pd.DataFrame, **spec: Any) -> 
     return run("score", place, spec)
 
 
-def whole(place: Path, name: str, template: str, target: str | None = None, **spec: Any) -> tuple[Ran, Ran, Ran]:
+def whole(place: Path, name: str, template: str, target: Any = None, **spec: Any) -> tuple[Ran, Ran, Ran]:
     """Trains, predicts and scores on a split of a dataset."""
     frame, own = dataset(name)
     target = target or own

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+
 from gristmill_ml.errors import MlError
 from gristmill_ml.spec import read_spec
 from helpers import QUICK, Ran, command, dataset, predict, run, split, train
@@ -112,6 +113,7 @@ def test_parameters_are_checked(template: str, params: dict[str, Any], code: str
     assert (error.code, error.field) == (code, field)
 
 
+LINEAR = {"templateId": "logistic_regression", "target": "target"}
 SPECS: list[tuple[dict[str, Any], str, str]] = [
     ({"templateId": "os.system"}, "unknown_template", "templateId"),
     ({"templateId": 3}, "invalid_spec", "templateId"),
@@ -119,22 +121,22 @@ SPECS: list[tuple[dict[str, Any], str, str]] = [
     ({"templateId": "logistic_regression", "problemType": "regression"}, "invalid_problem_type", "problemType"),
     ({"templateId": "logistic_regression", "problemType": "poetry"}, "invalid_spec", "problemType"),
     ({"templateId": "logistic_regression"}, "target_required", "target"),
-    ({"templateId": "logistic_regression", "target": "target", "version": 2}, "invalid_spec", "version"),
-    ({"templateId": "logistic_regression", "target": "target", "seed": -1}, "invalid_spec", "seed"),
-    ({"templateId": "logistic_regression", "target": "target", "params": []}, "invalid_spec", "params"),
-    ({"templateId": "logistic_regression", "target": "target", "cv": {"folds": 1}}, "invalid_spec", "cv.folds"),
-    ({"templateId": "logistic_regression", "target": "target", "data": "../train.parquet"}, "invalid_spec", "data"),
-    ({"templateId": "logistic_regression", "target": "target", "data": "none.parquet"}, "file_missing", "data"),
-    ({"templateId": "logistic_regression", "target": "target", "data": "spec.json"}, "unreadable_file", "data"),
-    ({"templateId": "logistic_regression", "target": "target", "features": ["x", "x"]}, "invalid_spec", "features"),
-    ({"templateId": "logistic_regression", "target": "target", "features": ["gone"]}, "feature_missing", "columns.gone"),
-    ({"templateId": "logistic_regression", "target": "target", "columns": {"x": "text"}}, "invalid_spec", "columns.x"),
-    ({"templateId": "logistic_regression", "target": "target", "columns": {"x": "drop"}}, "feature_missing", "columns.x"),
-    ({"templateId": "logistic_regression", "target": "target", "split": {"kind": "group"}}, "invalid_spec", "split.column"),
-    ({"templateId": "logistic_regression", "target": "target", "split": {"kind": "time", "column": "x"}}, "split_column_missing", "split.column"),
-    ({"templateId": "logistic_regression", "target": "target", "limits": {"timeSeconds": "x"}}, "invalid_spec", "limits.timeSeconds"),
-    ({"templateId": "logistic_regression", "target": "target", "learningCurve": {"sizes": [0]}}, "invalid_spec", "learningCurve.sizes"),
-]  # fmt: skip
+    ({**LINEAR, "version": 2}, "invalid_spec", "version"),
+    ({**LINEAR, "seed": -1}, "invalid_spec", "seed"),
+    ({**LINEAR, "params": []}, "invalid_spec", "params"),
+    ({**LINEAR, "cv": {"folds": 1}}, "invalid_spec", "cv.folds"),
+    ({**LINEAR, "data": "../train.parquet"}, "invalid_spec", "data"),
+    ({**LINEAR, "data": "none.parquet"}, "file_missing", "data"),
+    ({**LINEAR, "data": "spec.json"}, "unreadable_file", "data"),
+    ({**LINEAR, "features": ["x", "x"]}, "invalid_spec", "features"),
+    ({**LINEAR, "features": ["gone"]}, "feature_missing", "columns.gone"),
+    ({**LINEAR, "columns": {"x": "text"}}, "invalid_spec", "columns.x"),
+    ({**LINEAR, "columns": {"x": "drop"}}, "feature_missing", "columns.x"),
+    ({**LINEAR, "split": {"kind": "group"}}, "invalid_spec", "split.column"),
+    ({**LINEAR, "split": {"kind": "time", "column": "x"}}, "split_column_missing", "split.column"),
+    ({**LINEAR, "limits": {"timeSeconds": "x"}}, "invalid_spec", "limits.timeSeconds"),
+    ({**LINEAR, "learningCurve": {"sizes": [0]}}, "invalid_spec", "learningCurve.sizes"),
+]
 
 
 @pytest.mark.parametrize(("spec", "code", "field"), SPECS)

@@ -7,11 +7,12 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from test_train import SMALL
+
 from gristmill_ml import explain
 from gristmill_ml.pipeline import encode, inner_estimator
 from gristmill_ml.predict import Model
 from helpers import QUICK, dataset, predict, split, train
-from test_train import SMALL
 
 CASES = [
     ("random_forest_classifier", "penguins", "species", "tree"),

@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from test_score import predictions
+
 from gristmill_ml.errors import MlError
 from gristmill_ml.frames import text_of
 from gristmill_ml.templates import catalogue, check_parameters, resolve
 from helpers import QUICK, Ran, arguments, command, dataset, environment, predict, run, split, train
-from test_score import predictions
 
 
 def compare(place: Path, labels: pd.DataFrame, files: list[Path], **spec: Any) -> Ran:

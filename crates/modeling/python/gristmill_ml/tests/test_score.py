@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import builtins
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +9,11 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import metrics as sk
+
 from gristmill_ml.errors import MlError
 from gristmill_ml.frames import write_table
 from helpers import QUICK, Ran, dataset, environment, predict, run, score, split, train, whole
-from sklearn import metrics as sk
 
 
 def predictions(
@@ -184,4 +184,3 @@ def test_scoring_never_loads_a_model(forest: Ran, tmp_path: Path, monkeypatch: p
     code = "import sys, gristmill_ml.score, gristmill_ml.compare; print('gristmill_ml.predict' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
     assert ran.stdout.strip() == "False", ran.stderr
-    assert builtins.open

@@ -9,12 +9,13 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from gristmill_ml import onnx_export
-from gristmill_ml.templates import build_estimator, catalogue, check_parameters, resolve
-from helpers import QUICK, Ran, dataset, predict, split, train, whole
 from sklearn.metrics import accuracy_score, r2_score, silhouette_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+
+from gristmill_ml import onnx_export
+from gristmill_ml.templates import build_estimator, catalogue, check_parameters, resolve
+from helpers import QUICK, Ran, dataset, predict, split, train, whole
 
 CLASSIFIERS = [t.id for t in catalogue().values() if t.task == "classification" and not t.is_auto]
 REGRESSORS = [t.id for t in catalogue().values() if t.task == "regression" and not t.is_auto]
@@ -261,7 +262,7 @@ def test_nothing_of_the_host_or_the_labels_is_in_the_signature(forest: Ran) -> N
 
 def test_the_signature_is_enough_to_predict_without_this_package(mixed: Ran) -> None:
     """Does what the server does natively: signature.json and model.onnx only."""
-    frame, target = dataset("mixed")
+    frame, _ = dataset("mixed")
     _, outside = split(frame)
     outside = outside.head(200).assign(**{"plan.name": ["never seen", *outside["plan.name"][1:200]]})
     rules = mixed.json("signature.json")["prepare"]

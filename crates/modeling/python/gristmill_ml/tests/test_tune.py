@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from gristmill_ml import tune
 from gristmill_ml.errors import MlError
 from helpers import Ran, arguments, dataset, environment, run
 
 
-def study(place: Path, templateId: str = "knn_classifier", name: str = "penguins", **spec: Any) -> Ran:  # noqa: N803
+def study(place: Path, templateId: str = "knn_classifier", name: str = "penguins", **spec: Any) -> Ran:
     place.mkdir(parents=True, exist_ok=True)
     frame, target = dataset(name)
     frame.to_parquet(place / "train.parquet", index=False)
@@ -123,8 +124,8 @@ def test_sigterm_stops_within_two_seconds_even_inside_a_fit(tmp_path: Path) -> N
     started = subprocess.Popen(arguments("tune", tmp_path), stdout=subprocess.PIPE, text=True, env=environment())
     assert started.stdout is not None
     started.stdout.readline()
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "out" / "tuning.journal").exists() and time.monotonic() < deadline:
+    journal, deadline = tmp_path / "out" / "tuning.journal", time.monotonic() + 60
+    while not (journal.exists() and "min_samples_split" in journal.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     asked = time.monotonic()
     started.send_signal(signal.SIGTERM)

@@ -344,5 +344,6 @@ def _combined(state: Search, chosen: list[Candidate], weights: list[float]) -> A
     if len(members) == 1:
         return members[0][1]
     if state.task == "classification":
-        return VotingClassifier(members, voting="soft", weights=weights)
+        # The converter to ONNX wants `transform` not to flatten, which matters to nobody here.
+        return VotingClassifier(members, voting="soft", weights=weights, flatten_transform=False)
     return VotingRegressor(members, weights=weights)

@@ -123,7 +123,7 @@ def _pair(
 def _classification_draws(
     contestants: list[Contestant], resamples: int, seed: int, progress: Progress
 ) -> list[dict[str, np.ndarray]]:
-    """Resamples the combinations (truth, every model's answer) by their counts, which is resampling rows, only faster."""
+    """Resamples the combinations (truth, every model's answer) by their counts: resampling rows, only faster."""
     labels = sorted({str(v) for one in contestants for v in (*one.judged.y_true, *one.judged.y_pred)})
     place = {label: number for number, label in enumerate(labels)}
     columns = [np.array([place[str(v)] for v in contestants[0].judged.y_true])]

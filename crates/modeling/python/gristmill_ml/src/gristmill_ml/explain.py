@@ -171,7 +171,8 @@ def _cube(values: Any, rows: int, columns: int) -> np.ndarray:
 
 def _sampled(model: Model, data: np.ndarray, behind: np.ndarray, seed: int) -> Explanation:
     """Returns permutation values, which add up exactly, in the space of probabilities or of values."""
-    import shap
+    from shap.explainers import Permutation
+    from shap.maskers import Independent
 
     final = model.pipeline.steps[-1][1]
     answer = final.predict_proba if model.task == "classification" else final.predict
@@ -179,11 +180,11 @@ def _sampled(model: Model, data: np.ndarray, behind: np.ndarray, seed: int) -> E
     def ask(rows: np.ndarray) -> np.ndarray:
         return np.asarray(answer(rows.astype(np.float32)), dtype=np.float64).reshape(len(rows), -1)
 
-    masker = shap.maskers.Independent(behind.astype(np.float64), max_samples=len(behind))
-    explainer = shap.explainers.Permutation(ask, masker, seed=seed)
+    masker = Independent(behind.astype(np.float64), max_samples=len(behind))
+    explainer = Permutation(ask, masker, seed=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = explainer(data.astype(np.float64), max_evals=2 * data.shape[1] + 1, silent=True)
+        found: Any = explainer(data.astype(np.float64), max_evals=2 * data.shape[1] + 1, silent=True)
     cube = _cube(found.values, len(data), data.shape[1])
     base = np.asarray(found.base_values, dtype=np.float64).reshape(len(data), -1)[0]
     output = "probability" if model.task == "classification" else "value"

@@ -88,9 +88,7 @@ def _plain(column: pa.ChunkedArray) -> tuple[str, pa.ChunkedArray]:
 
 
 def _seconds(microseconds: pa.ChunkedArray) -> pa.ChunkedArray:
-    import pyarrow.compute as pc
-
-    return pc.divide(microseconds.cast(pa.float64()), 1e6)
+    return pa.chunked_array([microseconds.cast(pa.float64()).to_numpy() / 1e6])
 
 
 def write_table(path: Path, columns: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
@@ -115,7 +113,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return str(int(value)) if float(value).is_integer() and abs(value) < 2**63 else repr(float(value))
     if isinstance(value, (pd.Timestamp, np.datetime64)):
-        stamp = pd.Timestamp(value)
+        stamp: Any = pd.Timestamp(value)
         return stamp.date().isoformat() if stamp == stamp.normalize() else stamp.isoformat()
     return str(value)
 

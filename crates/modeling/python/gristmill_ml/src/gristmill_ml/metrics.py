@@ -55,7 +55,7 @@ def classification_metrics(
 
 
 def probability_metrics(y_true: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Returns log loss, Brier score and the area under the ROC curve (weighted one against the rest for many classes)."""
+    """Returns log loss, Brier score and the area under the ROC curve (one class against the rest, weighted)."""
     hits = y_true[:, None] == labels[None, :]
     chances = np.clip(probabilities, 1e-15, 1.0)
     own = np.where(hits.any(axis=1), (chances * hits).sum(axis=1), 1e-15)

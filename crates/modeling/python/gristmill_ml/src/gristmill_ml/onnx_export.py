@@ -125,10 +125,19 @@ def compare(pipeline: Pipeline, task: str, graph: bytes, rows: pd.DataFrame) -> 
 
 
 def _refuse_giants(estimator: Any) -> None:
-    trees = np.ravel(getattr(estimator, "estimators_", np.array([])))
-    nodes = sum(int(tree.tree_.node_count) for tree in trees if hasattr(tree, "tree_"))
+    nodes = _tree_nodes(estimator)
     if nodes > TREE_NODES_MAX:
         raise ValueError(f"the forest has {nodes} nodes, more than {TREE_NODES_MAX}; use fewer or shallower trees")
+
+
+def _tree_nodes(estimator: Any) -> int:
+    """Returns the nodes of scikit-learn's trees in a forest, a boosting, or an ensemble of those."""
+    if hasattr(estimator, "tree_"):
+        return int(estimator.tree_.node_count)
+    if isinstance(estimator, Pipeline):
+        return _tree_nodes(estimator.steps[-1][1])
+    members = getattr(estimator, "estimators_", ())
+    return sum(_tree_nodes(one) for one in (members.ravel() if isinstance(members, np.ndarray) else members))
 
 
 _registered: list[bool] = []
@@ -177,8 +186,9 @@ class _plain_attributes:
     """The converter of histogram gradient boosting hands numpy values to onnx, which takes Python's own only."""
 
     def __enter__(self) -> None:
-        import skl2onnx.common._container as container
+        import skl2onnx.common._container
 
+        container: Any = skl2onnx.common._container
         self.container = container
         self.original = container.make_node
 

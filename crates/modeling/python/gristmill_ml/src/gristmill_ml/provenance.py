@@ -29,7 +29,7 @@ def code_hash() -> str:
     """Returns the SHA-256 over this package's own files, in the order of their names."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
-    for path in sorted(root.glob("*.py")) + [root / "templates.json"]:
+    for path in [*sorted(root.glob("*.py")), root / "templates.json"]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 

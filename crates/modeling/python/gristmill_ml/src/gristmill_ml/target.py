@@ -90,7 +90,8 @@ def _labels(known: pd.Series, name: str, kind: str) -> tuple[np.ndarray, str]:
         message = f"column {name!r} has {classes} different numbers with fractions; use a regression template"
         raise MlError("target_continuous", message, "target")
     if classes > CLASSES_MAX or classes > rows / 2:
-        message = f"column {name!r} has {classes} classes in {rows} rows; at most {min(CLASSES_MAX, rows // 2)} can be learned"
+        most = min(CLASSES_MAX, rows // 2)
+        message = f"column {name!r} has {classes} classes in {rows} rows; at most {most} can be learned"
         raise MlError("too_many_classes", message, "target")
     if counts.min() < 2:
         rare = [text_of(label) for label, count in zip(np.unique(values), counts, strict=True) if count < 2]

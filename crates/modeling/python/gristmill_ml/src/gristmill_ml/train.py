@@ -300,20 +300,21 @@ def diagnose(pipeline: Pipeline, prepared: Prepared, progress: Progress) -> tupl
     reserve = 0.15 * (progress.time_budget or 0.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if spec.cross_validation is not None:
+        folds, sizes = spec.cross_validation, spec.learning_curve
+        if folds is not None:
             result = _best_effort(
                 "cross-validation",
-                lambda: crossval.cross_validate(pipeline, rows, spec.cross_validation, progress, reserve),
+                lambda: crossval.cross_validate(pipeline, rows, folds, progress, reserve),
                 prepared,
                 progress,
                 reserve,
             )
             if result is not None:
                 blocks["cross_validation"], out_of_fold = result
-        if spec.learning_curve is not None:
+        if sizes is not None:
             curve = _best_effort(
                 "the learning curve",
-                lambda: crossval.learning_curve(pipeline, rows, spec.learning_curve, progress, reserve),
+                lambda: crossval.learning_curve(pipeline, rows, sizes, progress, reserve),
                 prepared,
                 progress,
                 reserve,

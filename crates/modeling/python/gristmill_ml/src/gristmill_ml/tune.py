@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gristmill_ml.errors import EXIT_BAD_INPUT, MlError
+from gristmill_ml.errors import EXIT_BAD_INPUT, Cancelled, MlError
 from gristmill_ml.folds import Fold, answers, encode_folds
 from gristmill_ml.metrics import classification_metrics, regression_metrics
 from gristmill_ml.progress import Progress, write_json
@@ -165,9 +165,13 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
     _take_over(study, tuning)
     progress.time_budget = progress.elapsed() + timeout + HARD_EXTRA_SECONDS
     progress.last_words = lambda: _last_words(tuning, out, progress)
-    cached = encode_folds(prepared.pipeline(), prepared.rows().sample(_rows_max(options)), folds, progress)
     deadline = time.monotonic() + timeout
-    status = _loop(study, tuning, prepared, cached, deadline, progress)
+    cached: list[Fold] = []
+    try:
+        cached = encode_folds(prepared.pipeline(), prepared.rows().sample(_rows_max(options)), folds, progress)
+        status = _loop(study, tuning, prepared, cached, deadline, progress)
+    except Cancelled:
+        status = "cancelled"
     progress.last_words = None
     tuning.importances = _importances(study)
     result = tuning.result(status)
@@ -335,7 +339,7 @@ def _trial(
         "state": state.name,
         "score": score,
         "params": params,
-        "intermediate": [float(value) for value in scores],
+        "intermediate": [float(np.mean(scores[: step + 1])) for step in range(len(scores))],
         "durationMs": spent,
         "error": error,
     }
