@@ -339,3 +339,17 @@ def test_a_short_budget_keeps_the_model_and_leaves_out_the_rest(tmp_path: Path) 
     spec = {"limits": {"cpus": 1, "timeSeconds": 60}, "cv": {"folds": 2}, "learningCurve": None, "onnx": False}
     model = train(tmp_path, frame.head(500), "logistic_regression", target, **spec)
     assert (model.out / "model.joblib").is_file()
+
+
+def test_medians_are_those_of_scikit_learn() -> None:
+    from sklearn.impute import SimpleImputer
+
+    from gristmill_ml.prepare import MedianImputer
+
+    values = np.random.default_rng(0).normal(size=(101, 5)).astype(np.float32)
+    values[::3, 1] = np.nan
+    values[:, 2] = np.nan
+    options = {"strategy": "median", "keep_empty_features": True}
+    ours, theirs = MedianImputer(**options).fit(values), SimpleImputer(**options).fit(values)
+    assert ours.statistics_ == pytest.approx(theirs.statistics_)
+    assert np.array_equal(ours.transform(values), theirs.transform(values))

@@ -21,6 +21,8 @@ ENCODED_COLUMNS_MAX = 20_000
 IDENTIFIER_ROWS_MIN = 20
 IDENTIFIER_SHARE = 0.9
 DATE_SAMPLE = 200
+# Distinct floats are counted among these first rows only.
+DISTINCT_AMONG = 1000
 DATE_PARTS = ("year", "month", "day", "weekday", "day_of_year", "days")
 TIME_PARTS = (*DATE_PARTS, "hour")
 FLOAT32_MAX = float(np.finfo(np.float32).max)
@@ -103,12 +105,20 @@ def _decide(series: pd.Series, name: str, kind: str, role: str | None, rows_min:
     plan.missing = int(values.isna().sum())
     if plan.missing == rows:
         return _drop(plan, "all_missing", "has no value in the training rows")
-    plan.distinct = int(values.nunique())
+    plan.distinct = _distinct(values, kind)
     if plan.distinct == 1 and (plan.missing == 0 or kind != "string"):
         return _drop(plan, "constant", "has one value in all training rows")
     if plan.missing:
         plan.notes.append(f"{plan.missing} missing values: {_missing_rule(kind)}")
     return _kind(plan, values, kind, role, rows_min)
+
+
+def _distinct(values: pd.Series, kind: str) -> int:
+    """Returns the number of different values; of floats it only matters whether there is more than one."""
+    if kind == "float":
+        numbers = values.to_numpy(dtype=np.float64)
+        return 1 if np.nanmin(numbers) == np.nanmax(numbers) else max(2, int(values.head(DISTINCT_AMONG).nunique()))
+    return int(values.nunique())
 
 
 def _kind(plan: ColumnPlan, values: pd.Series, kind: str, role: str | None, rows_min: int) -> ColumnPlan:

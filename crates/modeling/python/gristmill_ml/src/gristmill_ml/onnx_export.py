@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from gristmill_ml.pipeline import inner_estimator
-from gristmill_ml.prepare import RawPreparer
+from gristmill_ml.prepare import MedianImputer, RawPreparer
 
 TOLERANCE = 1e-5
 PARITY_ROWS = 1000
@@ -164,6 +164,10 @@ def _register() -> None:
     update_registered_converter(lightgbm.LGBMRegressor, "GmLgbmR", numbers, convert_lightgbm, options={"split": None})
     update_registered_converter(xgboost.XGBClassifier, "GmXgbC", classes, convert_xgboost, options=options)
     update_registered_converter(xgboost.XGBRegressor, "GmXgbR", numbers, convert_xgboost)
+    from skl2onnx.common._registration import get_converter, get_shape_calculator
+
+    imputer = "SklearnSimpleImputer"
+    update_registered_converter(MedianImputer, "GmMedianImputer", get_shape_calculator(imputer), get_converter(imputer))
     _registered.append(True)
 
 

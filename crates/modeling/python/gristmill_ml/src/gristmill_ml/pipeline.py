@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from gristmill_ml.columns import Plan
-from gristmill_ml.prepare import LabelledClassifier, RawPreparer, numeric_names
+from gristmill_ml.prepare import LabelledClassifier, MedianImputer, RawPreparer, numeric_names
 
 
 def build_pipeline(plan: Plan, estimator: Any, task: str, scales: bool) -> Pipeline:
@@ -27,7 +26,7 @@ def build_encoder(plan: Plan, scales: bool) -> ColumnTransformer:
     categorical = sum(column.kind == "categorical" for column in plan.used())
     steps: list[tuple[str, Any, list[int]]] = []
     if numeric:
-        numbers: list[tuple[str, Any]] = [("impute", SimpleImputer(strategy="median", keep_empty_features=True))]
+        numbers: list[tuple[str, Any]] = [("impute", MedianImputer(strategy="median", keep_empty_features=True))]
         if scales:
             numbers.append(("scale", StandardScaler()))
         steps.append(("numeric", Pipeline(numbers), list(range(numeric))))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
+from sklearn.impute import SimpleImputer
 from sklearn.utils.validation import check_is_fitted
 
 from gristmill_ml.columns import FLOAT32_MAX, ColumnPlan, Plan, to_dates
@@ -105,6 +106,24 @@ class RawPreparer(TransformerMixin, BaseEstimator):
         if self.plan is None:
             raise ValueError("a RawPreparer needs a plan")
         return self.plan
+
+
+class MedianImputer(SimpleImputer):
+    """scikit-learn's imputer, whose medians come from `np.nanmedian`: masked arrays take ten times as long."""
+
+    def fit(self, X: Any, y: Any = None) -> MedianImputer:
+        """Learns the medians; a column without any value is filled with 0."""
+        numbers = np.asarray(X)
+        super().fit(X.iloc[:2] if hasattr(X, "iloc") else numbers[:2])
+        missing = np.isnan(numbers).any(axis=0)
+        medians = np.zeros(numbers.shape[1], dtype=np.float64)
+        if len(numbers):
+            medians[~missing] = np.median(numbers[:, ~missing], axis=0)
+            for column in np.flatnonzero(missing):
+                known = numbers[:, column][~np.isnan(numbers[:, column])]
+                medians[column] = np.median(known) if len(known) else 0.0
+        self.statistics_ = medians
+        return self
 
 
 class LabelledClassifier(ClassifierMixin, BaseEstimator):

@@ -13,6 +13,7 @@ from gristmill_ml.frames import Table, text_of, texts_of
 
 ROWS_MIN = 4
 CLASSES_MAX = 1000
+HEAD_ROWS = 100
 CONTINUOUS_DISTINCT = 50
 
 
@@ -129,11 +130,12 @@ def refuse_copies(table: Table, target: Target, features: list[str]) -> None:
         other_kind = table.types[name]
         other = table.frame[name]
         if numeric and other_kind in ("int", "float", "boolean"):
-            same = _equal_numbers(original, other)
+            head = _equal_numbers(original.iloc[:HEAD_ROWS], other.iloc[:HEAD_ROWS])
+            same = head and _equal_numbers(original, other)
         elif not numeric and other_kind == kind:
             texts = texts_of(original, "") if texts is None else texts
-            head = texts_of(other.iloc[:50], "")
-            same = bool((head == texts[:50]).all()) and bool((texts_of(other, "") == texts).all())
+            start = texts_of(other.iloc[:HEAD_ROWS], "")
+            same = bool((start == texts[:HEAD_ROWS]).all()) and bool((texts_of(other, "") == texts).all())
         else:
             same = False
         if same:
