@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
 from gristmill_ml.pipeline import inner_estimator
@@ -65,7 +66,7 @@ def convert(pipeline: Pipeline, task: str) -> bytes:
     if prepare.categorical_names_:
         inputs.append(("categorical", StringTensorType([None, len(prepare.categorical_names_)])))
     options = {id(tail): {"zipmap": False}} if task == "classification" else None
-    with warnings.catch_warnings(), _plain_weights(estimator), _plain_attributes():
+    with warnings.catch_warnings(), _plain_imputer(pipeline), _plain_weights(estimator), _plain_attributes():
         warnings.simplefilter("ignore")
         model = convert_sklearn(tail, initial_types=inputs, options=options, target_opset=OPSETS)
     return model.SerializeToString()
@@ -164,11 +165,23 @@ def _register() -> None:
     update_registered_converter(lightgbm.LGBMRegressor, "GmLgbmR", numbers, convert_lightgbm, options={"split": None})
     update_registered_converter(xgboost.XGBClassifier, "GmXgbC", classes, convert_xgboost, options=options)
     update_registered_converter(xgboost.XGBRegressor, "GmXgbR", numbers, convert_xgboost)
-    from skl2onnx.common._registration import get_converter, get_shape_calculator
-
-    imputer = "SklearnSimpleImputer"
-    update_registered_converter(MedianImputer, "GmMedianImputer", get_shape_calculator(imputer), get_converter(imputer))
     _registered.append(True)
+
+
+class _plain_imputer:
+    """Converters are found by the exact class, and a fitted `MedianImputer` is a `SimpleImputer` in all that counts."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        numbers = pipeline.named_steps["encode"].named_transformers_.get("numeric")
+        self.imputer: Any = None if numbers is None else numbers.named_steps["impute"]
+
+    def __enter__(self) -> None:
+        if self.imputer is not None:
+            self.imputer.__class__ = SimpleImputer
+
+    def __exit__(self, *_: Any) -> None:
+        if self.imputer is not None:
+            self.imputer.__class__ = MedianImputer
 
 
 class _plain_weights:
