@@ -32,6 +32,7 @@ pub struct UserView {
     /// When it last changed.
     pub updated_at: Instant,
     /// The login before this one.
+    #[schema(required = true)]
     pub last_login_at: Option<Instant>,
 }
 

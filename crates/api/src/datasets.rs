@@ -11,4 +11,4 @@ pub use download::download;
 pub use ingest_job::{IngestHandler, ingested, submit_ingest};
 pub use retype_job::{RetypeHandler, retype};
 pub use rows::RowReaders;
-pub use sweep::sweep_spool;
+pub use sweep::{discard_cancelled, sweep_spool};

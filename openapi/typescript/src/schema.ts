@@ -2005,7 +2005,7 @@ export interface components {
             created_at: components["schemas"]["Instant"];
             /** @description When it last changed. */
             updated_at: components["schemas"]["Instant"];
-            last_login_at?: components["schemas"]["Instant"] | null;
+            last_login_at: components["schemas"]["Instant"] | null;
         };
         /** @description Whether the account is verified. */
         VerificationStatusView: {

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use gristmill_domain::JobId;
+use gristmill_domain::{
+    JobId,
+    jobs::{Job, JobKind, JobState},
+};
 use gristmill_persistence::repo::spool::SpoolOwners;
 
 use crate::state::AppState;
@@ -25,6 +28,17 @@ pub async fn sweep_spool(state: &AppState) {
             drop(tokio::task::spawn_blocking(move || std::fs::remove_dir_all(path)).await);
         }
     }
+}
+
+/// Removes the spooled file of an upload that was cancelled before a worker took it: nobody else will. For a job that
+/// ran, its worker has done so, and nothing is there.
+pub async fn discard_cancelled(state: &AppState, job: &Job) {
+    if job.kind != JobKind::DatasetIngest || job.state != JobState::Cancelled {
+        return;
+    }
+    let spool = state.files.spool_directory(job.id);
+    // What cannot be removed now, the sweep removes.
+    drop(tokio::task::spawn_blocking(move || std::fs::remove_dir_all(spool)).await);
 }
 
 fn old_entries(spool: PathBuf) -> Vec<(JobId, PathBuf)> {

@@ -16,6 +16,7 @@ use gristmill_domain::{
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
+    datasets::discard_cancelled,
     error::{ApiError, ApiResult},
     extract::{PathParams, Read, Signed, ValidQuery, Write},
     respond::Json,
@@ -66,7 +67,9 @@ pub async fn cancel_job(
     signed: Signed<Write>,
     PathParams(path): PathParams<JobPath>,
 ) -> ApiResult<Json<JobEnvelope>> {
-    Ok(Json(state.jobs.request_cancel(&signed.caller, path.id).await.map_err(job_error)?.into()))
+    let job = state.jobs.request_cancel(&signed.caller, path.id).await.map_err(job_error)?;
+    discard_cancelled(&state, &job).await;
+    Ok(Json(job.into()))
 }
 
 /// Replays a job's log and follows it until the job ends: NDJSON, or server-sent events with `Accept:
