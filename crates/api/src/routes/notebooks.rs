@@ -63,7 +63,7 @@ pub async fn create_notebook(
     ValidJson(body): ValidJson<NotebookCreate>,
 ) -> ApiResult<Created<NotebookView>> {
     let create = notebooks::NotebookCreate {
-        name: body.name.map(trimmed),
+        name: body.name.as_deref().map(trimmed),
         kind: body.kind.unwrap_or_default(),
         metadata: body.metadata.unwrap_or_default(),
         cells: Vec::new(),
@@ -88,7 +88,7 @@ pub async fn import_notebook(
 ) -> ApiResult<Created<NotebookView>> {
     let mut create = files::read(&body.notebook)?;
     create.kind = body.kind.unwrap_or(NotebookKind::Standalone);
-    create.name = body.name.map(trimmed).or(create.name);
+    create.name = body.name.as_deref().map(trimmed).or(create.name);
     let notebook = state.notebooks.create(&signed.caller, path.project_id, create, state.clock.now()).await;
     Ok(Created(notebook.map_err(project_error)?.into()))
 }
@@ -107,7 +107,7 @@ pub async fn update_notebook(
     PathParams(path): PathParams<NotebookPath>,
     OptionalJson(body): OptionalJson<NotebookPatch>,
 ) -> ApiResult<Json<NotebookView>> {
-    let patch = notebooks::NotebookPatch { name: body.name.map(trimmed), metadata: body.metadata };
+    let patch = notebooks::NotebookPatch { name: body.name.as_deref().map(trimmed), metadata: body.metadata };
     let notebook = state.notebooks.update(&signed.caller, path.notebook_id, patch, state.clock.now()).await;
     Ok(Json(notebook.map_err(notebook_error)?.into()))
 }
@@ -165,7 +165,7 @@ pub async fn restart_kernel(
     Ok(Json(SuccessView::DONE))
 }
 
-fn trimmed(name: String) -> String {
+fn trimmed(name: &str) -> String {
     name.trim().to_owned()
 }
 
