@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
+import tempfile
 import traceback
 from pathlib import Path
 
@@ -32,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--in", dest="directory", type=Path, required=True, help="inputs, with spec.json")
     parser.add_argument("--out", type=Path, required=True, help="where results are written")
     parsed = parser.parse_args(arguments)
+    # A sandbox has no home; without places of their own, matplotlib warns and numba compiles anew for each process.
+    for variable in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR"):
+        os.environ.setdefault(variable, str(Path(tempfile.gettempdir()) / "gristmill_ml" / variable.lower()))
     progress = Progress(claim_stdout(), parsed.directory / "cancel")
     progress.watch()
     try:
