@@ -8,7 +8,7 @@ use datafusion::{
     sql::sqlparser::ast::{ObjectName, Query, Statement, TableFactor, Visit, Visitor},
 };
 
-use crate::error::too_expensive;
+use crate::{error::too_expensive, rewrite::folded};
 
 /// Refuses a statement that stands for more than `relations_max` tables, sub-queries and table functions.
 pub(crate) fn check(statement: &Statement, relations_max: usize) -> Result<()> {
@@ -39,10 +39,6 @@ fn count(query: &Query, outer: &HashMap<String, usize>, max: usize) -> usize {
     let mut counter = Counter { known: &known, max, depth: 0, relations: 0 };
     let _: ControlFlow<()> = query.body.visit(&mut counter);
     counter.relations
-}
-
-fn folded(ident: &datafusion::sql::sqlparser::ast::Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 
 /// Counts the relations of a body. Queries in it that have a `WITH` of their own are counted on their own.

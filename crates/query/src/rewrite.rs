@@ -3,6 +3,7 @@
 mod build;
 mod expressions;
 mod names;
+mod outside;
 mod quantified;
 mod relations;
 mod spelling;
@@ -16,7 +17,7 @@ use datafusion::{
     sql::sqlparser::ast::{Expr, Query, Select, Statement, TableFactor, VisitMut, VisitorMut},
 };
 
-pub(crate) use names::MARK;
+pub(crate) use names::{MARK, folded};
 pub(crate) use spelling::respell;
 
 /// Prepares a statement for planning.

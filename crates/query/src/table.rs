@@ -50,7 +50,7 @@ pub(crate) struct ParquetTable {
 }
 
 impl ParquetTable {
-    pub(crate) fn new(footer: Arc<Footer>, mentioned: &Mentioned) -> Self {
+    pub(crate) fn new(footer: Arc<Footer>, mentioned: &Mentioned<'_>) -> Self {
         let (schema, statistics) = mentioned.narrow(&footer);
         Self { footer, schema, statistics }
     }

@@ -51,7 +51,8 @@ fn marked(name: &str, number: usize) -> Ident {
     Ident::with_quote('"', if number == 0 { name.to_owned() } else { format!("{name}{MARK}{number}") })
 }
 
-fn folded(ident: &Ident) -> String {
+/// A name as PostgreSQL reads it: lower case, unless it is quoted.
+pub(crate) fn folded(ident: &Ident) -> String {
     if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
 }
 

@@ -5,10 +5,13 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Distinct, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, VisitMut, VisitorMut, visit_expressions,
+    BinaryOperator, Distinct, Expr, GroupByExpr, Query, Select, SelectItem, SetExpr, visit_expressions,
 };
 
-use super::build::{binary, call, count_rows, function_name, not_if, number, select_from, subquery, take, value_column};
+use super::{
+    build::{binary, call, count_rows, function_name, not_if, number, select_from, subquery, take, value_column},
+    outside,
+};
 use crate::functions;
 
 /// `<aggregate>(value)` of what a query gives.
@@ -76,49 +79,24 @@ fn is_in(value: Expr, negated: bool, query: &Query) -> Expr {
 
 /// The engine has `exists` and `in` with a sub-query as conditions only. In a select list they become counts.
 pub(super) fn count_in_select_list(select: &mut Select) {
-    let mut visitor = SelectList { depth: 0 };
     for item in &mut select.projection {
         if let SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } = item {
-            // The visitor never breaks off.
-            let _: ControlFlow<()> = expr.visit(&mut visitor);
+            outside::change(expr, count_instead);
         }
     }
 }
 
-struct SelectList {
-    /// Sub-queries around what is visited.
-    depth: usize,
-}
-
-impl VisitorMut for SelectList {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if self.depth > 0 {
-            return ControlFlow::Continue(());
+fn count_instead(expr: &mut Expr) {
+    match expr {
+        Expr::Exists { subquery, negated } => {
+            let counted = exists(subquery, *negated);
+            *expr = counted;
         }
-        match expr {
-            Expr::Exists { subquery, negated } => {
-                let counted = exists(subquery, *negated);
-                *expr = counted;
-            }
-            Expr::InSubquery { expr: value, subquery, negated } if !matches!(**value, Expr::Tuple(_)) && is_row_by_row(value) => {
-                let counted = not_if(*negated, contained(value, subquery));
-                *expr = counted;
-            }
-            _ => {}
+        Expr::InSubquery { expr: value, subquery, negated } if !matches!(**value, Expr::Tuple(_)) && is_row_by_row(value) => {
+            let counted = not_if(*negated, contained(value, subquery));
+            *expr = counted;
         }
-        ControlFlow::Continue(())
+        _ => {}
     }
 }
 

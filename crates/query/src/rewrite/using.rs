@@ -1,14 +1,14 @@
 //! Columns of `JOIN … USING`. Unqualified, such a name means the one column that is left of two; the planner knows that in
 //! some clauses only, so the name is said of one side here, or of both for a full join.
 
-use std::{collections::HashMap, ops::ControlFlow};
+use std::collections::HashMap;
 
 use datafusion::sql::sqlparser::ast::{
-    Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    TableFactor, TableWithJoins, VisitMut, VisitorMut,
+    Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Select, SelectItem, TableFactor,
+    TableWithJoins,
 };
 
-use super::build::call;
+use super::{build::call, names::folded, outside};
 
 /// Says of which side the columns of `USING` are.
 pub(super) fn qualify(select: &mut Select) {
@@ -19,11 +19,7 @@ pub(super) fn qualify(select: &mut Select) {
     if merged.is_empty() {
         return;
     }
-    let mut visitor = Qualify { merged: &merged, depth: 0 };
-    // The visitor never breaks off.
-    let mut visit = |expr: &mut Expr| {
-        let _: ControlFlow<()> = expr.visit(&mut visitor);
-    };
+    let visit = |expr: &mut Expr| outside::change(expr, |expr| name_side(expr, &merged));
     for item in &mut select.projection {
         match item {
             SelectItem::UnnamedExpr(Expr::Identifier(ident)) => {
@@ -35,10 +31,10 @@ pub(super) fn qualify(select: &mut Select) {
             _ => {}
         }
     }
-    select.selection.iter_mut().for_each(&mut visit);
-    select.having.iter_mut().for_each(&mut visit);
+    select.selection.iter_mut().for_each(visit);
+    select.having.iter_mut().for_each(visit);
     if let GroupByExpr::Expressions(exprs, _) = &mut select.group_by {
-        exprs.iter_mut().filter(|expr| !matches!(expr, Expr::Identifier(_))).for_each(&mut visit);
+        exprs.iter_mut().filter(|expr| !matches!(expr, Expr::Identifier(_))).for_each(visit);
     }
 }
 
@@ -101,37 +97,10 @@ fn qualifier(table: &TableFactor) -> Option<Ident> {
     }
 }
 
-fn folded(ident: &Ident) -> String {
-    if ident.quote_style.is_some() { ident.value.clone() } else { ident.value.to_lowercase() }
-}
-
-struct Qualify<'a> {
-    merged: &'a HashMap<String, Expr>,
-    /// Sub-queries around what is visited: their names may be their own.
-    depth: usize,
-}
-
-impl VisitorMut for Qualify<'_> {
-    type Break = ();
-
-    fn pre_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
-        self.depth += 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_query(&mut self, _query: &mut Query) -> ControlFlow<()> {
-        self.depth -= 1;
-        ControlFlow::Continue(())
-    }
-
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
-        if self.depth == 0
-            && let Expr::Identifier(ident) = &*expr
-            && let Some(stands_for) = self.merged.get(&folded(ident))
-        {
-            let stands_for = stands_for.clone();
-            *expr = stands_for;
-        }
-        ControlFlow::Continue(())
+fn name_side(expr: &mut Expr, merged: &HashMap<String, Expr>) {
+    if let Expr::Identifier(ident) = &*expr
+        && let Some(stands_for) = merged.get(&folded(ident))
+    {
+        *expr = stands_for.clone();
     }
 }

@@ -1,7 +1,7 @@
 //! Leaves out the columns of wide tables that a statement does not mention: DataFusion copies the whole schema with
 //! every step of planning, which takes seconds for ten thousand columns.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{cell::OnceCell, collections::HashSet, sync::Arc};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::{
@@ -18,19 +18,31 @@ use super::Footer;
 /// Tables up to this many columns are left whole: their missing columns get better hints.
 pub(super) const COLUMNS_WHOLE: usize = 256;
 
-/// The names that a statement mentions, lower case.
+/// The names that a statement mentions, lower case. They are read when a wide table asks for them.
 #[derive(Debug)]
-pub(crate) struct Mentioned(Option<HashSet<String>>);
+pub(crate) struct Mentioned<'a> {
+    canonical: &'a str,
+    names: OnceCell<Option<HashSet<String>>>,
+}
 
-impl Mentioned {
-    /// Reads them from the canonical text. `None` inside when it may mean every column.
-    pub(crate) fn of(canonical: &str) -> Self {
-        let Ok(tokens) = Tokenizer::new(&PostgreSqlDialect {}, canonical).tokenize() else { return Self(None) };
+impl<'a> Mentioned<'a> {
+    /// Those of a canonical text.
+    pub(crate) fn of(canonical: &'a str) -> Self {
+        Self { canonical, names: OnceCell::new() }
+    }
+
+    /// `None` when the statement may mean every column.
+    fn names(&self) -> Option<&HashSet<String>> {
+        self.names.get_or_init(|| Self::read(self.canonical)).as_ref()
+    }
+
+    fn read(canonical: &str) -> Option<HashSet<String>> {
+        let tokens = Tokenizer::new(&PostgreSqlDialect {}, canonical).tokenize().ok()?;
         let tokens: Vec<Token> = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
         let mut names = HashSet::new();
         for (index, token) in tokens.iter().enumerate() {
             match token {
-                Token::Word(word) if word.value.eq_ignore_ascii_case("natural") => return Self(None),
+                Token::Word(word) if word.value.eq_ignore_ascii_case("natural") => return None,
                 Token::Word(word) => {
                     names.insert(word.value.to_lowercase());
                 }
@@ -38,20 +50,23 @@ impl Mentioned {
                     let before = index.checked_sub(1).and_then(|index| tokens.get(index));
                     let counts = before == Some(&Token::LParen) && tokens.get(index + 1) == Some(&Token::RParen);
                     if !counts {
-                        return Self(None);
+                        return None;
                     }
                 }
                 _ => {}
             }
         }
-        Self(Some(names))
+        Some(names)
     }
 
     /// The schema and the statistics of a table as far as the statement can see it.
     pub(super) fn narrow(&self, footer: &Footer) -> (SchemaRef, Arc<Statistics>) {
         let whole = || (footer.schema.clone(), footer.statistics.clone());
         let fields = footer.schema.fields();
-        let Some(names) = self.0.as_ref().filter(|_| fields.len() > COLUMNS_WHOLE) else { return whole() };
+        if fields.len() <= COLUMNS_WHOLE {
+            return whole();
+        }
+        let Some(names) = self.names() else { return whole() };
         let kept: Vec<usize> = fields
             .iter()
             .enumerate()
@@ -73,7 +88,7 @@ mod tests {
     use super::*;
 
     fn names(sql: &str) -> Option<Vec<String>> {
-        let mut names: Vec<String> = Mentioned::of(sql).0?.into_iter().collect();
+        let mut names: Vec<String> = Mentioned::of(sql).names()?.iter().cloned().collect();
         names.sort();
         Some(names)
     }
