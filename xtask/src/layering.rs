@@ -20,9 +20,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("jobs", &["domain"]),
     ("query", &["domain", "sql-safety"]),
     ("identity", &["domain"]),
+    ("runtime", &["domain", "jobs"]),
     ("persistence", &["domain"]),
     ("api-types", &["domain"]),
-    ("api", &["api-types", "domain", "identity", "ingest", "jobs", "persistence", "query", "sql-safety"]),
+    ("api", &["api-types", "domain", "identity", "ingest", "jobs", "persistence", "query", "runtime", "sql-safety"]),
     // For tests of others: they may have it as a dev-dependency, and nothing else.
     ("testkit", &["domain", "persistence"]),
     ("xtask", &[]),

@@ -30,6 +30,10 @@ pub enum ErrorShape {
     Issues,
     /// `{errors: {formErrors, fieldErrors}}`.
     Flatten,
+    /// `{error: "Invalid request body", details: [...]}` (contract 3, V2).
+    BodyDetails,
+    /// `{error: "Invalid query parameters", details: [...]}` (contract 3, V2).
+    QueryDetails,
 }
 
 /// A request body: how it is validated, and how its errors look.
@@ -59,4 +63,24 @@ impl MessageView {
     pub fn new(message: &str) -> Self {
         Self { message: message.to_owned() }
     }
+}
+
+/// Reads a field that may be absent, null (clears) or a value (sets).
+///
+/// # Errors
+/// The deserializer's.
+pub fn clearable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// `{success}`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SuccessView {
+    /// Always true: a failure is an error.
+    pub success: bool,
+}
+
+impl SuccessView {
+    /// It was done.
+    pub const DONE: Self = Self { success: true };
 }

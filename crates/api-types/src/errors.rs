@@ -47,6 +47,16 @@ pub enum ErrorMap {
     Settings(BTreeMap<String, String>),
 }
 
+/// What `details` holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ErrorDetails {
+    /// A text for people.
+    Text(String),
+    /// Validation problems, as in `issues`.
+    Issues(Vec<Issue>),
+}
+
 /// The body of every failed request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -67,9 +77,10 @@ pub struct ErrorBody {
     /// Other routes: the same in the older shape.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub errors: Option<ErrorMap>,
-    /// Column type change: the first value that does not convert.
+    /// Column type change: the first value that does not convert. Notebook, cell and Python routes: what is wrong with
+    /// which field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub details: Option<String>,
+    pub details: Option<ErrorDetails>,
     /// Upload: where the file is broken.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

@@ -4,14 +4,20 @@
 //! unknown fields, because the frontend sends some. Nothing here performs IO or knows the web framework.
 
 pub mod auth;
+pub mod cells;
 pub mod common;
 pub mod datasets;
 pub mod errors;
+pub mod execute;
 pub mod health;
 pub mod jobs;
+pub mod live;
+pub mod notebooks;
 pub mod paths;
 pub mod projects;
+pub mod python;
 pub mod query;
+pub mod savepoints;
 pub mod settings;
 
 /// Schemas whose fields are `snake_case`, wholly or in part, because the contract has them so. The lint of the

@@ -1,6 +1,6 @@
 //! Path parameters. Structs, not newtypes: utoipa makes no parameter from a newtype.
 
-use gristmill_domain::{DatasetId, JobId, ProjectId};
+use gristmill_domain::{CellId, DatasetId, ExecutionSessionId, JobId, NotebookId, ProjectId, SavepointId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -47,4 +47,81 @@ pub struct JobPath {
 pub struct TokenPath {
     /// The session or token.
     pub token_id: gristmill_domain::TokenId,
+}
+
+/// `/projects/{projectId}/…`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct InProjectPath {
+    /// The project.
+    pub project_id: ProjectId,
+}
+
+/// `/projects/{projectId}/notebooks/{notebookId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct ProjectNotebookPath {
+    /// The project.
+    pub project_id: ProjectId,
+    /// The notebook.
+    pub notebook_id: NotebookId,
+}
+
+/// `/notebooks/{notebookId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct NotebookPath {
+    /// The notebook.
+    pub notebook_id: NotebookId,
+}
+
+/// `/notebooks/{notebookId}/savepoints/{savepointId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct SavepointPath {
+    /// The notebook.
+    pub notebook_id: NotebookId,
+    /// The savepoint.
+    pub savepoint_id: SavepointId,
+}
+
+/// `/cells/{cellId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct CellPath {
+    /// The cell.
+    pub cell_id: CellId,
+}
+
+/// `/cells/{cellId}/outputs/{filename}`. Texts, because what is no id has no file either.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct OutputPath {
+    /// The cell.
+    pub cell_id: String,
+    /// The file's name, as an output or its reference has it. It carries the server's signature.
+    pub filename: String,
+}
+
+/// `/execute/session/{id}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ExecutionSessionPath {
+    /// The session.
+    pub id: ExecutionSessionId,
+}
+
+/// `/execute/packages/{sessionId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct PackagesPath {
+    /// The session.
+    pub session_id: ExecutionSessionId,
 }

@@ -171,7 +171,7 @@ fn is_metadata(sent: &Map<String, Value>, (): &()) -> garde::Result {
     Ok(())
 }
 
-fn contains_nul(value: &Value) -> bool {
+pub(crate) fn contains_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(contains_nul),

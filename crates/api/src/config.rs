@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
 use gristmill_domain::{identity::ThrottleRule, limits, settings::Settings};
 use gristmill_identity::IdentityPolicy;
+use gristmill_runtime::sandbox::choose::BackendSetting;
 use secrecy::SecretString;
 use url::Url;
 
@@ -26,6 +27,10 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// SQL.
     pub sql: SqlConfig,
+    /// Running code.
+    pub execution: ExecutionConfig,
+    /// Notebooks and their sockets.
+    pub notebooks: NotebooksConfig,
     /// Jobs.
     pub jobs: JobsConfig,
     /// Mail, when configured.
@@ -129,6 +134,44 @@ pub struct SqlConfig {
     pub cache_entries_max: u64,
     /// `QUERY_CACHE_MAX_MB`.
     pub cache_bytes_max: u64,
+}
+
+/// Running code.
+#[derive(Debug, Clone)]
+pub struct ExecutionConfig {
+    /// `RUNTIME_BACKEND`: `auto`, `process` or `docker`.
+    pub backend: BackendSetting,
+    /// `DOCKER_HOST`: where the Docker engine is, `unix://…`.
+    pub docker_host: Option<String>,
+    /// `DOCKER_RUNTIME`: another container runtime than the engine's default, such as `runsc`.
+    pub docker_runtime: Option<String>,
+    /// `EXECUTION_MAX_CPU_PERCENT`: hundredths of a core for one sandbox.
+    pub cpu_percent: u32,
+    /// `EXECUTION_TMPFS_MB`: `/tmp` of one sandbox.
+    pub tmp_bytes: u64,
+    /// `EXECUTION_DISK_MB`: what one sandbox may write.
+    pub disk_bytes: u64,
+    /// `EXECUTION_OUTPUT_MAX_MB`: output that is kept of one run.
+    pub output_bytes_max: usize,
+    /// `EXECUTION_SANDBOXES_MAX`: sandboxes at once.
+    pub sandboxes_max: usize,
+    /// `EXECUTION_USER_SANDBOXES_MAX`: sandboxes of one user at once.
+    pub user_sandboxes_max: usize,
+    /// `EXECUTION_IDLE_MS`: after this long without a run a sandbox is ended.
+    pub idle_after: Duration,
+    /// `KERNEL_STARTUP_TIMEOUT_MS`.
+    pub startup_timeout: Duration,
+}
+
+/// Notebooks and their sockets.
+#[derive(Debug, Clone)]
+pub struct NotebooksConfig {
+    /// `NOTEBOOK_OUTPUT_MAX_SIZE`: a text or HTML output beyond this many bytes goes to a file, with a preview in the cell.
+    pub inline_bytes_max: usize,
+    /// `NOTEBOOK_RUN_LEASE_MS`: after this long without a sign of life from its server a run counts as lost.
+    pub run_lease: Duration,
+    /// `WS_HEARTBEAT_MS`: how often sockets are pinged; one that is silent for twice as long is closed.
+    pub heartbeat: Duration,
 }
 
 /// Jobs.
@@ -235,6 +278,8 @@ impl Config {
             identity: identity(env),
             ingest: ingest(env, cores),
             sql: sql(env, cores),
+            execution: execution(env),
+            notebooks: notebooks(env),
             jobs: jobs(env, cores),
             mail: mail(env),
             google: google(env),
@@ -315,6 +360,35 @@ fn sql(env: &mut Environment<'_>, cores: usize) -> SqlConfig {
         result_bytes_max: bytes(env.number("SQL_RESULT_MAX_MB", 1..=4096, 32)),
         cache_entries_max: env.number("QUERY_CACHE_MAX_ENTRIES", 0..=1_000_000, limits::QUERY_CACHE_ENTRIES_MAX),
         cache_bytes_max: env.number("QUERY_CACHE_MAX_MB", 1..=1_000_000, 64) * MB,
+    }
+}
+
+fn execution(env: &mut Environment<'_>) -> ExecutionConfig {
+    let named = env.text("RUNTIME_BACKEND");
+    let backend = named.as_deref().map_or(Some(BackendSetting::Auto), BackendSetting::from_name).unwrap_or_else(|| {
+        env.problem("RUNTIME_BACKEND", "must be `auto`, `process` or `docker`");
+        BackendSetting::Auto
+    });
+    ExecutionConfig {
+        backend,
+        docker_host: env.text("DOCKER_HOST"),
+        docker_runtime: env.text("DOCKER_RUNTIME"),
+        cpu_percent: env.number("EXECUTION_MAX_CPU_PERCENT", 10..=100_000, 100),
+        tmp_bytes: env.number("EXECUTION_TMPFS_MB", 16..=1_000_000, 1024) * MB,
+        disk_bytes: env.number("EXECUTION_DISK_MB", 16..=1_000_000, 4096) * MB,
+        output_bytes_max: env.number("EXECUTION_OUTPUT_MAX_MB", 1..=1024, 16_usize) * 1024 * 1024,
+        sandboxes_max: env.number("EXECUTION_SANDBOXES_MAX", 1..=10_000, 32),
+        user_sandboxes_max: env.number("EXECUTION_USER_SANDBOXES_MAX", 1..=10_000, 8),
+        idle_after: Duration::from_millis(env.number("EXECUTION_IDLE_MS", 1_000..=604_800_000, 1_800_000)),
+        startup_timeout: Duration::from_millis(env.number("KERNEL_STARTUP_TIMEOUT_MS", 1_000..=600_000, 30_000)),
+    }
+}
+
+fn notebooks(env: &mut Environment<'_>) -> NotebooksConfig {
+    NotebooksConfig {
+        inline_bytes_max: env.number("NOTEBOOK_OUTPUT_MAX_SIZE", 1024..=16_777_216, 262_144),
+        run_lease: Duration::from_millis(env.number("NOTEBOOK_RUN_LEASE_MS", 300..=3_600_000, 30_000)),
+        heartbeat: Duration::from_millis(env.number("WS_HEARTBEAT_MS", 100..=600_000, 30_000)),
     }
 }
 

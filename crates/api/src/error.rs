@@ -8,7 +8,7 @@ use actix_web::{
 };
 use gristmill_api_types::{
     common::ErrorShape,
-    errors::{ErrorBody, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
+    errors::{ErrorBody, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
 };
 use gristmill_domain::{ErrorCode, ports::StoreError};
 use gristmill_jobs::JobsError;
@@ -179,27 +179,29 @@ impl ApiError {
 
     fn body(&self) -> ErrorBody {
         let failure = &self.0;
-        let issues = (failure.shape == Some(ErrorShape::Issues)).then(|| {
-            let segments = |path: &str| path.split('.').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
-            failure
-                .fields
-                .iter()
-                .map(|field| Issue { code: field.code.clone(), path: segments(&field.path), message: field.message.clone() })
-                .collect()
-        });
+        let issues = (failure.shape == Some(ErrorShape::Issues)).then(|| issues_of(&failure.fields));
+        let details = match failure.shape {
+            Some(ErrorShape::BodyDetails | ErrorShape::QueryDetails) => Some(ErrorDetails::Issues(issues_of(&failure.fields))),
+            _ => failure.details.clone().map(ErrorDetails::Text),
+        };
         let errors = match &failure.settings {
             Some(problems) => Some(ErrorMap::Settings(problems.clone())),
             None => (failure.shape == Some(ErrorShape::Flatten)).then(|| ErrorMap::Flat(flatten(&failure.fields))),
         };
         ErrorBody {
-            // Shape E2 has this text; the frontend shows it as it is.
-            error: if issues.is_some() { "Validation failed".into() } else { failure.message.clone() },
+            // The contract's shapes have these texts; the frontend shows them as they are.
+            error: match failure.shape {
+                Some(ErrorShape::Issues) => "Validation failed".into(),
+                Some(ErrorShape::BodyDetails) => "Invalid request body".into(),
+                Some(ErrorShape::QueryDetails) => "Invalid query parameters".into(),
+                _ => failure.message.clone(),
+            },
             code: failure.code.as_str().to_owned(),
             request_id: request_id::current(),
             fields: (!failure.fields.is_empty()).then(|| failure.fields.clone()),
             issues,
             errors,
-            details: failure.details.clone(),
+            details,
             detail: failure.detail.clone(),
             retry_after: failure.retry_after,
             position: failure.position,
@@ -233,6 +235,14 @@ impl ResponseError for ApiError {
     }
 }
 
+fn issues_of(fields: &[FieldError]) -> Vec<Issue> {
+    let segments = |path: &str| path.split('.').filter(|part| !part.is_empty()).map(ToOwned::to_owned).collect();
+    fields
+        .iter()
+        .map(|field| Issue { code: field.code.clone(), path: segments(&field.path), message: field.message.clone() })
+        .collect()
+}
+
 fn flatten(fields: &[FieldError]) -> FlatErrors {
     let mut flat = FlatErrors::default();
     for field in fields {
@@ -253,6 +263,10 @@ fn missing_text(code: ErrorCode) -> &'static str {
         ErrorCode::SessionNotFound => "Session not found",
         ErrorCode::TokenNotFound => "Token not found",
         ErrorCode::UserNotFound => "User not found",
+        // The contract has this text for both.
+        ErrorCode::NotebookNotFound | ErrorCode::CellNotFound => "Not found",
+        ErrorCode::SavepointNotFound => "Savepoint not found",
+        ErrorCode::ExecutionSessionNotFound => "Session not found",
         _ => "Not Found",
     }
 }
@@ -298,9 +312,14 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::JobNotFound
         | E::SessionNotFound
         | E::TokenNotFound
+        | E::NotebookNotFound
+        | E::CellNotFound
+        | E::SavepointNotFound
+        | E::ExecutionSessionNotFound
         | E::FileMissing => StatusCode::NOT_FOUND,
         E::EmailTaken
         | E::DatasetInUse
+        | E::CellLocked
         | E::JobCancelled
         | E::JobFailed
         | E::WorkerLost
@@ -308,7 +327,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::IdempotencyMismatch => StatusCode::CONFLICT,
         E::PayloadTooLarge | E::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
         E::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        E::NotConfigured | E::DatabaseUnavailable | E::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+        E::NotConfigured | E::DatabaseUnavailable | E::ShuttingDown | E::RuntimeUnavailable | E::SandboxFailed => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         E::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         E::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

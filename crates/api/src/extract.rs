@@ -6,9 +6,9 @@ mod idempotency;
 mod parameters;
 
 pub use body::{OptionalJson, ValidJson};
-pub use caller::{Account, Read, Signed, Unverified, Write, authenticate, client_info};
+pub use caller::{Account, Read, Signed, Unverified, Write, admit, authenticate, client_info};
 pub use idempotency::IdempotencyKey;
-pub use parameters::{PathParams, ValidQuery};
+pub use parameters::{DetailQuery, PathParams, ValidQuery};
 
 use garde::Report;
 use gristmill_api_types::errors::FieldError;

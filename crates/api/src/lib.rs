@@ -9,6 +9,8 @@ pub mod error;
 pub mod extract;
 pub mod file_cleaner;
 pub mod health;
+pub mod live;
+pub mod notebooks;
 pub mod openapi;
 pub mod request_id;
 pub mod respond;

@@ -1,7 +1,11 @@
 //! The OpenAPI document, collected from the functions that serve the routes.
 
 use actix_web::App;
-use gristmill_api_types::errors::{ErrorBody, ErrorMap, FieldError, FlatErrors, Issue, TextPosition};
+use gristmill_api_types::{
+    cells::CellView,
+    errors::{ErrorBody, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
+    live::{EventStamp, NotebookSocketMessage, NotebookSocketRequest},
+};
 use gristmill_domain::ErrorCode;
 use utoipa::{
     OpenApi as _, PartialSchema, ToSchema,
@@ -27,13 +31,19 @@ pub const BEARER: &str = "bearer";
         version = "1.0.0",
         license(name = "MIT", identifier = "MIT")
     ),
-    components(schemas(ErrorBody, ErrorMap, FieldError, FlatErrors, Issue, TextPosition)),
+    components(schemas(
+        ErrorBody, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition, NotebookSocketRequest, NotebookSocketMessage,
+        EventStamp, CellView
+    )),
     tags(
         (name = "health", description = "Whether the server is in order"),
         (name = "auth", description = "Accounts, logins and tokens"),
         (name = "projects", description = "Projects and their phases"),
         (name = "datasets", description = "Uploaded tables"),
         (name = "query", description = "SQL over the datasets of a project"),
+        (name = "notebooks", description = "Notebooks, their cells and savepoints"),
+        (name = "execute", description = "Running code outside of notebooks, and packages"),
+        (name = "python", description = "Help with writing Python"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),
         (name = "meta", description = "The API about itself"),

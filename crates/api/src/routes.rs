@@ -4,12 +4,17 @@
 #![expect(unreachable_pub, reason = "actix repeats the `pub` of a handler inside of a function")]
 
 pub mod auth;
+pub mod cells;
 pub mod datasets;
+pub mod execute;
 pub mod health;
 pub mod jobs;
 pub mod meta;
+pub mod notebooks;
 pub mod projects;
+pub mod python;
 pub mod query;
+pub mod savepoints;
 pub mod settings;
 pub mod uploads;
 
@@ -31,6 +36,11 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(uploads::configure)
         .configure(datasets::configure)
         .configure(query::configure)
+        .configure(notebooks::configure)
+        .configure(cells::configure)
+        .configure(savepoints::configure)
+        .configure(execute::configure)
+        .configure(python::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

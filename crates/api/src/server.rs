@@ -17,10 +17,11 @@ use gristmill_persistence::{
     migrations,
     notifications::{Channel, Notifications, Signal},
     repo::{
-        datasets::Datasets, file_deletions::FileDeletions, identity::Identity as IdentityStore, jobs::Jobs, projects::Projects,
-        settings::UserSettings,
+        datasets::Datasets, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
+        identity::Identity as IdentityStore, jobs::Jobs, notebooks::Notebooks, projects::Projects, settings::UserSettings,
     },
 };
+use gristmill_runtime::{Runtime, RuntimeOptions};
 use secrecy::SecretString;
 use tokio::sync::{Semaphore, broadcast::error::RecvError};
 use utoipa_actix_web::AppExt;
@@ -31,6 +32,8 @@ use crate::{
     envelope::envelope,
     file_cleaner::FileCleaner,
     health::HealthBoard,
+    live::{self, Hub},
+    notebooks::{self, OutputLinks, RunRegistry, StoredData},
     openapi, routes,
     sql::SqlService,
     state::AppState,
@@ -85,11 +88,14 @@ impl RunningServer {
 
     /// Stops in order: no new connections, requests finish, jobs are given back, tasks end.
     pub async fn stop(mut self) {
+        // Sockets never end by themselves.
+        self.state.live.close();
         self.handle.stop(true).await;
         if let Some(workers) = self.workers.take() {
             workers.shutdown(self.shutdown_timeout).await;
         }
         self.state.tasks.shutdown(TASKS_DEADLINE).await;
+        self.state.runtime.shutdown().await;
     }
 }
 
@@ -97,6 +103,7 @@ impl Drop for RunningServer {
     fn drop(&mut self) {
         // The command is sent at once; nobody waits for its end.
         drop(self.handle.stop(false));
+        self.state.live.close();
         self.state.tasks.stopping().cancel();
     }
 }
@@ -109,8 +116,17 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let database = Database::connect(&options).await?;
     let files = LocalFiles::open(&config.data_dir).with_context(|| format!("{} cannot be used", config.data_dir.display()))?;
     let jobs: Arc<dyn JobStore> = Arc::new(Jobs::new(database.clone()));
+    let secret = server_secret(&config)?;
+    let data = StoredData { datasets: Datasets::new(database.clone()), files: files.clone() };
+    let runtime = Runtime::start(runtime_options(&config)?, Arc::new(data), &tasks).await;
     Ok(AppState {
-        identity: identity(&config, &database, &clock)?,
+        identity: identity(&config, &secret, &database, &clock)?,
+        notebooks: Notebooks::new(database.clone()),
+        execution_sessions: ExecutionSessions::new(database.clone()),
+        output_links: OutputLinks::new(&secret),
+        runs: RunRegistry::default(),
+        live: Hub::default(),
+        runtime,
         projects: Projects::new(database.clone()),
         datasets: Datasets::new(database.clone()),
         settings: UserSettings::new(database.clone()),
@@ -129,14 +145,41 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     })
 }
 
-fn identity(config: &Config, database: &Database, clock: &Arc<dyn Clock>) -> anyhow::Result<Identity> {
-    let secret = match &config.identity.jwt_secret {
+fn server_secret(config: &Config) -> anyhow::Result<ServerSecret> {
+    Ok(match &config.identity.jwt_secret {
         Some(secret) => ServerSecret::new(secret.clone())?,
         None => ServerSecret::new(kept_secret(&config.data_dir)?)?,
-    };
+    })
+}
+
+fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
+    let execution = &config.execution;
+    let absolute = |path: &std::path::Path| std::path::absolute(path).context("a directory has no absolute path");
+    let mut options = RuntimeOptions::new(absolute(&config.data_dir)?, absolute(&config.database.cache_dir)?);
+    options.backend = execution.backend;
+    if let Some(host) = &execution.docker_host {
+        options.docker_host.clone_from(host);
+    }
+    options.docker_runtime.clone_from(&execution.docker_runtime);
+    // Without a PATH nothing is provisioned.
+    options.search_path = Some(config.database.search_path.clone()).filter(|path| !path.is_empty());
+    options.limits.cpu_percent = execution.cpu_percent;
+    options.limits.tmp_bytes = execution.tmp_bytes;
+    options.limits.disk_bytes = execution.disk_bytes;
+    options.limits.memory_bytes = u64::try_from(config.settings.execution_max_memory_mb)?.saturating_mul(1024 * 1024);
+    options.sandboxes_max = execution.sandboxes_max;
+    options.sandboxes_per_owner_max = execution.user_sandboxes_max;
+    options.idle_after = execution.idle_after;
+    options.startup_timeout = execution.startup_timeout;
+    options.output_bytes_max = execution.output_bytes_max;
+    options.export_bytes_max = config.ingest.upload_bytes_max;
+    Ok(options)
+}
+
+fn identity(config: &Config, secret: &ServerSecret, database: &Database, clock: &Arc<dyn Clock>) -> anyhow::Result<Identity> {
     let store = Arc::new(IdentityStore::new(database.clone()));
     let ports = Ports::of(store, Arc::new(NoMail), Arc::clone(clock));
-    let identity = Identity::new(&secret, &config.identity.policy(), ports)?;
+    let identity = Identity::new(secret, &config.identity.policy(), ports)?;
     Ok(if config.identity.bypass_verification { identity.waive_verification() } else { identity })
 }
 
@@ -170,6 +213,8 @@ fn spawn_background(state: &web::Data<AppState>, url: SecretString, signals: &Si
         shared.file_cleaner.run(&queue, &shared.files).await;
     });
     spawn_until_stop(state, "janitor", janitor(state.clone()));
+    state.tasks.spawn("notebook janitor", notebooks::sweep(state.clone()));
+    state.tasks.spawn("kernel events", notebooks::log_kernel_events(state.clone()));
 }
 
 /// A task without an end of its own: it is dropped when the tasks are told to stop.
@@ -197,12 +242,19 @@ async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard
                 Ok(change) => state.identity.apply(change),
                 Err(_) => state.identity.forget_callers(),
             },
+            Ok(Signal::Notified { channel: Channel::NotebookChanged, payload }) => {
+                if let Ok(id) = payload.parse() {
+                    state.live.changed(id);
+                }
+            }
             Ok(Signal::Lost) => {
                 signals.lost();
+                state.live.lost();
                 state.identity.forget_callers();
             }
             Ok(Signal::Resynchronize) | Err(RecvError::Lagged(_)) => {
                 signals.resynchronize();
+                state.live.resynchronize();
                 state.identity.forget_callers();
             }
             Err(RecvError::Closed) => return,
@@ -248,7 +300,14 @@ fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHand
     let address = listener.local_addr()?;
     let shared = state.clone();
     let factory = move || {
-        App::new().into_utoipa_app().app_data(shared.clone()).configure(routes::configure).into_app().wrap(from_fn(envelope))
+        App::new()
+            .into_utoipa_app()
+            .app_data(shared.clone())
+            .configure(routes::configure)
+            .into_app()
+            // Not HTTP beyond its handshake, so not in the OpenAPI document.
+            .service(live::notebook_socket)
+            .wrap(from_fn(envelope))
     };
     let server = HttpServer::new(factory)
         .workers(http.workers)

@@ -9,10 +9,23 @@ use gristmill_jobs::{JobReader, Tasks};
 use gristmill_persistence::{
     Database,
     files::LocalFiles,
-    repo::{datasets::Datasets, projects::Projects, settings::UserSettings},
+    repo::{
+        datasets::Datasets, execution_sessions::ExecutionSessions, notebooks::Notebooks, projects::Projects,
+        settings::UserSettings,
+    },
 };
 
-use crate::{config::Config, datasets::RowReaders, file_cleaner::FileCleaner, health::HealthBoard, sql::SqlService};
+use gristmill_runtime::Runtime;
+
+use crate::{
+    config::Config,
+    datasets::RowReaders,
+    file_cleaner::FileCleaner,
+    health::HealthBoard,
+    live::Hub,
+    notebooks::{OutputLinks, RunRegistry},
+    sql::SqlService,
+};
 
 /// What handlers share: repositories, engines, configuration. One a process.
 #[derive(Debug)]
@@ -29,6 +42,18 @@ pub struct AppState {
     pub projects: Projects,
     /// Datasets.
     pub datasets: Datasets,
+    /// Notebooks.
+    pub notebooks: Notebooks,
+    /// Kernel sessions outside of notebooks.
+    pub execution_sessions: ExecutionSessions,
+    /// Sandboxes and kernels.
+    pub runtime: Runtime,
+    /// Names of stored outputs.
+    pub output_links: OutputLinks,
+    /// Runs of cells in this process.
+    pub runs: RunRegistry,
+    /// Who watches notebooks in this process.
+    pub live: Hub,
     /// Per-user settings.
     pub settings: UserSettings,
     /// The job queue.

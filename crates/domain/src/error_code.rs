@@ -54,6 +54,13 @@ codes! {
     ProjectNotFound = "project_not_found", "There is no such project, or it belongs to somebody else.";
     DatasetNotFound = "dataset_not_found", "There is no such dataset, or it belongs to somebody else.";
     ColumnNotFound = "column_not_found", "The dataset has no such column.";
+    NotebookNotFound = "notebook_not_found", "There is no such notebook, or it belongs to somebody else.";
+    CellNotFound = "cell_not_found", "There is no such cell, or it belongs to somebody else.";
+    SavepointNotFound = "savepoint_not_found", "The notebook has no such savepoint.";
+    ExecutionSessionNotFound = "execution_session_not_found", "There is no such execution session, or it belongs to somebody else.";
+    CellLocked = "cell_locked", "Somebody else edits or runs the cell. Try again when it is unlocked.";
+    RuntimeUnavailable = "runtime_unavailable", "No sandbox backend or Python environment is ready; the message says what is missing.";
+    SandboxFailed = "sandbox_failed", "The sandbox or its kernel could not be started; the message says why.";
     JobNotFound = "job_not_found", "There is no such job, or it belongs to somebody else.";
     SessionNotFound = "session_not_found", "There is no such login session, or it is revoked already.";
     TokenNotFound = "token_not_found", "There is no such personal access token.";

@@ -77,6 +77,14 @@ id_types! {
     TokenId = "tokenId";
     /// One SQL result.
     QueryId = "queryId";
+    /// A notebook.
+    NotebookId = "notebookId";
+    /// A cell of a notebook.
+    CellId = "cellId";
+    /// A stored state of a notebook.
+    SavepointId = "savepointId";
+    /// A kernel session outside of notebooks.
+    ExecutionSessionId = "sessionId";
 }
 
 #[cfg(test)]

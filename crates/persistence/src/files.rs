@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gristmill_domain::{DatasetId, JobId, ProjectId, UserId};
+use gristmill_domain::{CellId, DatasetId, JobId, NotebookId, ProjectId, UserId};
 
 /// Prefix of everything that belongs to a project.
 #[must_use]
@@ -24,6 +24,24 @@ pub fn user_prefix(id: UserId) -> String {
 pub fn dataset_prefix(owner: UserId, project: Option<ProjectId>, id: DatasetId) -> String {
     let parent = project.map_or_else(|| user_prefix(owner), project_prefix);
     format!("{parent}/datasets/{id}")
+}
+
+/// Prefix of the files that a notebook's outputs refer to.
+#[must_use]
+pub fn notebook_prefix(project: ProjectId, id: NotebookId) -> String {
+    format!("{}/notebooks/{id}", project_prefix(project))
+}
+
+/// Where a file of a cell's outputs is. The name is one that the server made.
+#[must_use]
+pub fn output_file(project: ProjectId, notebook: NotebookId, cell: CellId, name: &str) -> String {
+    format!("{}/{cell}/{name}", notebook_prefix(project, notebook))
+}
+
+/// Prefix of all datasets of a project.
+#[must_use]
+pub fn datasets_prefix(project: ProjectId) -> String {
+    format!("{}/datasets", project_prefix(project))
 }
 
 /// Names of the files of a dataset's version: columns and rejects report.

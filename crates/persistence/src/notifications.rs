@@ -16,11 +16,13 @@ pub enum Channel {
     JobChanged,
     /// A session or user changed, so that cached callers must be read again; payload: `session:<id>` or `user:<id>`.
     IdentityChanged,
+    /// A notebook's log has new entries; payload: the notebook's id.
+    NotebookChanged,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 3] = [Self::JobQueued, Self::JobChanged, Self::IdentityChanged];
+    pub const ALL: [Self; 4] = [Self::JobQueued, Self::JobChanged, Self::IdentityChanged, Self::NotebookChanged];
 
     /// Its name in PostgreSQL.
     #[must_use]
@@ -29,6 +31,7 @@ impl Channel {
             Self::JobQueued => "gristmill_job_queued",
             Self::JobChanged => "gristmill_job_changed",
             Self::IdentityChanged => "gristmill_identity_changed",
+            Self::NotebookChanged => "gristmill_notebook_changed",
         }
     }
 }

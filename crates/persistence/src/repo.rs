@@ -2,10 +2,12 @@
 
 pub mod admin;
 pub mod datasets;
+pub mod execution_sessions;
 pub mod file_deletions;
 mod idempotency;
 pub mod identity;
 pub mod jobs;
+pub mod notebooks;
 pub mod projects;
 pub mod settings;
 pub mod spool;

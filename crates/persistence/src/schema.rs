@@ -174,11 +174,101 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notebooks (notebook_id) {
+        notebook_id -> Uuid,
+        project_id -> Uuid,
+        name -> Text,
+        kind -> Text,
+        metadata -> Jsonb,
+        execution_order -> Integer,
+        event_seq -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    cells (cell_id) {
+        cell_id -> Uuid,
+        notebook_id -> Uuid,
+        cell_type -> Text,
+        title -> Nullable<Text>,
+        content -> Text,
+        position -> Integer,
+        metadata -> Jsonb,
+        execution_count -> Integer,
+        execution_order -> Nullable<Integer>,
+        execution_status -> Text,
+        execution_duration_ms -> Nullable<BigInt>,
+        executed_at -> Nullable<Timestamptz>,
+        is_dirty -> Bool,
+        output -> Json,
+        output_refs -> Json,
+        locked_by -> Nullable<Text>,
+        locked_at -> Nullable<Timestamptz>,
+        lock_token -> Nullable<Uuid>,
+        lock_expires_at -> Nullable<Timestamptz>,
+        interrupt_requested -> Bool,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    cell_outputs (output_id) {
+        output_id -> Uuid,
+        notebook_id -> Uuid,
+        cell_id -> Uuid,
+        file_name -> Text,
+        mime_type -> Text,
+        byte_size -> BigInt,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    savepoints (savepoint_id) {
+        savepoint_id -> Uuid,
+        notebook_id -> Uuid,
+        turn_index -> Integer,
+        turn_message_id -> Text,
+        cells_snapshot -> Json,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    notebook_events (notebook_id, seq) {
+        notebook_id -> Uuid,
+        seq -> BigInt,
+        payload -> Json,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    execution_sessions (session_id) {
+        session_id -> Uuid,
+        project_id -> Uuid,
+        python_version -> Text,
+        is_implicit -> Bool,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(one_time_tokens -> users (user_id));
 diesel::joinable!(personal_access_tokens -> users (user_id));
 diesel::joinable!(job_events -> jobs (job_id));
+diesel::joinable!(notebooks -> projects (project_id));
+diesel::joinable!(cells -> notebooks (notebook_id));
+diesel::joinable!(cell_outputs -> notebooks (notebook_id));
+diesel::joinable!(savepoints -> notebooks (notebook_id));
+diesel::joinable!(notebook_events -> notebooks (notebook_id));
+diesel::joinable!(execution_sessions -> projects (project_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -189,4 +279,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     job_events,
     datasets,
+    notebooks,
+    cells,
+    cell_outputs,
+    savepoints,
+    notebook_events,
+    execution_sessions,
 );

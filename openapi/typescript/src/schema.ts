@@ -348,6 +348,99 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/cells/{cellId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a cell. */
+        get: operations["find_cell"];
+        put?: never;
+        post?: never;
+        /** Deletes a cell. Those behind it move up by one. */
+        delete: operations["delete_cell"];
+        options?: never;
+        head?: never;
+        /** Changes a cell's text or heading. Absent fields keep their value, and so do metadata. */
+        patch: operations["update_cell"];
+        trace?: never;
+    };
+    "/api/cells/{cellId}/interrupt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Interrupts the run of a cell: it ends with `KeyboardInterrupt`. Does nothing when the cell does not run. */
+        post: operations["interrupt_cell_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cells/{cellId}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whether somebody holds a cell. */
+        get: operations["find_cell_lock"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cells/{cellId}/outputs/{filename}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Gives a file of a cell's outputs. Needs no credential: the name carries the server's signature, so that whoever was
+         *     shown the output can show it in a page.
+         */
+        get: operations["download_cell_output"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/cells/{cellId}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Runs a cell and answers when it is done. Code that fails, and a kernel that cannot be had, are results too. The run
+         *     goes on when the client goes away.
+         */
+        post: operations["run_cell"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/datasets": {
         parameters: {
             query?: never;
@@ -508,6 +601,160 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/execute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs code in a session and answers when it is done. Code that fails, and a kernel that cannot be had, are results. */
+        post: operations["execute_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execute/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells whether code can be run, and what keeps it apart from the host. */
+        get: operations["check_execute_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execute/packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Installs packages into the project of a session. What fails is told by `success`. */
+        post: operations["install_packages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execute/packages/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Installs packages into the project of a session and tells how it goes. It goes on when the client goes away. */
+        post: operations["stream_package_install"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execute/packages/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Suggests packages for what was typed. */
+        get: operations["suggest_packages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execute/packages/{sessionId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the packages that a session can import. None for a session that is not there. */
+        get: operations["list_packages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execute/runtimes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the Python versions that kernels can run on. */
+        get: operations["list_runtimes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execute/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a session and starts its kernel. */
+        post: operations["create_execution_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/execute/session/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a session. */
+        get: operations["find_execution_session"];
+        put?: never;
+        post?: never;
+        /** Ends a session and removes its workspace. A session that is not there is ended already. */
+        delete: operations["delete_execution_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -596,6 +843,128 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notebooks/{notebookId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Changes a notebook. Absent fields keep their value; metadata keys are laid over the stored ones. */
+        patch: operations["update_notebook"];
+        trace?: never;
+    };
+    "/api/notebooks/{notebookId}/cells": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the cells of a notebook by position. */
+        get: operations["list_cells"];
+        put?: never;
+        /** Makes a cell. Those from its place on move down by one. */
+        post: operations["create_cell"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notebooks/{notebookId}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Gives a notebook as a Jupyter notebook file (nbformat 4.5). */
+        get: operations["export_notebook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notebooks/{notebookId}/reorder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts cells into a new order. */
+        post: operations["reorder_cells"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notebooks/{notebookId}/savepoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the savepoints of a notebook by turn. */
+        get: operations["list_savepoints"];
+        put?: never;
+        /** Stores the state of a notebook, outputs and metadata included. A notebook keeps 50; the one of the lowest turn goes. */
+        post: operations["create_savepoint"];
+        /** Deletes the savepoints of later turns. */
+        delete: operations["delete_savepoints"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notebooks/{notebookId}/savepoints/{savepointId}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what changed since a savepoint. */
+        get: operations["diff_savepoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notebooks/{notebookId}/savepoints/{savepointId}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Brings a notebook back to a savepoint, outputs and metadata included. Refused while a cell runs. */
+        post: operations["restore_savepoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/openapi.json": {
         parameters: {
             query?: never;
@@ -665,6 +1034,143 @@ export interface paths {
         head?: never;
         /** Changes a project. Absent fields keep their value; metadata keys are laid over the stored ones. */
         patch: operations["update_project"];
+        trace?: never;
+    };
+    "/api/projects/{projectId}/kernel/restart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Restarts the kernel of a project's notebooks, or starts it. Files stay, variables do not. */
+        post: operations["restart_kernel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{projectId}/notebooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the notebooks of a project, oldest first. */
+        get: operations["list_notebooks"];
+        put?: never;
+        /** Makes a notebook. */
+        post: operations["create_notebook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{projectId}/notebooks/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads a Jupyter notebook file into a new notebook. */
+        post: operations["import_notebook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{projectId}/notebooks/{notebookId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a notebook with its cells, savepoints and files. A project keeps its last phase notebook. */
+        delete: operations["delete_notebook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/python/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What could be written at a place, at most 50. */
+        post: operations["list_completions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/python/diagnostics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The syntax errors of the current cell, with lines relative to it. */
+        post: operations["list_diagnostics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/python/hover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What the name at a place means. */
+        post: operations["find_hover"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/python/signatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How the function that is called at a place is called. */
+        post: operations["list_signatures"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/query/cache/config": {
@@ -797,6 +1303,165 @@ export interface components {
             /** @description The most frequent value. */
             mode?: string | null;
         };
+        /**
+         * @description How a cell changed.
+         * @enum {string}
+         */
+        CellChange: "added" | "modified" | "deleted";
+        /** @description A cell to be made. */
+        CellCreate: {
+            /** @description Its text; may be empty. */
+            content: string;
+            /** @description A heading, at most 500 characters. */
+            title?: string | null;
+            cellType?: components["schemas"]["CellType"] | null;
+            /**
+             * Format: int32
+             * @description Where; at the end when absent or beyond it.
+             */
+            position?: number | null;
+            projectId?: components["schemas"]["ProjectId"] | null;
+        };
+        /** @description A changed cell. */
+        CellDiffView: {
+            /** @description Which. */
+            cellId: components["schemas"]["CellId"];
+            /** @description Its heading. */
+            title?: string | null;
+            /** @description How it changed. */
+            changeType: components["schemas"]["CellChange"];
+            /** @description By how many lines it grew. */
+            linesAdded: number;
+            /** @description By how many lines it shrank. */
+            linesRemoved: number;
+        };
+        /**
+         * Format: uuid
+         * @description A cell of a notebook.
+         */
+        CellId: string;
+        /** @description Whether a cell is held. */
+        CellLockView: {
+            /** @description Whether it is. */
+            locked: boolean;
+            by?: components["schemas"]["LockOwner"] | null;
+            at?: components["schemas"]["Instant"] | null;
+        };
+        /** @description Changes to a cell: absent fields keep their value. */
+        CellPatch: {
+            /** @description Its text; may be empty. */
+            content?: string | null;
+            /** @description A heading, at most 500 characters; null takes it away. */
+            title?: string | null;
+            projectId?: components["schemas"]["ProjectId"] | null;
+        };
+        /** @description A new order of cells. */
+        CellReorder: {
+            /** @description The cells in their new order. Those that are not named come after them as they were. */
+            cellIds: components["schemas"]["CellId"][];
+            projectId?: components["schemas"]["ProjectId"] | null;
+        };
+        /** @description Which project's kernel. */
+        CellRun: {
+            /** @description The notebook's project. */
+            projectId: components["schemas"]["ProjectId"];
+        };
+        /** @description What a run of a cell gave. */
+        CellRunView: components["schemas"]["ExecutionResult"] & {
+            /** @description Datasets that the cell saved to the project. */
+            exportedDatasets?: components["schemas"]["ExportedDatasetView"][];
+        };
+        /**
+         * @description How a cell's last run stands.
+         * @enum {string}
+         */
+        CellStatus: "idle" | "running" | "success" | "error";
+        /** @description A cell in a list. */
+        CellSummary: {
+            /** @description Identity. */
+            cellId: components["schemas"]["CellId"];
+            /** @description Whether it runs. */
+            cellType: components["schemas"]["CellType"];
+            /** @description A heading. */
+            title?: string | null;
+            /**
+             * Format: int32
+             * @description Its place.
+             */
+            position: number;
+            /** @description How its last run stands. */
+            executionStatus: components["schemas"]["CellStatus"];
+            /**
+             * Format: int32
+             * @description How often it ran.
+             */
+            executionCount: number;
+            /**
+             * Format: int32
+             * @description The place of its last run among all runs of the notebook.
+             */
+            executionOrder?: number | null;
+            /** @description Whether it was edited since its last run began. */
+            isDirty: boolean;
+            lockedBy?: components["schemas"]["LockOwner"] | null;
+            /** @description The first 100 characters. */
+            contentPreview: string;
+        };
+        /**
+         * @description Whether a cell runs.
+         * @enum {string}
+         */
+        CellType: "code" | "markdown";
+        /** @description A cell. */
+        CellView: {
+            /** @description Identity. */
+            cellId: components["schemas"]["CellId"];
+            /** @description The notebook that it is in. */
+            notebookId: components["schemas"]["NotebookId"];
+            /** @description Whether it runs. */
+            cellType: components["schemas"]["CellType"];
+            /** @description A heading. */
+            title?: string | null;
+            /** @description Its text. */
+            content: string;
+            /**
+             * Format: int32
+             * @description Its place, from 0 without gaps.
+             */
+            position: number;
+            /** @description Whatever clients keep with it. */
+            metadata: Record<string, never>;
+            /**
+             * Format: int32
+             * @description How often it ran.
+             */
+            executionCount: number;
+            /**
+             * Format: int32
+             * @description The place of its last run among all runs of the notebook.
+             */
+            executionOrder?: number | null;
+            /** @description How its last run stands. */
+            executionStatus: components["schemas"]["CellStatus"];
+            /**
+             * Format: int64
+             * @description How long its last run took.
+             */
+            executionDurationMs?: number | null;
+            executedAt?: components["schemas"]["Instant"] | null;
+            /** @description Whether it was edited since its last run began. */
+            isDirty: boolean;
+            /** @description What its last run left. */
+            output: components["schemas"]["RichOutput"][];
+            /** @description Files that outputs refer to. */
+            outputRefs: components["schemas"]["OutputRef"][];
+            lockedBy?: components["schemas"]["LockOwner"] | null;
+            lockedAt?: components["schemas"]["Instant"] | null;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updatedAt: components["schemas"]["Instant"];
+        };
         /** @description Values of one column that did not fit its type, and what became of them. */
         Coercion: {
             /** @description The column. */
@@ -927,6 +1592,24 @@ export interface components {
             /** @description The type to convert to. */
             dtype: components["schemas"]["ColumnType"];
         };
+        /** @description `{completions}`, at most 50. */
+        CompletionList: {
+            /** @description What could be written, the likeliest first. */
+            completions: components["schemas"]["CompletionView"][];
+        };
+        /** @description Something that could be written. */
+        CompletionView: {
+            /** @description The text. */
+            name: string;
+            /** @description `function`, `class`, `module`, `variable`, `keyword`, `property` and so on. */
+            type: string;
+            /** @description Where it is defined. */
+            module?: string | null;
+            /** @description How it is called. */
+            signature?: string | null;
+            /** @description The beginning of its documentation, at most 200 characters. */
+            docstring?: string | null;
+        };
         /** @description Pearson correlation of two columns over the rows where both have a value (at least 3). */
         Correlation: {
             /** @description One column. */
@@ -1052,6 +1735,38 @@ export interface components {
              */
             version: number;
         };
+        /** @description `{diagnostics}`. */
+        DiagnosticList: {
+            /** @description Syntax errors of the current cell. */
+            diagnostics: components["schemas"]["DiagnosticView"][];
+        };
+        /** @description A syntax error. */
+        DiagnosticView: {
+            /**
+             * Format: int32
+             * @description First line in the current cell, from 1.
+             */
+            line: number;
+            /**
+             * Format: int32
+             * @description First column, from 0.
+             */
+            column: number;
+            /**
+             * Format: int32
+             * @description Last line.
+             */
+            endLine: number;
+            /**
+             * Format: int32
+             * @description Column behind the last.
+             */
+            endColumn: number;
+            /** @description What is wrong. */
+            message: string;
+            /** @description Always `error`. */
+            severity: string;
+        };
         /** @description The sandbox backend. */
         DockerCheck: {
             /** @description Result. */
@@ -1127,8 +1842,7 @@ export interface components {
             /** @description `auth` routes only: the same in the older shape. */
             issues?: components["schemas"]["Issue"][] | null;
             errors?: components["schemas"]["ErrorMap"] | null;
-            /** @description Column type change: the first value that does not convert. */
-            details?: string | null;
+            details?: components["schemas"]["ErrorDetails"] | null;
             /** @description Upload: where the file is broken. */
             detail?: string | null;
             /**
@@ -1142,10 +1856,136 @@ export interface components {
          * @description Why a request failed. New codes may come; existing ones keep their meaning.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "column_not_found" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "database_unavailable" | "shutting_down" | "internal";
+        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "database_unavailable" | "shutting_down" | "internal";
+        /** @description What `details` holds. */
+        ErrorDetails: string | components["schemas"]["Issue"][];
         /** @description What `errors` holds. */
         ErrorMap: components["schemas"]["FlatErrors"] | {
             [key: string]: string;
+        };
+        /** @description When something happened. */
+        EventStamp: {
+            /** @description When. */
+            timestamp: components["schemas"]["Instant"];
+            /**
+             * Format: int64
+             * @description Its number in the notebook: a reconnecting client sends the last one it has as `after`.
+             */
+            seq: number;
+        };
+        /** @description Code to be run. */
+        ExecuteCode: {
+            /** @description The project whose datasets and packages it sees. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description Python, 1 to 1,000,000 characters. */
+            code: string;
+            /** @description The session to run in. Without one, or with one that is not there, the project's common one. */
+            sessionId?: string | null;
+            pythonVersion?: components["schemas"]["PythonVersion"] | null;
+            /**
+             * Format: double
+             * @description How long it may run, 1000 to 300,000 milliseconds; the user's setting when absent.
+             */
+            timeout?: number | null;
+        };
+        /**
+         * @description Whether code can be run.
+         * @enum {string}
+         */
+        ExecuteHealth: "healthy" | "degraded";
+        /** @description Whether code can be run. */
+        ExecuteHealthView: {
+            /** @description `healthy` or `degraded`. */
+            status: components["schemas"]["ExecuteHealth"];
+            /** @description Whether a sandbox backend is ready, of whichever kind: clients switch their runtime on from it. */
+            dockerAvailable: boolean;
+            /** @description Sandboxes with a kernel. */
+            activeSessions: number;
+            /** @description The backend in use: `process` or `docker`. */
+            backend?: string | null;
+            /** @description What keeps sandboxes apart from the host. */
+            isolation: string[];
+            /** @description Why other backends are not used, or nothing is ready. */
+            reasons: string[];
+        };
+        /** @description What running code gave. */
+        ExecuteView: {
+            /** @description Always true: a run that failed says so in its result. */
+            success: boolean;
+            /** @description The session that it ran in. */
+            sessionId: components["schemas"]["ExecutionSessionId"];
+            /** @description The result; `executionOrder` is the kernel's counter. */
+            result: components["schemas"]["ExecutionResult"];
+        };
+        /** @description What a run gave back. */
+        ExecutionResult: {
+            /** @description How it ended. */
+            status: components["schemas"]["ExecutionStatus"];
+            /** @description Everything it printed, up to the cap. */
+            stdout: string;
+            /** @description Everything it printed to standard error, up to the cap. */
+            stderr: string;
+            /** @description The outputs to keep, in the order of contract 3 section 4. */
+            outputs: components["schemas"]["RichOutput"][];
+            /**
+             * Format: int64
+             * @description Wall time, milliseconds.
+             */
+            executionMs: number;
+            /** @description `Ename: value`, or why it was stopped. */
+            error?: string | null;
+            /**
+             * Format: int64
+             * @description The number of the run: the kernel's counter, or the notebook's.
+             */
+            executionOrder?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes of output that were cut off at the cap. Additive.
+             */
+            truncatedBytes?: number;
+        };
+        /**
+         * Format: uuid
+         * @description A kernel session outside of notebooks.
+         */
+        ExecutionSessionId: string;
+        /** @description A kernel session. */
+        ExecutionSessionView: {
+            /** @description Identity. */
+            id: components["schemas"]["ExecutionSessionId"];
+            /** @description The project whose datasets and packages it sees. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description What it runs on. */
+            pythonVersion: components["schemas"]["PythonVersion"];
+            /** @description What can be imported. */
+            installedPackages: components["schemas"]["PackageInfo"][];
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it was used last. */
+            lastUsedAt: components["schemas"]["Instant"];
+        };
+        /**
+         * @description How a run ended.
+         * @enum {string}
+         */
+        ExecutionStatus: "success" | "error" | "timeout";
+        /** @description A dataset that a cell saved to the project. */
+        ExportedDatasetView: {
+            /** @description Identity. */
+            id: components["schemas"]["DatasetId"];
+            /** @description Its name. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Rows.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Columns.
+             */
+            cols: number;
         };
         /** @description One thing that is wrong with a request. */
         FieldError: {
@@ -1221,6 +2061,21 @@ export interface components {
             /** @description 15 buckets, or one when all values are equal. */
             buckets: components["schemas"]["Bucket"][];
         };
+        /** @description `{hover}`. */
+        HoverEnvelope: {
+            hover?: components["schemas"]["HoverView"] | null;
+        };
+        /** @description What a name means. */
+        HoverView: {
+            /** @description The name. */
+            name: string;
+            /** @description What kind of thing it is. */
+            type: string;
+            /** @description Its documentation, at most 1000 characters. */
+            docstring: string;
+            /** @description Its full name. */
+            fullName?: string | null;
+        };
         /** @description What happened while a file was read. Nothing is lost without a number here. */
         IngestReport: {
             /**
@@ -1256,6 +2111,37 @@ export interface components {
              * @description How many entries the rejects report has.
              */
             rejectsListed: number;
+        };
+        /** @description A line of an installation's stream. `done` is the last one, always. */
+        InstallLine: {
+            /** @description The line. */
+            message: string;
+            /** @enum {string} */
+            type: "log";
+        } | {
+            /**
+             * Format: int32
+             * @description 0 to 100, strictly rising.
+             */
+            progress: number;
+            /** @description What is being done. */
+            stage: string;
+            /** @enum {string} */
+            type: "progress";
+        } | {
+            /** @description Whether the packages are there. */
+            success: boolean;
+            /** @description For people. */
+            message: string;
+            /** @enum {string} */
+            type: "done";
+        };
+        /** @description How an installation ended. */
+        InstallView: {
+            /** @description Whether the packages are there. */
+            success: boolean;
+            /** @description For people. */
+            message: string;
         };
         /**
          * Format: date-time
@@ -1363,6 +2249,11 @@ export interface components {
             startedAt?: components["schemas"]["Instant"] | null;
             finishedAt?: components["schemas"]["Instant"] | null;
         };
+        /**
+         * @description Who holds a cell.
+         * @enum {string}
+         */
+        LockOwner: "ai" | "user";
         /** @description A login. */
         Login: {
             /** @description Address. */
@@ -1439,6 +2330,175 @@ export interface components {
             /** @description One list per chosen row. */
             matrix: number[][];
         };
+        /** @description A notebook to be made. */
+        NotebookCreate: {
+            /** @description Display name, 1 to 120 characters; by its number when absent. */
+            name?: string | null;
+            /** @description Whatever the client keeps with it, at most 64 KiB. */
+            metadata?: Record<string, never> | null;
+            kind?: components["schemas"]["NotebookKind"] | null;
+        };
+        /** @description What is left after a notebook was deleted. */
+        NotebookDeletedView: {
+            /** @description The one that is gone. */
+            deletedNotebookId: components["schemas"]["NotebookId"];
+            fallbackNotebookId?: components["schemas"]["NotebookId"] | null;
+        };
+        /** @description A Jupyter notebook file (nbformat 4.5). */
+        NotebookFileView: Record<string, never>;
+        /**
+         * Format: uuid
+         * @description A notebook.
+         */
+        NotebookId: string;
+        /** @description A Jupyter notebook file (nbformat 3 or 4) to be read into a notebook. */
+        NotebookImport: {
+            /** @description Display name, 1 to 120 characters; by its number when absent. */
+            name?: string | null;
+            kind?: components["schemas"]["NotebookKind"] | null;
+            /** @description The file's content. */
+            notebook: Record<string, never>;
+        };
+        /**
+         * @description What a notebook is for.
+         * @enum {string}
+         */
+        NotebookKind: "phase" | "standalone";
+        /** @description Changes to a notebook: absent fields keep their value; metadata keys are laid over the stored ones. */
+        NotebookPatch: {
+            /** @description Display name, 1 to 120 characters. */
+            name?: string | null;
+            /** @description Keys to lay over the stored metadata. */
+            metadata?: Record<string, never> | null;
+        };
+        /** @description What the server says. */
+        NotebookSocketMessage: {
+            /** @description Which. */
+            notebook_id: components["schemas"]["NotebookId"];
+            /**
+             * Format: int64
+             * @description Number of the last event that it does not get.
+             */
+            seq: number;
+            /** @enum {string} */
+            type: "subscribed";
+        } | {
+            /** @description Which. */
+            notebook_id: components["schemas"]["NotebookId"];
+            /** @enum {string} */
+            type: "unsubscribed";
+        } | {
+            /** @enum {string} */
+            type: "pong";
+        } | {
+            /** @description Why. */
+            message: string;
+            /** @enum {string} */
+            type: "error";
+        } | (components["schemas"]["EventStamp"] & {
+            /** @description The cell. */
+            cell: components["schemas"]["CellView"];
+        } & {
+            /** @enum {string} */
+            type: "cell:created";
+        }) | (components["schemas"]["EventStamp"] & {
+            /** @description The cell. */
+            cell: components["schemas"]["CellView"];
+        } & {
+            /** @enum {string} */
+            type: "cell:updated";
+        }) | (components["schemas"]["EventStamp"] & {
+            /** @description The cell. */
+            cell: components["schemas"]["CellView"];
+        } & {
+            /** @enum {string} */
+            type: "cell:executed";
+        }) | (components["schemas"]["EventStamp"] & {
+            /** @description Which. */
+            cell_id: components["schemas"]["CellId"];
+        } & {
+            /** @enum {string} */
+            type: "cell:deleted";
+        }) | (components["schemas"]["EventStamp"] & {
+            /** @description Which. */
+            cell_id: components["schemas"]["CellId"];
+        } & {
+            /** @enum {string} */
+            type: "cell:executing";
+        }) | (components["schemas"]["EventStamp"] & {
+            /** @description Which. */
+            cell_id: components["schemas"]["CellId"];
+        } & {
+            /** @enum {string} */
+            type: "cell:unlocked";
+        }) | (components["schemas"]["EventStamp"] & {
+            /** @description Which. */
+            cell_id: components["schemas"]["CellId"];
+            /** @description Who. */
+            locked_by: components["schemas"]["LockOwner"];
+        } & {
+            /** @enum {string} */
+            type: "cell:locked";
+        }) | (components["schemas"]["EventStamp"] & {
+            /** @description Which. */
+            cell_id: components["schemas"]["CellId"];
+            /** @description What. */
+            output: components["schemas"]["RichOutput"];
+        } & {
+            /** @enum {string} */
+            type: "cell:output";
+        }) | (components["schemas"]["EventStamp"] & {
+            /** @description Which. */
+            notebook_id: components["schemas"]["NotebookId"];
+            /** @description All of its cells. */
+            cells: components["schemas"]["CellView"][];
+        } & {
+            /** @enum {string} */
+            type: "notebook:cells_reset";
+        }) | (components["schemas"]["EventStamp"] & {
+            /** @description The notebook that is watched. */
+            notebook_id: components["schemas"]["NotebookId"];
+        } & {
+            /** @enum {string} */
+            type: "kernel:stopped";
+        });
+        /** @description What a client says. Unknown types are ignored. */
+        NotebookSocketRequest: {
+            /** @description Which. */
+            notebook_id: components["schemas"]["NotebookId"];
+            /**
+             * Format: int64
+             * @description The `seq` of the last event that the client has: what came after it is sent first.
+             */
+            after?: number | null;
+            /** @enum {string} */
+            type: "subscribe";
+        } | {
+            /** @description Which. */
+            notebook_id: components["schemas"]["NotebookId"];
+            /** @enum {string} */
+            type: "unsubscribe";
+        } | {
+            /** @enum {string} */
+            type: "ping";
+        };
+        /** @description A notebook. */
+        NotebookView: {
+            /** @description Identity. */
+            notebookId: components["schemas"]["NotebookId"];
+            /** @description The project that it belongs to. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description Display name. */
+            name: string;
+            /** @description What it is for. */
+            kind: components["schemas"]["NotebookKind"];
+            /** @description Whatever clients keep with it. */
+            metadata: Record<string, never>;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updatedAt: components["schemas"]["Instant"];
+        };
         /** @description Statistics of a numeric column. */
         NumericSummary: {
             /** @description The column. */
@@ -1488,6 +2548,57 @@ export interface components {
              * @description Values outside q1 − 1.5·IQR … q3 + 1.5·IQR.
              */
             outlierCount: number;
+        };
+        /**
+         * @description How an output is shown.
+         * @enum {string}
+         */
+        OutputKind: "text" | "table" | "image" | "html" | "error" | "warning" | "chart";
+        /** @description A stored file of an output. */
+        OutputRef: {
+            /** @description The kind of output that it holds. */
+            type: components["schemas"]["OutputKind"];
+            /** @description `outputs/<cellId>/<filename>`: below `/api/cells/<cellId>` the file is at `outputs/<filename>`. */
+            ref: string;
+            /** @description Its media type. */
+            mimeType?: string | null;
+            /**
+             * Format: int64
+             * @description Its size.
+             */
+            byteSize?: number | null;
+        };
+        /** @description An installed or installable package. */
+        PackageInfo: {
+            /** @description Its name on the package index. */
+            name: string;
+            /** @description Its version. */
+            version?: string | null;
+            /** @description What it is, in a line. */
+            summary?: string | null;
+            /** @description Where to read about it. */
+            homepage?: string | null;
+        };
+        /** @description Packages to be installed. */
+        PackageInstall: {
+            /** @description A session of the project; all of the project's sessions and notebooks get the packages. */
+            sessionId: string;
+            /** @description Names with or without versions, divided by commas or spaces, at most 2000 characters. No options, URLs or paths. */
+            packageName: string;
+        };
+        /** @description `{packages}`. */
+        PackageList: {
+            /** @description Packages that can be imported, by lower-cased name. */
+            packages: components["schemas"]["PackageInfo"][];
+        };
+        /** @description A parameter of a function. */
+        ParameterView: {
+            /** @description Its name. */
+            name: string;
+            /** @description As it is declared. */
+            description: string;
+            /** @description Its default, as source text. */
+            default?: string | null;
         };
         /** @description A personal access token to be made. */
         PersonalTokenCreate: {
@@ -1636,6 +2747,44 @@ export interface components {
              */
             metadata: components["schemas"]["ProjectMetadataView"];
         };
+        /** @description A cell beside the current one. */
+        PythonCell: {
+            /** @description Its id. */
+            cellId: string;
+            /** @description Its text. */
+            content: string;
+            /**
+             * Format: double
+             * @description Its place.
+             */
+            position: number;
+        };
+        /** @description A place in code. */
+        PythonQuestion: {
+            /** @description The text of the current cell. */
+            code: string;
+            /**
+             * Format: int32
+             * @description Line in it, from 1.
+             */
+            line: number;
+            /**
+             * Format: int32
+             * @description Column, from 0.
+             */
+            column: number;
+            /** @description The project whose packages and datasets are known. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description The cells of the notebook, so that what they define is known. */
+            cells?: components["schemas"]["PythonCell"][] | null;
+            /** @description Which of them is the current one. */
+            currentCellId?: string | null;
+        };
+        /**
+         * @description A Python version that kernels can run on.
+         * @enum {string}
+         */
+        PythonVersion: "3.10" | "3.11" | "3.12" | "3.13";
         /** @description The settings of SQL queries in force for everybody who did not change them. */
         QueryCacheConfig: {
             /**
@@ -1752,6 +2901,28 @@ export interface components {
             /** @description At least 8 characters, at most 1024 bytes. */
             password: string;
         };
+        /** @description What a restore did. */
+        RestoredView: {
+            /** @description Cells that are as they were. */
+            cellsRestored: number;
+            /** @description Cells that are gone. */
+            cellsDeleted: number;
+            /** @description Cells that are back. */
+            cellsCreated: number;
+            /** @description All of them. */
+            affectedCellIds: components["schemas"]["CellId"][];
+        };
+        /** @description One output of a run. */
+        RichOutput: {
+            /** @description How it is shown. */
+            type: components["schemas"]["OutputKind"];
+            /** @description Text, HTML, a data URL or a reference, as the kind says. */
+            content: string;
+            /** @description A figure or a table. */
+            data?: unknown;
+            /** @description The media type of a picture. */
+            mimeType?: string | null;
+        };
         /** @description A page of rows. */
         RowsPage: {
             /** @description The rows, in file order. */
@@ -1789,6 +2960,22 @@ export interface components {
             /** @description What is wrong, and how to mend it. */
             message?: string | null;
         };
+        /** @description `{runtimes}`. */
+        RuntimeList: {
+            /** @description 3.10 and 3.11, and later versions that are ready. */
+            runtimes: components["schemas"]["RuntimeView"][];
+        };
+        /** @description A Python that kernels can run on. */
+        RuntimeView: {
+            /** @description Its version. */
+            pythonVersion: components["schemas"]["PythonVersion"];
+            /** @description Whether it is ready. */
+            available: boolean;
+            /** @description Whether a sandbox backend is ready, of whichever kind: clients switch their runtime on from it. */
+            dockerEnabled: boolean;
+            /** @description The backend. */
+            backend?: string | null;
+        };
         /** @description The preview of a dataset. */
         SampleView: {
             /** @description The first rows, at most 20. */
@@ -1800,6 +2987,67 @@ export interface components {
              * @description Rows of the dataset.
              */
             rowCount: number;
+        };
+        /** @description A savepoint to be made. */
+        SavepointCreate: {
+            /**
+             * Format: int32
+             * @description The turn of the conversation, from 0.
+             */
+            turnIndex: number;
+            /** @description The message of that turn, 1 to 200 characters. */
+            turnMessageId: string;
+        };
+        /** @description What changed since a savepoint. */
+        SavepointDiffView: {
+            /** @description New cells. */
+            cellsAdded: number;
+            /** @description Cells with another text. */
+            cellsModified: number;
+            /** @description Cells that are gone. */
+            cellsDeleted: number;
+            /** @description Lines by which cells grew. */
+            linesAdded: number;
+            /** @description Lines by which cells shrank. */
+            linesRemoved: number;
+            /** @description Whether a person edited a changed cell last. */
+            hasManualEdits: boolean;
+            /** @description The changed cells. */
+            details: components["schemas"]["CellDiffView"][];
+        };
+        /**
+         * Format: uuid
+         * @description A stored state of a notebook.
+         */
+        SavepointId: string;
+        /** @description `{savepoints}`, by turn. */
+        SavepointList: {
+            /** @description The savepoints. */
+            savepoints: components["schemas"]["SavepointView"][];
+        };
+        /** @description A stored state of a notebook. */
+        SavepointView: {
+            /** @description Identity. */
+            savepointId: components["schemas"]["SavepointId"];
+            /** @description The notebook. */
+            notebookId: components["schemas"]["NotebookId"];
+            /**
+             * Format: int32
+             * @description The turn of the conversation before which it was made.
+             */
+            turnIndex: number;
+            /** @description The message of that turn. */
+            turnMessageId: string;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+        };
+        /** @description Which savepoints go. */
+        SavepointsDelete: {
+            /**
+             * Format: int32
+             * @description Those of turns after this one.
+             */
+            afterTurnIndex: number;
         };
         /** @description A scatter plot. */
         Scatter: {
@@ -1825,6 +3073,24 @@ export interface components {
          * @enum {string}
          */
         Scope: "read" | "write" | "account";
+        /** @description A session to be made. */
+        SessionCreate: {
+            /** @description The project whose datasets and packages it sees. */
+            projectId: components["schemas"]["ProjectId"];
+            pythonVersion?: components["schemas"]["PythonVersion"] | null;
+        };
+        /** @description `{success, session}`. */
+        SessionCreatedView: {
+            /** @description Always true. */
+            success: boolean;
+            /** @description The session. */
+            session: components["schemas"]["ExecutionSessionView"];
+        };
+        /** @description `{session}`. */
+        SessionEnvelope: {
+            /** @description The session. */
+            session: components["schemas"]["ExecutionSessionView"];
+        };
         /** @description The settings that are in force for one user: overrides over the server's defaults. */
         Settings: {
             /**
@@ -1863,6 +3129,25 @@ export interface components {
             /** @description Setting to number, or to text that is a number. */
             settings: Record<string, never>;
         };
+        /** @description `{signatures}`. */
+        SignatureList: {
+            /** @description One for each overload. */
+            signatures: components["schemas"]["SignatureView"][];
+        };
+        /** @description How a function is called. */
+        SignatureView: {
+            /** @description The function. */
+            name: string;
+            /** @description Its documentation, at most 500 characters. */
+            docstring: string;
+            /** @description Its parameters. */
+            params: components["schemas"]["ParameterView"][];
+            /**
+             * Format: int32
+             * @description The parameter that the cursor is at.
+             */
+            activeParam: number;
+        };
         /** @description A SQL query over a project's datasets. */
         SqlRequest: {
             /** @description The project whose datasets are the tables. */
@@ -1870,10 +3155,15 @@ export interface components {
             /** @description One read-only statement. */
             sql: string;
         };
-        /** @description `{success: true}`. */
+        /** @description `{success}`. */
         SuccessView: {
-            /** @description Always true. */
+            /** @description Always true: a failure is an error. */
             success: boolean;
+        };
+        /** @description `{suggestions}`. */
+        SuggestionList: {
+            /** @description Packages, the likeliest first. */
+            suggestions: components["schemas"]["PackageInfo"][];
         };
         /** @description A place in a text, both numbers from 1. */
         TextPosition: {
@@ -2686,6 +3976,242 @@ export interface operations {
             };
         };
     };
+    find_cell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The cell. */
+                cellId: components["schemas"]["CellId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cell */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_cell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The cell. */
+                cellId: components["schemas"]["CellId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_cell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The cell. */
+                cellId: components["schemas"]["CellId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CellPatch"];
+            };
+        };
+        responses: {
+            /** @description The cell as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    interrupt_cell_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The cell. */
+                cellId: components["schemas"]["CellId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CellRun"];
+            };
+        };
+        responses: {
+            /** @description It was asked to stop */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_cell_lock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The cell. */
+                cellId: components["schemas"]["CellId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellLockView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_cell_output: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The cell. */
+                cellId: string;
+                /** @description The file's name, as an output or its reference has it. It carries the server's signature. */
+                filename: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": unknown;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_cell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The cell. */
+                cellId: components["schemas"]["CellId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CellRun"];
+            };
+        };
+        responses: {
+            /** @description The result */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellRunView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_datasets: {
         parameters: {
             query?: {
@@ -3015,6 +4541,326 @@ export interface operations {
             };
         };
     };
+    execute_code: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExecuteCode"];
+            };
+        };
+        responses: {
+            /** @description The result */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecuteView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    check_execute_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How it stands */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecuteHealthView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    install_packages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PackageInstall"];
+            };
+        };
+        responses: {
+            /** @description How it went */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InstallView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    stream_package_install: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PackageInstall"];
+            };
+        };
+        responses: {
+            /** @description One object a line; `done` is the last */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["InstallLine"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    suggest_packages: {
+        parameters: {
+            query?: {
+                /** @description What was typed; popular packages when absent or empty. */
+                q?: string;
+                /** @description How many, 1 to 20; 8 when absent. A number beyond is brought into the range. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The likeliest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuggestionList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_packages: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session. */
+                sessionId: components["schemas"]["ExecutionSessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The packages */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PackageList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_runtimes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The versions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuntimeList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_execution_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionCreate"];
+            };
+        };
+        responses: {
+            /** @description The session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionCreatedView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_execution_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session. */
+                id: components["schemas"]["ExecutionSessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_execution_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session. */
+                id: components["schemas"]["ExecutionSessionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     check_health: {
         parameters: {
             query?: never;
@@ -3179,6 +5025,348 @@ export interface operations {
                 content: {
                     "application/x-ndjson": components["schemas"]["JobEventView"];
                     "text/event-stream": components["schemas"]["JobEventView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_notebook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotebookPatch"];
+            };
+        };
+        responses: {
+            /** @description The notebook as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_cells: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The cells */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellSummary"][];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_cell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CellCreate"];
+            };
+        };
+        responses: {
+            /** @description The new cell */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    export_notebook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookFileView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    reorder_cells: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CellReorder"];
+            };
+        };
+        responses: {
+            /** @description They are in that order */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_savepoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The savepoints */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavepointList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_savepoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavepointCreate"];
+            };
+        };
+        responses: {
+            /** @description The savepoint */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavepointView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_savepoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SavepointsDelete"];
+            };
+        };
+        responses: {
+            /** @description They are gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    diff_savepoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+                /** @description The savepoint. */
+                savepointId: components["schemas"]["SavepointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What changed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavepointDiffView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    restore_savepoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+                /** @description The savepoint. */
+                savepointId: components["schemas"]["SavepointId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoredView"];
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
@@ -3398,6 +5586,311 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProjectEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    restart_kernel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A new kernel is ready */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_notebooks: {
+        parameters: {
+            query?: {
+                /** @description Only those of this kind. */
+                kind?: components["schemas"]["NotebookKind"];
+            };
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notebooks */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookView"][];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_notebook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotebookCreate"];
+            };
+        };
+        responses: {
+            /** @description The new notebook */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    import_notebook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotebookImport"];
+            };
+        };
+        responses: {
+            /** @description The new notebook */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_notebook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookDeletedView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_completions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PythonQuestion"];
+            };
+        };
+        responses: {
+            /** @description The likeliest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompletionList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_diagnostics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PythonQuestion"];
+            };
+        };
+        responses: {
+            /** @description In the order of lines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiagnosticList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_hover: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PythonQuestion"];
+            };
+        };
+        responses: {
+            /** @description Null where nothing is known */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HoverEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_signatures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PythonQuestion"];
+            };
+        };
+        responses: {
+            /** @description One for each overload */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignatureList"];
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */

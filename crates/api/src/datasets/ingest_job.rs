@@ -37,6 +37,8 @@ struct Payload {
     filename: String,
     media_type: Option<String>,
     size_bytes: u64,
+    #[serde(default)]
+    metadata: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Checks that a received file may become a dataset of the caller's, and submits the job that makes it one.
@@ -68,6 +70,7 @@ pub async fn submit_ingest(
         filename: file.filename,
         media_type: file.media_type,
         size_bytes: file.size_bytes,
+        metadata: file.metadata,
     };
     let job = NewJob {
         id: job_id,
@@ -183,7 +186,7 @@ impl IngestHandler {
             filename: payload.filename,
             file_type: ingested.file_type,
             size_bytes: payload.size_bytes,
-            metadata: serde_json::Map::new(),
+            metadata: payload.metadata,
             content: content_of(ingested, &files.rejects(1)),
         };
         // Nothing may be appended after the closing event, which the transaction below writes.

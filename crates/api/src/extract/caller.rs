@@ -58,17 +58,26 @@ impl<R: Requirement> FromRequest for Signed<R> {
         let request = request.clone();
         Box::pin(async move {
             let caller = authenticate(&request).await?;
-            if R::VERIFIED && !caller.email_verified {
-                // The frontend compares this text.
-                return Err(ApiError::new(ErrorCode::EmailNotVerified, "Email not verified"));
-            }
-            if !caller.allows(R::SCOPE) {
-                let message = format!("This token does not have the scope `{}`", R::SCOPE.as_str());
-                return Err(ApiError::new(ErrorCode::InsufficientScope, message));
-            }
+            admit::<R>(&caller)?;
             Ok(Self { caller, requirement: PhantomData })
         })
     }
+}
+
+/// Checks that a caller meets a requirement.
+///
+/// # Errors
+/// `EmailNotVerified`, `InsufficientScope` (403).
+pub fn admit<R: Requirement>(caller: &Caller) -> Result<(), ApiError> {
+    if R::VERIFIED && !caller.email_verified {
+        // The frontend compares this text.
+        return Err(ApiError::new(ErrorCode::EmailNotVerified, "Email not verified"));
+    }
+    if !caller.allows(R::SCOPE) {
+        let message = format!("This token does not have the scope `{}`", R::SCOPE.as_str());
+        return Err(ApiError::new(ErrorCode::InsufficientScope, message));
+    }
+    Ok(())
 }
 
 /// Checks the bearer token of a request.

@@ -37,18 +37,31 @@ impl<T: DeserializeOwned + Validate<Context = ()> + 'static> FromRequest for Val
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(parse(request.query_string()).map(Self))
+        ready(parse(request.query_string(), ErrorShape::Flatten).map(Self))
     }
 }
 
-fn parse<T: DeserializeOwned + Validate<Context = ()>>(query: &str) -> Result<T, ApiError> {
+/// Valid query parameters, whose errors look as contract 3 has them.
+#[derive(Debug)]
+pub struct DetailQuery<T>(pub T);
+
+impl<T: DeserializeOwned + Validate<Context = ()> + 'static> FromRequest for DetailQuery<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(parse(request.query_string(), ErrorShape::QueryDetails).map(Self))
+    }
+}
+
+fn parse<T: DeserializeOwned + Validate<Context = ()>>(query: &str, shape: ErrorShape) -> Result<T, ApiError> {
     let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
     let value: T = serde_path_to_error::deserialize(pairs).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { String::new() } else { path };
         let message = readable(&error.into_inner().to_string());
-        ApiError::validation(ErrorShape::Flatten, vec![FieldError { path, code: "invalid_type".into(), message }])
+        ApiError::validation(shape, vec![FieldError { path, code: "invalid_type".into(), message }])
     })?;
-    value.validate().map_err(|report| ApiError::validation(ErrorShape::Flatten, field_errors(&report)))?;
+    value.validate().map_err(|report| ApiError::validation(shape, field_errors(&report)))?;
     Ok(value)
 }

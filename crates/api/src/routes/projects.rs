@@ -115,6 +115,7 @@ pub async fn delete_project(
 ) -> ApiResult<HttpResponse> {
     state.projects.delete(&signed.caller, path.id).await.map_err(project_error)?;
     state.file_cleaner.wake();
+    state.runtime.discard_project(path.id).await;
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
 }
 

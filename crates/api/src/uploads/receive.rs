@@ -32,6 +32,8 @@ pub struct ReceivedFile {
     pub size_bytes: u64,
     /// The project it is for.
     pub project_id: Option<ProjectId>,
+    /// What the dataset's metadata begin with.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Reads a multipart body whose one `file` goes to `spool`.
@@ -80,7 +82,8 @@ async fn read_parts(form: &mut Form, spool: &Spool, bytes_max: u64) -> ApiResult
                 let filename = display_name(&field)?;
                 let media_type = field.content_type().map(ToString::to_string);
                 let size_bytes = store(&mut field, spool, bytes_max).await?;
-                received = Some(ReceivedFile { filename, media_type, size_bytes, project_id: None });
+                received =
+                    Some(ReceivedFile { filename, media_type, size_bytes, project_id: None, metadata: serde_json::Map::new() });
             }
             "projectId" => {
                 let text = read_text(&mut field).await?;

@@ -202,3 +202,53 @@ fn the_doctor_tells_what_is_there() {
     let wrong = doctor(&[("PORT", "many")]);
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("PORT must be"), "{wrong:?}");
 }
+
+/// DESIGN section 6: a cell that runs when its server dies is not "running" for ever, and keeps what it put out.
+#[actix_web::test]
+async fn a_killed_server_s_cell_ends_as_an_error_with_its_outputs() {
+    let Some(app) = crate::kernels::running(&[]).await else { return };
+    // That one only told that code can be run here.
+    drop(app);
+    let cache = crate::kernels::cache_dir();
+    let database = TestDatabase::create().await.unwrap();
+    let data_dir = tempfile::tempdir().unwrap();
+    let variables = [
+        ("DATABASE_URL", database.url().expose_secret()),
+        ("XDG_CACHE_HOME", cache.as_str()),
+        ("RUNTIME_BACKEND", "process"),
+        ("NOTEBOOK_RUN_LEASE_MS", "1500"),
+    ];
+    let first = Process::start(data_dir.path(), &variables);
+    let token = register(&first).await;
+    let ada = first.client(Some(&token));
+    let project = ada.project("P").await;
+    let notebook = crate::notebooks::notebook(&ada, &project, &json!({})).await;
+    let cell = crate::notebooks::cell(&ada, &notebook, "import time\nprint('half', flush=True)\ntime.sleep(600)").await;
+    let run = {
+        let (ada, cell, project) = (ada.clone(), cell.clone(), project.clone());
+        let request = ada.request(reqwest::Method::POST, &format!("/api/cells/{cell}/run"));
+        actix_web::rt::spawn(request.json(&json!({ "projectId": project })).send())
+    };
+    let client = database.client().await.unwrap();
+    eventually("the output", async || {
+        let sql = "select count(*) from notebook_events where payload::text like '%half%'";
+        (client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 1).then_some(())
+    })
+    .await;
+    first.kill();
+    assert!(run.await.unwrap().is_err(), "its answer never came");
+
+    let second = Process::start(data_dir.path(), &variables);
+    let ada = second.client(Some(&token));
+    let ended = eventually("the run to be given up", async || {
+        let cell = ada.get(&format!("/api/cells/{cell}")).await.expect(200);
+        Some(cell).filter(|cell| cell["executionStatus"] == "error")
+    })
+    .await;
+    assert_eq!((ended["output"][0]["content"].as_str(), ended["lockedBy"].clone()), (Some("half\n"), Value::Null), "{ended}");
+    assert_eq!(ended["output"][1]["type"], "error", "{ended}");
+    // And it can be run again, on a new kernel.
+    ada.patch(&format!("/api/cells/{cell}"), &json!({ "content": "1 + 1" })).await.expect(200);
+    let again = ada.post(&format!("/api/cells/{cell}/run"), &json!({ "projectId": project })).await.expect(200);
+    assert_eq!((again["status"].as_str(), again["executionOrder"].as_u64()), (Some("success"), Some(2)), "{again}");
+}

@@ -3,17 +3,29 @@
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod cells;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod datasets;
 #[cfg(test)]
+mod execute;
+#[cfg(test)]
 mod jobs;
+#[cfg(test)]
+mod kernels;
+#[cfg(test)]
+mod live;
+#[cfg(test)]
+mod notebooks;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
 mod projects;
+#[cfg(test)]
+mod savepoints;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]

@@ -89,6 +89,27 @@ pub struct DatasetTable {
     pub version: u32,
 }
 
+/// What a sandbox knows of a dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatasetOutline {
+    /// Identity.
+    pub id: DatasetId,
+    /// Display name.
+    pub filename: String,
+    /// Names and types of its columns, in order.
+    pub columns: Vec<(String, String)>,
+}
+
+#[derive(QueryableByName)]
+struct OutlineRow {
+    #[diesel(sql_type = diesel::sql_types::Uuid)]
+    dataset_id: Uuid,
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    filename: String,
+    #[diesel(sql_type = diesel::sql_types::Json)]
+    columns: Value,
+}
+
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = datasets, check_for_backend(diesel::pg::Pg))]
 struct DatasetRow {
@@ -302,6 +323,30 @@ impl Datasets {
             version: u32::try_from(version).unwrap_or(0),
         };
         Ok(rows.into_iter().flatten().map(table).collect())
+    }
+
+    /// Names and columns of a project's datasets, oldest first, for its sandboxes. Whoever may use the sandbox was
+    /// asked before.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Defect`.
+    pub async fn outlines(&self, project: ProjectId) -> Result<Vec<DatasetOutline>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        // Profiles can be large: only names and types leave the database.
+        let rows: Vec<OutlineRow> = diesel::sql_query(
+            "select dataset_id, filename, coalesce((select json_agg(json_build_array(c ->> 'name', c ->> 'dtype'))
+                 from json_array_elements(profile) c), '[]') as columns
+             from datasets where project_id = $1 order by created_at, dataset_id",
+        )
+        .bind::<diesel::sql_types::Uuid, _>(project.0)
+        .load(&mut connection)
+        .await
+        .map_err(DbError::from)?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(DatasetOutline { id: DatasetId(row.dataset_id), filename: row.filename, columns: from_json(row.columns)? })
+            })
+            .collect()
     }
 
     /// Reads one of the caller's datasets.

@@ -2,12 +2,13 @@
 
 use actix_web::{HttpResponse, delete, http::StatusCode, patch, web};
 use gristmill_api_types::auth::{AccountDelete, ProfilePatch, UserEnvelope};
+use gristmill_domain::ErrorCode;
 use gristmill_identity::ProfileUpdate;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{display_name, email, new_password};
 use crate::{
-    error::ApiResult,
+    error::{ApiError, ApiResult},
     extract::{Account, Signed, Unverified, ValidJson},
     respond::Json,
     state::AppState,
@@ -48,7 +49,11 @@ pub async fn delete_account(
     signed: Signed<Unverified>,
     ValidJson(body): ValidJson<AccountDelete>,
 ) -> ApiResult<HttpResponse> {
+    let projects = state.projects.list(&signed.caller).await.map_err(ApiError::store(ErrorCode::UserNotFound))?;
     state.identity.accounts.delete_account(&signed.caller, &body.password.into()).await?;
     state.file_cleaner.wake();
+    for project in projects {
+        state.runtime.discard_project(project.id).await;
+    }
     Ok(HttpResponse::build(StatusCode::NO_CONTENT).finish())
 }

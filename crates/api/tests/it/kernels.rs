@@ -1,0 +1,261 @@
+//! Cells, sessions and Python help on real kernels in real sandboxes.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::{
+    notebooks::{cell, notebook},
+    support::{Client, TestApp, eventually},
+};
+
+/// How long the sandboxes and the Python environment may take to be found.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The user's cache, where the provisioned Python environment is.
+#[expect(clippy::disallowed_methods, reason = "tests use what `gristmill setup` provisioned")]
+pub(crate) fn cache_dir() -> String {
+    let cache = std::env::var("XDG_CACHE_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cache")));
+    cache.unwrap_or_default()
+}
+
+/// A server that runs code, or none with the reason printed where that is impossible.
+pub(crate) async fn running(variables: &[(&str, &str)]) -> Option<TestApp> {
+    let cache = cache_dir();
+    #[expect(clippy::disallowed_methods, reason = "one suite for both backends: whoever runs it says which")]
+    let backend = std::env::var("GRISTMILL_TEST_BACKEND").unwrap_or_else(|_| "process".into());
+    let mut all = vec![("XDG_CACHE_HOME", cache.as_str()), ("RUNTIME_BACKEND", backend.as_str())];
+    all.extend(variables);
+    let app = TestApp::start_with(&all).await;
+    let nobody = app.user("nobody").await;
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let health = nobody.get("/api/execute/health").await.expect(200);
+        if health["status"] == "healthy" {
+            return Some(app);
+        }
+        let preparing = health["reasons"].to_string().contains("prepared");
+        if !preparing || tokio::time::Instant::now() > deadline {
+            println!("skipped: no code can be run here: {}; run `gristmill setup`", health["reasons"]);
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+struct Setting {
+    app: TestApp,
+    ada: Client,
+    project: String,
+    notebook: String,
+}
+
+async fn setting_of(kind: &str) -> Option<Setting> {
+    let app = running(&[]).await?;
+    let ada = app.user("ada").await;
+    let project = ada.project("P").await;
+    let notebook = notebook(&ada, &project, &json!({ "kind": kind })).await;
+    Some(Setting { app, ada, project, notebook })
+}
+
+impl Setting {
+    async fn cell(&self, content: &str) -> String {
+        cell(&self.ada, &self.notebook, content).await
+    }
+
+    async fn run(&self, cell: &str) -> Value {
+        self.ada.post(&format!("/api/cells/{cell}/run"), &json!({ "projectId": self.project })).await.expect(200)
+    }
+
+    async fn code(&self, content: &str) -> Value {
+        let cell = self.cell(content).await;
+        self.run(&cell).await
+    }
+
+    async fn find(&self, cell: &str) -> Value {
+        self.ada.get(&format!("/api/cells/{cell}")).await.expect(200)
+    }
+
+    async fn wait_until_running(&self, cell: &str) {
+        eventually("the cell to run", async || (self.find(cell).await["executionStatus"] == "running").then_some(())).await;
+    }
+}
+
+#[actix_web::test]
+async fn cells_share_a_kernel_and_keep_what_they_put_out() {
+    let Some(setting) = setting_of("phase").await else { return };
+    let first = setting.code("x = 20\nprint('set')").await;
+    assert_eq!((first["status"].as_str(), first["stdout"].as_str()), (Some("success"), Some("set\n")), "{first}");
+    let second = setting.cell("x + 22").await;
+    let result = setting.run(&second).await;
+    assert_eq!(result["outputs"], json!([{ "type": "text", "content": "42" }]), "{result}");
+    assert_eq!(result["executionOrder"], 2);
+    let kept = setting.find(&second).await;
+    assert_eq!((kept["executionStatus"].as_str(), kept["output"].clone()), (Some("success"), result["outputs"].clone()));
+    let failed = setting.code("1 / 0").await;
+    assert_eq!(
+        (failed["status"].as_str(), failed["error"].as_str()),
+        (Some("error"), Some("ZeroDivisionError: division by zero"))
+    );
+    setting.ada.post(&format!("/api/projects/{}/kernel/restart", setting.project), &json!({})).await.expect(200);
+    assert_eq!(setting.code("x").await["error"], "NameError: name 'x' is not defined");
+}
+
+#[actix_web::test]
+async fn datasets_are_there_under_their_names() {
+    let Some(setting) = setting_of("phase").await else { return };
+    setting.ada.dataset(&setting.project, "my data.csv", "a,b\n1,2\n3,4\n").await;
+    let result = setting.code("import pandas as pd\nint(pd.read_csv('/workspace/datasets/my data.csv').b.sum())").await;
+    assert_eq!(result["outputs"][0]["content"], "6", "{result}");
+}
+
+#[actix_web::test]
+async fn a_plot_opens_in_a_page_and_goes_into_the_file() {
+    let Some(setting) = setting_of("phase").await else { return };
+    let id = setting.cell("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()").await;
+    let result = setting.run(&id).await;
+    let picture = result["outputs"].as_array().unwrap().iter().find(|output| output["type"] == "image");
+    let content = picture.unwrap_or_else(|| panic!("no picture in {result}"))["content"].as_str().unwrap().to_owned();
+    let name = content.strip_prefix(&format!("outputs/{id}/")).unwrap_or_else(|| panic!("{content}"));
+    let answer = setting.app.anonymous();
+    let request = answer.request(Method::GET, &format!("/api/cells/{id}/outputs/{name}"));
+    let bytes = request.send().await.unwrap().bytes().await.unwrap();
+    assert!(bytes.starts_with(b"\x89PNG"), "{} bytes", bytes.len());
+    assert_eq!(setting.find(&id).await["outputRefs"][0]["ref"], content);
+    let file = setting.ada.get(&format!("/api/notebooks/{}/export", setting.notebook)).await.expect(200);
+    assert!(file["cells"][0]["outputs"].to_string().contains("image/png"), "{file}");
+    // A second run replaces the picture, and its file goes.
+    setting.run(&id).await;
+    eventually("the old picture to go", async || {
+        (answer.get(&format!("/api/cells/{id}/outputs/{name}")).await.status == 404).then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_run_is_interrupted_and_one_that_waits_never_begins() {
+    let Some(setting) = setting_of("phase").await else { return };
+    setting.code("import time").await;
+    let (first, second) = (setting.cell("print('on', flush=True)\ntime.sleep(60)").await, setting.cell("'second'").await);
+    let runs = futures_util::future::join(setting.run(&first), async {
+        setting.wait_until_running(&first).await;
+        setting.run(&second).await
+    });
+    let stops = async {
+        setting.wait_until_running(&second).await;
+        for id in [&second, &first] {
+            let body = json!({ "projectId": setting.project });
+            setting.ada.post(&format!("/api/cells/{id}/interrupt"), &body).await.expect(200);
+            eventually("the run to end", async || (setting.find(id).await["executionStatus"] == "error").then_some(())).await;
+        }
+    };
+    let ((one, two), ()) = futures_util::future::join(runs, stops).await;
+    assert!(one["error"].as_str().unwrap().starts_with("KeyboardInterrupt"), "{one}");
+    assert!(two["error"].as_str().unwrap().contains("before it began"), "{two}");
+    assert_eq!(setting.code("'alive'").await["status"], "success");
+}
+
+#[actix_web::test]
+async fn a_run_goes_on_when_the_client_goes_away_and_edits_stay_dirty() {
+    let Some(setting) = setting_of("phase").await else { return };
+    let id = setting.cell("import time\ntime.sleep(1)\nprint('done')").await;
+    let path = format!("/api/cells/{id}/run");
+    let request = setting.ada.request(Method::POST, &path).json(&json!({ "projectId": setting.project }));
+    let gone = request.timeout(Duration::from_millis(700)).send();
+    assert!(gone.await.is_err(), "the client gave up");
+    setting.wait_until_running(&id).await;
+    setting.ada.post(&path, &json!({ "projectId": setting.project })).await.refused(409, "cell_locked");
+    setting.ada.patch(&format!("/api/cells/{id}"), &json!({ "content": "edited" })).await.expect(200);
+    let done =
+        eventually("the run to end", async || Some(setting.find(&id).await).filter(|cell| cell["executionStatus"] != "running"))
+            .await;
+    assert_eq!((done["executionStatus"].as_str(), done["output"][0]["content"].as_str()), (Some("success"), Some("done\n")));
+    assert_eq!((done["isDirty"].clone(), done["content"].as_str()), (json!(true), Some("edited")));
+}
+
+#[actix_web::test]
+async fn exports_of_a_scratch_pad_become_datasets() {
+    let Some(setting) = setting_of("standalone").await else { return };
+    let result =
+        setting.code("import pandas as pd\nsave_to_project(pd.DataFrame({'a': [1, 2], 'b': ['x', 'y']}), 'my export')").await;
+    let exported = &result["exportedDatasets"];
+    assert_eq!(
+        (exported[0]["name"].as_str(), exported[0]["rows"].as_u64(), exported[0]["cols"].as_u64()),
+        (Some("my export"), Some(2), Some(2)),
+        "{result}"
+    );
+    let datasets = setting.ada.get(&format!("/api/datasets?projectId={}", setting.project)).await.expect(200);
+    let dataset = &datasets["datasets"][0];
+    assert_eq!(
+        (dataset["datasetId"].clone(), dataset["metadata"]["source"].as_str()),
+        (exported[0]["id"].clone(), Some("notebook_export")),
+        "{dataset}"
+    );
+    assert!(dataset["metadata"]["exportId"].is_string() && dataset["metadata"]["exportedAt"].is_string(), "{dataset}");
+    assert!(setting.code("1").await.get("exportedDatasets").is_none(), "taken over once");
+}
+
+#[actix_web::test]
+async fn large_outputs_have_a_preview_and_a_file() {
+    let Some(setting) = setting_of("phase").await else { return };
+    let id = setting.cell("print('x' * 2_000_000)").await;
+    let result = setting.run(&id).await;
+    let shown = result["outputs"][0]["content"].as_str().unwrap();
+    assert!(shown.len() < 100_000 && shown.contains("2000001 bytes"), "{} bytes of a preview", shown.len());
+    let kept = setting.find(&id).await;
+    let reference = kept["outputRefs"][0]["ref"].as_str().unwrap();
+    let name = reference.rsplit('/').next().unwrap();
+    let whole = setting.app.anonymous().get(&format!("/api/cells/{id}/outputs/{name}")).await;
+    assert_eq!(whole.text.len(), 2_000_001);
+}
+
+#[actix_web::test]
+async fn sessions_are_apart_from_notebooks() {
+    let Some(setting) = setting_of("phase").await else { return };
+    setting.code("x = 1").await;
+    let made = setting.ada.post("/api/execute/session", &json!({ "projectId": setting.project })).await.expect(200);
+    let id = made["session"]["id"].as_str().unwrap();
+    let packages = made["session"]["installedPackages"].as_array().unwrap();
+    assert!(packages.iter().any(|one| one["name"] == "pandas"), "{made}");
+    let run = async |code: &str| {
+        let body = json!({ "projectId": setting.project, "sessionId": id, "code": code, "timeout": 1000 });
+        setting.ada.post("/api/execute", &body).await.expect(200)["result"].clone()
+    };
+    assert_eq!(run("x").await["error"], "NameError: name 'x' is not defined");
+    assert_eq!(run("y = 5").await["status"], "success");
+    assert_eq!(run("y").await["outputs"][0]["content"], "5");
+    let slow = run("while True: pass").await;
+    assert_eq!(slow["status"], "timeout", "{slow}");
+    assert_eq!(setting.ada.delete(&format!("/api/execute/session/{id}")).await.expect(200), json!({ "success": true }));
+}
+
+#[actix_web::test]
+async fn python_help_knows_cells_and_columns() {
+    let Some(setting) = setting_of("phase").await else { return };
+    setting.ada.dataset(&setting.project, "people.csv", "salary,name\n1,ada\n").await;
+    let ask = async |operation: &str, code: &str, line: u32, column: u32| {
+        let body = json!({ "code": code, "line": line, "column": column, "projectId": setting.project });
+        setting.ada.post(&format!("/api/python/{operation}"), &body).await.expect(200)
+    };
+    // The first worker on a machine has much to read.
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let names = loop {
+        let names = ask("completions", "import math\nmath.sq", 2, 7).await["completions"].clone();
+        if names != json!([]) {
+            break names;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no completions in {PATIENCE:?}");
+    };
+    assert_eq!(names[0]["name"], "sqrt", "{names}");
+    let wrong = ask("diagnostics", "def f(:\n  pass", 1, 0).await;
+    assert_eq!(
+        (wrong["diagnostics"][0]["line"].as_u64(), wrong["diagnostics"][0]["severity"].as_str()),
+        (Some(1), Some("error")),
+        "{wrong}"
+    );
+    let hover = ask("hover", "import math\nmath.sqrt", 2, 7).await;
+    assert_eq!(hover["hover"]["name"], "sqrt", "{hover}");
+    let signatures = ask("signatures", "import math\nmath.pow(1, ", 2, 12).await;
+    assert_eq!(signatures["signatures"][0]["activeParam"], 1, "{signatures}");
+}

@@ -1,0 +1,70 @@
+//! Settings of the runtime.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::sandbox::{SandboxLimits, choose::BackendSetting};
+
+/// What the server decides about running code.
+#[derive(Debug, Clone)]
+pub struct RuntimeOptions {
+    /// The server's data directory; everything is kept below `runtime/` in it. Absolute.
+    pub data_dir: PathBuf,
+    /// Where provisioned Python environments are. Absolute.
+    pub cache_dir: PathBuf,
+    /// Where to look for interpreters (as in `PATH`) when no Python environment is provisioned yet: it is then made in
+    /// the background. None: it is not, and [`crate::RuntimeStatus`] says how to.
+    pub search_path: Option<String>,
+    /// The backend to use.
+    pub backend: BackendSetting,
+    /// Where the Docker engine is: `unix://…`.
+    pub docker_host: String,
+    /// Another container runtime than the engine's default, such as `runsc`.
+    pub docker_runtime: Option<String>,
+    /// The most that a sandbox may use; a run may ask for other memory.
+    pub limits: SandboxLimits,
+    /// Sandboxes at once on this server. A further one pushes out the one that idles longest, or is refused.
+    pub sandboxes_max: usize,
+    /// Sandboxes at once of one user.
+    pub sandboxes_per_owner_max: usize,
+    /// Runs that may wait at one place.
+    pub queue_max: usize,
+    /// After this time without a run, a sandbox is ended. Its workspace stays.
+    pub idle_after: Duration,
+    /// How long a kernel may take to get ready.
+    pub startup_timeout: Duration,
+    /// Output kept of one run, bytes.
+    pub output_bytes_max: usize,
+    /// Largest exported file that is taken over, bytes.
+    pub export_bytes_max: u64,
+}
+
+impl RuntimeOptions {
+    /// The defaults, with these directories.
+    #[must_use]
+    pub fn new(data_dir: PathBuf, cache_dir: PathBuf) -> Self {
+        Self {
+            data_dir,
+            cache_dir,
+            search_path: None,
+            backend: BackendSetting::Auto,
+            docker_host: "unix:///var/run/docker.sock".to_owned(),
+            docker_runtime: None,
+            limits: SandboxLimits {
+                memory_bytes: 2 << 30,
+                cpu_percent: 100,
+                pids: 256,
+                file_size_bytes: 2 << 30,
+                open_files: 1024,
+                tmp_bytes: 1 << 30,
+                disk_bytes: 4 << 30,
+            },
+            sandboxes_max: 32,
+            sandboxes_per_owner_max: 8,
+            queue_max: 64,
+            idle_after: Duration::from_mins(30),
+            startup_timeout: Duration::from_secs(30),
+            output_bytes_max: 16 << 20,
+            export_bytes_max: 300 << 20,
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Sandboxes made of containers of a Docker engine.
+
+mod bollard;
+mod engine;
+mod image;
+mod profile;
+mod running;
+
+use std::{
+    collections::BTreeSet,
+    ops::RangeInclusive,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use gristmill_domain::execution::PythonVersion;
+use gristmill_jobs::Tasks;
+use tokio::{sync::watch, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use self::running::{DockerSandbox, Shared};
+pub use self::{
+    bollard::SocketEngine,
+    engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild},
+    image::BuildInputs,
+};
+use super::{
+    BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec,
+    prepare::{is_root, prepare, system},
+    users::UserPool,
+};
+
+const OWNER_LABEL: &str = "gristmill.owner";
+const INSTANCE_LABEL: &str = "gristmill.instance";
+const SANDBOX_LABEL: &str = "gristmill.sandbox";
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How the docker backend works.
+#[derive(Debug, Clone)]
+pub struct DockerOptions {
+    /// Names the data directory, so that a sweep finds what belongs to it.
+    pub owner: String,
+    /// The user ids of sandboxes, when the server is root.
+    pub users: RangeInclusive<u32>,
+    /// Another runtime than the engine's default, such as `runsc`.
+    pub runtime: Option<String>,
+    /// What images are built from.
+    pub build: BuildInputs,
+    /// Takes this image, which brings its own Python, and never builds one.
+    pub image: Option<String>,
+}
+
+impl DockerOptions {
+    /// The usual options.
+    #[must_use]
+    pub fn new(owner: String) -> Self {
+        Self { owner, users: 58_000..=58_999, runtime: None, build: BuildInputs::of_this_machine(), image: None }
+    }
+}
+
+/// The container backend.
+#[derive(Debug)]
+pub struct DockerBackend {
+    options: DockerOptions,
+    engine: Arc<dyn ContainerEngine>,
+    instance: String,
+    tasks: Tasks,
+    users: UserPool,
+    ready: RwLock<BTreeSet<PythonVersion>>,
+}
+
+impl DockerBackend {
+    /// A backend that has started nothing yet. Its watchers run in `tasks`.
+    #[must_use]
+    pub fn new(options: DockerOptions, engine: Arc<dyn ContainerEngine>, tasks: Tasks) -> Self {
+        let users = UserPool::new(options.users.clone(), &options.owner);
+        let instance = uuid::Uuid::new_v4().simple().to_string();
+        Self { options, engine, instance, tasks, users, ready: RwLock::default() }
+    }
+
+    /// The image of a version, by name; it may not be there yet.
+    #[must_use]
+    pub fn image(&self, version: PythonVersion) -> String {
+        self.options.image.clone().unwrap_or_else(|| image::name(version, &self.options.build))
+    }
+
+    /// Whether the image of a version is there. Remembered for [`SandboxBackend::python`].
+    ///
+    /// # Errors
+    /// `Unavailable` when no engine answers.
+    pub async fn look_for_image(&self, version: PythonVersion) -> Result<bool, SandboxError> {
+        let there = self.engine.has_image(&self.image(version)).await.map_err(|error| no_engine(&error))?;
+        if there {
+            self.ready.write().unwrap_or_else(PoisonError::into_inner).insert(version);
+        }
+        Ok(there)
+    }
+
+    /// Builds the image of a version unless it is there. Takes minutes; its steps are logged.
+    ///
+    /// # Errors
+    /// `Unavailable` when no engine answers or the image cannot be built, with the end of what the build said.
+    pub async fn ensure_image(&self, version: PythonVersion) -> Result<(), SandboxError> {
+        if self.look_for_image(version).await? {
+            return Ok(());
+        }
+        if self.options.image.is_none() {
+            let build = image::build(version, &self.options.build);
+            self.engine.build_image(build).await.map_err(|error| SandboxError::Unavailable {
+                reason: format!("the image {} cannot be built: {error}", self.image(version)),
+                remedy: "give the engine a base image and a package index, or build docker/runtime/Dockerfile by hand".to_owned(),
+            })?;
+        }
+        if self.look_for_image(version).await? { Ok(()) } else { Err(self.no_image(version)) }
+    }
+
+    fn no_image(&self, version: PythonVersion) -> SandboxError {
+        SandboxError::Unavailable {
+            reason: format!("the engine has no image {}", self.image(version)),
+            remedy: "run \"gristmill setup\", which builds it from docker/runtime/Dockerfile".to_owned(),
+        }
+    }
+
+    /// The image whose interpreter the command names, else the first that is there.
+    fn image_for(&self, spec: &SandboxSpec) -> String {
+        let ready = self.ready.read().unwrap_or_else(PoisonError::into_inner);
+        let named = ready.iter().find(|version| spec.command.contains(&interpreter(**version)));
+        self.image(named.or_else(|| ready.first()).copied().unwrap_or_default())
+    }
+
+    fn measures(&self, version: &str) -> Vec<String> {
+        let runtime = self.options.runtime.as_deref().unwrap_or("the engine's default runtime");
+        let user = if is_root() { "a user id of its own on this machine" } else { "the server's own user id" };
+        vec![
+            format!("containers of Docker {version}, {runtime}"),
+            format!("{user}, without capabilities and no way to gain any"),
+            "no network, not even this machine's".to_owned(),
+            "a read-only image".to_owned(),
+            "system calls filtered".to_owned(),
+            "memory, CPU and processes limited by control groups".to_owned(),
+            "disk limited by looking every second".to_owned(),
+        ]
+    }
+
+    fn container(&self, spec: &SandboxSpec, user: u32) -> ContainerSpec {
+        let labels = [
+            (OWNER_LABEL, self.options.owner.as_str()),
+            (INSTANCE_LABEL, self.instance.as_str()),
+            (SANDBOX_LABEL, spec.id.as_str()),
+        ];
+        ContainerSpec {
+            name: format!("gristmill-{}", spec.id),
+            image: self.image_for(spec),
+            labels: labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into(),
+            command: spec.command.clone(),
+            environment: spec.environment.clone(),
+            directory: spec.directory.clone(),
+            mounts: spec.mounts.clone(),
+            limits: spec.limits,
+            user,
+            runtime: self.options.runtime.clone(),
+        }
+    }
+}
+
+/// Removes a container whose start was given up half way.
+struct Unstarted {
+    engine: Arc<dyn ContainerEngine>,
+    tasks: Tasks,
+    name: Option<String>,
+}
+
+impl Drop for Unstarted {
+    fn drop(&mut self) {
+        if let Some(name) = self.name.take() {
+            let engine = self.engine.clone();
+            self.tasks.spawn("remove a container", async move {
+                if let Err(error) = engine.remove(&name).await {
+                    tracing::warn!(container = name, error = %error, "a container stays until the next start");
+                }
+            });
+        }
+    }
+}
+
+#[async_trait]
+impl SandboxBackend for DockerBackend {
+    fn kind(&self) -> BackendKind {
+        BackendKind::Docker
+    }
+
+    /// The image is not built for it: call [`DockerBackend::ensure_image`] before.
+    async fn probe(&self) -> Result<Isolation, SandboxError> {
+        let version = self.engine.version().await.map_err(|error| no_engine(&error))?;
+        let mut any = false;
+        for version in PythonVersion::ALL {
+            any |= self.look_for_image(version).await?;
+        }
+        if !any {
+            return Err(self.no_image(PythonVersion::default()));
+        }
+        let sandbox = self.start(SandboxSpec::probe("/bin/true")).await?;
+        match timeout(PROBE_TIMEOUT, sandbox.wait()).await {
+            Ok(Exit::Code(0)) => Ok(Isolation { backend: BackendKind::Docker, measures: self.measures(&version) }),
+            other => Err(SandboxError::Unavailable {
+                reason: format!("a container ended with {other:?}: {}", sandbox.log_tail().await.trim()),
+                remedy: "look into the engine's log".to_owned(),
+            }),
+        }
+    }
+
+    fn python(&self, version: PythonVersion) -> Result<GuestPython, SandboxError> {
+        if !self.ready.read().unwrap_or_else(PoisonError::into_inner).contains(&version) {
+            return Err(self.no_image(version));
+        }
+        Ok(GuestPython { interpreter: interpreter(version).into(), mounts: Vec::new() })
+    }
+
+    async fn start(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError> {
+        let users = self.users.clone();
+        let preparation = tokio::task::spawn_blocking(move || prepare(&users, &spec).map(|user| (user, spec)));
+        let (user, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
+        let uid = user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |lease| lease.uid);
+        let container = self.container(&spec, uid);
+        let mut unstarted =
+            Unstarted { engine: self.engine.clone(), tasks: self.tasks.clone(), name: Some(container.name.clone()) };
+        self.engine.start(&container).await.map_err(|error| SandboxError::Start(error.message))?;
+        unstarted.name = None;
+        let (exit_sender, exit) = watch::channel(None);
+        let shared = Arc::new(Shared {
+            writable: spec.writable(),
+            id: spec.id,
+            container: container.name,
+            engine: self.engine.clone(),
+            disk_bytes: spec.limits.disk_bytes,
+            last_log: Mutex::default(),
+            kill: CancellationToken::new(),
+        });
+        self.tasks.spawn("sandbox", running::watch_over(shared.clone(), user, exit_sender));
+        Ok(Box::new(DockerSandbox { shared, exit }))
+    }
+
+    async fn sweep(&self) -> Result<usize, SandboxError> {
+        let containers = self.engine.labelled(OWNER_LABEL, &self.options.owner).await;
+        let mut swept = 0;
+        for (name, labels) in containers.map_err(system("listing old containers"))? {
+            if labels.get(INSTANCE_LABEL) != Some(&self.instance) {
+                self.engine.remove(&name).await.map_err(system("removing an old container"))?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+}
+
+/// As the image has it. Named with the version, so that a command tells which image it is for.
+fn interpreter(version: PythonVersion) -> String {
+    format!("/opt/gristmill/python/bin/python{}", version.as_str())
+}
+
+fn no_engine(error: &EngineError) -> SandboxError {
+    SandboxError::Unavailable {
+        reason: error.to_string(),
+        remedy: "start a Docker engine, and name its socket in DOCKER_HOST when it is not the usual one".to_owned(),
+    }
+}

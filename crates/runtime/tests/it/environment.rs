@@ -1,0 +1,137 @@
+//! The Python environment: found, made, refused.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use gristmill_domain::execution::PythonVersion;
+use gristmill_runtime::environment::{self, EnvironmentError, ProvisionOptions, PythonEnvironment, provision};
+
+/// The user's own cache: provisioning takes minutes where nothing is cached, and happens once.
+#[expect(clippy::disallowed_methods, reason = "where the user's cache is")]
+pub(crate) fn cache_dir() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    cache.unwrap_or_else(|| std::env::home_dir().unwrap().join(".cache")).join("gristmill")
+}
+
+#[expect(clippy::disallowed_methods, reason = "provisioning uses the programs of this machine")]
+fn options(cache_dir: &Path) -> ProvisionOptions {
+    ProvisionOptions { cache_dir: cache_dir.to_owned(), search_path: std::env::var("PATH").unwrap() }
+}
+
+/// The environment of Python 3.11, provisioned when it is missing.
+pub(crate) fn python() -> PythonEnvironment {
+    provision(&options(&cache_dir()), PythonVersion::V3_11, &mut |line| println!("{line}")).unwrap()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the interpreter under test is a child process")]
+fn the_environment_imports_what_it_promises() {
+    let python = python();
+    assert_eq!(environment::locate(&cache_dir(), PythonVersion::V3_11).unwrap(), python);
+    let code = "import ipykernel, numpy, pandas, pyarrow, polars, openpyxl, scipy, sklearn, lightgbm, xgboost, optuna, \
+                shap, joblib, onnx, onnxruntime, skl2onnx, onnxmltools, matplotlib, seaborn, plotly, nbformat, jedi, pip";
+    let output = Command::new(python.interpreter()).args(["-I", "-c", code]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Everything it needs is below its binds: a sandbox sees nothing else of it.
+    let interpreter = fs::canonicalize(python.interpreter()).unwrap();
+    assert!(python.binds.iter().any(|bind| interpreter.starts_with(bind)), "{interpreter:?} {:?}", python.binds);
+    assert!(!python.binds.contains(&PathBuf::from("/")));
+    for file in ["bin/python", "lib/python3.11/site-packages/pandas/__init__.py"] {
+        assert_eq!(fs::metadata(python.root.join(file)).unwrap().permissions().mode() & 0o444, 0o444, "{file}");
+    }
+}
+
+#[test]
+fn says_what_is_missing_and_what_is_broken() {
+    let cache = tempfile::tempdir().unwrap();
+    let missing = environment::locate(cache.path(), PythonVersion::V3_12).unwrap_err();
+    assert!(missing.to_string().contains("Python 3.12 is not provisioned"), "{missing}");
+    assert!(missing.to_string().contains("gristmill setup"), "{missing}");
+
+    let root = environment::directory(cache.path(), PythonVersion::V3_11);
+    fs::create_dir_all(root.join("bin")).unwrap();
+    // Cut off before its marker was written: not there.
+    assert!(matches!(environment::locate(cache.path(), PythonVersion::V3_11), Err(EnvironmentError::NotProvisioned { .. })));
+    fs::write(root.join("gristmill.json"), r#"{"base":["/opt/gone"]}"#).unwrap();
+    let gone = environment::locate(cache.path(), PythonVersion::V3_11).unwrap_err();
+    assert!(gone.to_string().contains("the Python that it was made from is gone"), "{gone}");
+    fs::write(root.join("gristmill.json"), "{").unwrap();
+    assert!(matches!(environment::locate(cache.path(), PythonVersion::V3_11), Err(EnvironmentError::Broken { .. })));
+}
+
+/// A Python that makes an environment quickly and fails where it is told to.
+fn fake_python(directory: &Path, fails: &str) -> ProvisionOptions {
+    let bin = directory.join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let install = directory.join("python");
+    let python = format!(
+        r#"#!/bin/sh
+echo "$@" >> {log}
+case "$*" in
+  *base_prefix*) echo '{{"version":"3.11","executable":"{bin}/python3.11","prefixes":["{install}"]}}' ;;
+  *{fails}*) echo "it went wrong: {fails}" >&2; exit 1 ;;
+  *"-m venv"*) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;
+  *"pip config"*|*settings*) echo '{{}}' ;;
+esac
+"#,
+        bin = bin.display(),
+        install = install.display(),
+        log = directory.join("log").display(),
+    );
+    let path = bin.join("python3.11");
+    fs::write(&path, python).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    ProvisionOptions { cache_dir: directory.join("cache"), search_path: format!("{}:/usr/bin:/bin", bin.display()) }
+}
+
+#[test]
+fn a_failed_set_up_leaves_nothing_that_looks_complete_and_the_next_mends_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let failing = fake_python(directory.path(), "requirements.lock");
+    let error = provision(&failing, PythonVersion::V3_11, &mut |_| ()).unwrap_err();
+    assert!(error.to_string().contains("installing the locked packages failed: it went wrong"), "{error}");
+    assert!(environment::locate(&failing.cache_dir, PythonVersion::V3_11).is_err());
+
+    let working = fake_python(directory.path(), "never");
+    let mut steps = Vec::new();
+    let made = provision(&working, PythonVersion::V3_11, &mut |line| steps.push(line.to_owned())).unwrap();
+    assert!(steps.iter().any(|step| step.contains("left incomplete")), "{steps:?}");
+    assert_eq!(made.binds, [made.root.clone(), directory.path().to_owned(), directory.path().join("python")]);
+    assert_eq!(environment::locate(&working.cache_dir, PythonVersion::V3_11).unwrap(), made);
+}
+
+#[test]
+fn set_ups_at_once_make_one_environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = fake_python(directory.path(), "never");
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| provision(&options, PythonVersion::V3_11, &mut |_| ()).unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(made.windows(2).all(|pair| pair[0] == pair[1]));
+    let log = fs::read_to_string(directory.path().join("log")).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains("-m venv")).count(), 1, "{log}");
+}
+
+#[test]
+fn a_machine_without_that_python_is_told_so() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("bin")).unwrap();
+    let options = fake_python(directory.path(), "never");
+    let mut seen = Vec::new();
+    for version in PythonVersion::ALL {
+        if environment::installable(&options.search_path).contains(&version) {
+            continue;
+        }
+        let error = provision(&options, version, &mut |_| ()).unwrap_err();
+        assert!(matches!(error, EnvironmentError::NoInterpreter { .. }), "{error}");
+        seen.push(version);
+    }
+    assert!(environment::installable(&options.search_path).contains(&PythonVersion::V3_11));
+    println!("not installed here: {seen:?}");
+}
