@@ -26,8 +26,8 @@ pub use self::{
     image::BuildInputs,
 };
 use super::{
-    BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec,
-    prepare::{is_root, prepare, system},
+    Access, BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec,
+    prepare::{is_root, no_user, prepare, system},
     users::UserPool,
 };
 
@@ -229,7 +229,9 @@ impl SandboxBackend for DockerBackend {
         unstarted.name = None;
         let (exit_sender, exit) = watch::channel(None);
         let shared = Arc::new(Shared {
-            writable: spec.writable(),
+            writable: Mutex::new(spec.writable()),
+            user: Mutex::new(user),
+            shared_directory: spec.mounts.iter().find(|mount| mount.access == Access::ReadWrite).cloned(),
             id: spec.id,
             container: container.name,
             engine: self.engine.clone(),
@@ -237,7 +239,7 @@ impl SandboxBackend for DockerBackend {
             last_log: Mutex::default(),
             kill: CancellationToken::new(),
         });
-        self.tasks.spawn("sandbox", running::watch_over(shared.clone(), user, exit_sender));
+        self.tasks.spawn("sandbox", running::watch_over(shared.clone(), exit_sender));
         Ok(Box::new(DockerSandbox { shared, exit }))
     }
 
@@ -251,6 +253,17 @@ impl SandboxBackend for DockerBackend {
             }
         }
         Ok(swept)
+    }
+
+    fn mounts_late(&self) -> Result<(), SandboxError> {
+        if !is_root() {
+            return Err(no_user());
+        }
+        // gVisor keeps a file tree of its own: it never sees what is mounted for its process.
+        match self.options.runtime.as_deref() {
+            None | Some("runc" | "crun") => Ok(()),
+            Some(other) => Err(SandboxError::no_late_mounts(&format!("the runtime {other} may not see it"))),
+        }
     }
 }
 

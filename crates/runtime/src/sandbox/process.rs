@@ -37,7 +37,7 @@ use self::{
 use super::{
     Access, BackendKind, Exit, GuestPython, Isolation, Mount, Sandbox, SandboxBackend, SandboxError, SandboxLimits, SandboxSpec,
     log::LogTail,
-    prepare::{is_root, prepare, system},
+    prepare::{is_root, no_user, prepare, system},
     users::{UserLease, UserPool},
 };
 use crate::environment::PythonEnvironment;
@@ -136,12 +136,13 @@ impl ProcessBackend {
             init,
             cgroups,
             limits: spec.limits,
-            writable: spec.writable(),
+            writable: Mutex::new(spec.writable()),
+            user: Mutex::new(user),
             counts_memory: self.inner.counts_memory(),
             log: Mutex::new(LogTail::default()),
             kill: CancellationToken::new(),
         });
-        let owned = Owned { child, go, log, user, exit: exit_sender };
+        let owned = Owned { child, go, log, exit: exit_sender };
         self.tasks.spawn("sandbox", running::watch_over(shared.clone(), owned));
         Ok(Box::new(ProcessSandbox { shared, exit }))
     }
@@ -311,6 +312,10 @@ impl SandboxBackend for ProcessBackend {
     async fn sweep(&self) -> Result<usize, SandboxError> {
         let (owner, instance) = (&self.inner.options.owner, &self.inner.instance);
         sweep::sweep(owner, instance, self.inner.cgroups()).await.map_err(system("ending old sandboxes"))
+    }
+
+    fn mounts_late(&self) -> Result<(), SandboxError> {
+        if is_root() { Ok(()) } else { Err(no_user()) }
     }
 }
 

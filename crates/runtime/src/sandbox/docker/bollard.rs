@@ -144,6 +144,7 @@ impl ContainerEngine for SocketEngine {
             running: state.running.unwrap_or(false),
             exit_code: state.exit_code.unwrap_or(0),
             out_of_memory: state.oom_killed.unwrap_or(false),
+            process: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0),
         }))
     }
 

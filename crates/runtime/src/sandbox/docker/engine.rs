@@ -48,6 +48,8 @@ pub struct ContainerState {
     pub exit_code: i64,
     /// Whether the kernel ended something in it because memory ran out.
     pub out_of_memory: bool,
+    /// Its main process, as the engine's machine numbers it; none when it does not run.
+    pub process: Option<u32>,
 }
 
 /// An image to build.

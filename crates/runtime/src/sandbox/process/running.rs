@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::PathBuf,
     process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
@@ -21,9 +21,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
-        Exit, Sandbox, SandboxLimits, Usage,
+        Exit, Mount, Sandbox, SandboxError, SandboxLimits, Usage,
         disk::{self, DiskUse},
+        late,
         log::LogTail,
+        prepare::{no_user, prepare_late, system},
         users::UserLease,
     },
     cgroup::CgroupSet,
@@ -61,7 +63,10 @@ pub(crate) struct Shared {
     pub(crate) init: InitProcess,
     pub(crate) cgroups: CgroupSet,
     pub(crate) limits: SandboxLimits,
-    pub(crate) writable: Vec<PathBuf>,
+    /// The directories of the host that it may write to.
+    pub(crate) writable: Mutex<Vec<PathBuf>>,
+    /// The user it runs as, when the server is root; given back at its end.
+    pub(crate) user: Mutex<Option<UserLease>>,
     /// Whether the watcher must count memory, because no control group does.
     pub(crate) counts_memory: bool,
     pub(crate) log: Mutex<LogTail>,
@@ -69,6 +74,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    fn writable(&self) -> Vec<PathBuf> {
+        self.writable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn mount(&self, mounts: &[Mount]) -> Result<(), SandboxError> {
+        // Held until all is mounted: the watcher gives the user back only when nothing is half done.
+        let user = self.user.lock().unwrap_or_else(PoisonError::into_inner);
+        let lease = user.as_ref().ok_or_else(no_user)?;
+        let added = prepare_late(lease, mounts)?;
+        self.writable.lock().unwrap_or_else(PoisonError::into_inner).extend(added);
+        late::attach(self.init.descriptor.as_fd(), mounts).map_err(system("mounting into a sandbox"))
+    }
+
     fn usage(&self) -> Usage {
         let seen = tree::usage(self.init.id, u64::MAX);
         Usage {
@@ -120,6 +138,12 @@ impl Sandbox for ProcessSandbox {
     async fn log_tail(&self) -> String {
         self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
+
+    async fn mount(&self, mounts: Vec<Mount>) -> Result<(), SandboxError> {
+        let shared = self.shared.clone();
+        let mounted = tokio::task::spawn_blocking(move || shared.mount(&mounts)).await;
+        mounted.map_err(system("mounting into a sandbox"))?
+    }
 }
 
 /// What the watcher owns: all of it is released when the sandbox is gone.
@@ -129,13 +153,12 @@ pub(crate) struct Owned {
     /// bubblewrap waits for a byte from here before it starts the program.
     pub(crate) go: ChildStdin,
     pub(crate) log: ChildStderr,
-    pub(crate) user: Option<UserLease>,
     pub(crate) exit: watch::Sender<Option<Exit>>,
 }
 
 /// Watches over a sandbox until its end, which it reports.
 pub(crate) async fn watch_over(shared: Arc<Shared>, owned: Owned) {
-    let Owned { mut child, mut go, log, user, exit } = owned;
+    let Owned { mut child, mut go, log, exit } = owned;
     // It fails when bubblewrap has ended already, which is noticed below.
     drop(go.write_all(b"g").await);
     drop(go);
@@ -168,7 +191,7 @@ pub(crate) async fn watch_over(shared: Arc<Shared>, owned: Owned) {
     };
     let outcome = decide(verdict, status, shared.cgroups.memory_kills() > 0);
     remove_groups(&shared).await;
-    drop(user);
+    drop(shared.user.lock().unwrap_or_else(PoisonError::into_inner).take());
     exit.send_replace(Some(outcome));
 }
 
@@ -202,7 +225,6 @@ async fn pump_log(mut log: ChildStderr, shared: &Shared) {
 async fn watch_limits(shared: &Arc<Shared>) -> Exit {
     let mut memory = tokio::time::interval(MEMORY_PERIOD);
     memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let devices = Arc::new(devices(&shared.writable));
     let mut disk_due = Instant::now() + DISK_PERIOD;
     loop {
         memory.tick().await;
@@ -210,13 +232,13 @@ async fn watch_limits(shared: &Arc<Shared>) -> Exit {
         if !counts_memory && !counts_disk {
             continue;
         }
-        let (shared, devices) = (shared.clone(), devices.clone());
+        let shared = shared.clone();
         let began = Instant::now();
         let looked = tokio::task::spawn_blocking(move || {
             if counts_memory && over_memory(&shared) {
                 return Some(Exit::OutOfMemory);
             }
-            (counts_disk && over_disk(&shared, &devices)).then_some(Exit::OutOfDisk)
+            (counts_disk && over_disk(&shared)).then_some(Exit::OutOfDisk)
         });
         if let Ok(Some(over)) = looked.await {
             return over;
@@ -236,11 +258,11 @@ fn over_memory(shared: &Shared) -> bool {
     temporary > limit || tree::usage(shared.init.id, left).memory_bytes > left
 }
 
-fn over_disk(shared: &Shared, devices: &HashSet<u64>) -> bool {
-    let limit = shared.limits.disk_bytes;
-    match disk::measure(shared.writable.iter().map(PathBuf::as_path), limit) {
+fn over_disk(shared: &Shared) -> bool {
+    let (limit, writable) = (shared.limits.disk_bytes, shared.writable());
+    match disk::measure(writable.iter().map(PathBuf::as_path), limit) {
         DiskUse::Over => true,
-        DiskUse::Bytes(bytes) => bytes.saturating_add(tree::deleted_bytes(shared.init.id, devices)) > limit,
+        DiskUse::Bytes(bytes) => bytes.saturating_add(tree::deleted_bytes(shared.init.id, &devices(&writable))) > limit,
     }
 }
 
