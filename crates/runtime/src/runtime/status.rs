@@ -19,6 +19,8 @@ pub struct RuntimeStatus {
     pub versions: Vec<PythonVersion>,
     /// Sandboxes with a kernel now.
     pub active: usize,
+    /// Kernels that are kept ready and belong to no place yet.
+    pub pooled: usize,
 }
 
 /// Something that happened to a kernel outside of a call.

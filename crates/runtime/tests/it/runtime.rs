@@ -238,8 +238,9 @@ async fn installed_packages_and_help_come_through_the_facade() {
     assert!(!refused.success, "{refused:?}");
     let packages = test.runtime.packages(&place).await.unwrap();
     assert!(packages.iter().any(|package| package.name == "pandas"), "{} packages", packages.len());
-    let suggested = test.runtime.suggest("pand", 8, &packages, None).await;
+    let suggested = test.runtime.suggest("pand", 8, Some(place.project)).await;
     assert_eq!(suggested[0].name, "pandas");
+    assert!(suggested[0].version.is_some(), "an installed one knows its version: {suggested:?}");
 
     test.data.add(place.project, "sales.csv", "a\n1\n");
     let request = AssistRequest {
