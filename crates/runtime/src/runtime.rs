@@ -10,7 +10,7 @@ mod pool;
 mod slots;
 mod status;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use gristmill_domain::{
     execution::{ExecutionResult, PackageInfo, PythonVersion, RichOutput},
@@ -200,6 +200,13 @@ impl Runtime {
         }
         self.inner.close_assistant(project);
         self.remove(self.inner.directories.project(project)).await;
+    }
+
+    /// The projects that have a kernel here, or had one a while ago.
+    #[must_use]
+    pub fn projects(&self) -> Vec<ProjectId> {
+        let projects: BTreeSet<_> = self.inner.places(None).into_iter().map(|key| key.project).collect();
+        projects.into_iter().collect()
     }
 
     /// Takes over what code saved with `save_to_project` since the last call. Entries that are not what they should be

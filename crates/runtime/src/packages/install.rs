@@ -248,7 +248,7 @@ impl Packages {
     ///
     /// # Errors
     /// `RuntimeUnavailable`; `SandboxFailed` also when the index does not answer.
-    pub(crate) async fn look_up(&self, name: &str) -> Result<Option<PackageInfo>, RuntimeError> {
+    pub async fn look_up(&self, name: &str) -> Result<Option<PackageInfo>, RuntimeError> {
         let index = &self.options.index;
         let order = json!({
             "do": "lookUp", "events": format!("{GUEST_SOCKETS}/events"), "proxy": format!("{GUEST_SOCKETS}/proxy"), "name": name,

@@ -251,6 +251,8 @@ async fn fill_from(inner: &Arc<Inner>, pool: &Arc<Pool>, backend: Arc<dyn Sandbo
             Ok((kernel, memory_bytes, modules)) => {
                 pause = RETRY_MIN;
                 pool.keep(inner, kernel, version, memory_bytes, modules);
+                // Somebody may have taken the room meanwhile.
+                pool.trim(inner.options.sandboxes_max.saturating_sub(inner.slots.count()));
             }
             Err(error) => {
                 tracing::warn!(error = %error, retry_s = pause.as_secs(), "a kernel could not be made ready ahead");

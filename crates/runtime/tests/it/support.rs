@@ -37,6 +37,10 @@ impl ProjectData for TestData {
 }
 
 impl TestData {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root, files: std::sync::Mutex::default() }
+    }
+
     pub(crate) fn add(&self, project: ProjectId, filename: &str, text: &str) {
         let id = DatasetId::random();
         let path = PathBuf::from(format!("{id}/original"));
@@ -66,7 +70,7 @@ impl TestRuntime {
         let mut options = RuntimeOptions::new(scratch.path().to_owned(), environment::cache_dir());
         options.backend = BackendSetting::Only(BackendKind::Process);
         change(&mut options);
-        let data = Arc::new(TestData { root: scratch.path().join("datasets"), files: std::sync::Mutex::default() });
+        let data = Arc::new(TestData::new(scratch.path().join("datasets")));
         let tasks = Tasks::new();
         environment::python();
         let runtime = Runtime::start(options, data.clone(), &tasks).await;
