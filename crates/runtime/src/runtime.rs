@@ -96,6 +96,7 @@ impl Runtime {
             }
             BackendState::Ready { backend, isolation, reasons } => {
                 let mut reasons = reasons.clone();
+                reasons.extend(self.inner.pool.problem().map(|problem| format!("no kernels are kept ready: {problem}")));
                 let mut versions = Vec::new();
                 for version in PythonVersion::ALL {
                     match backend.python(version) {

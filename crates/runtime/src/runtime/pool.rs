@@ -19,7 +19,7 @@ use super::inner::{BackendState, Inner, blocking};
 use crate::{
     environment::install_kernel_files,
     error::RuntimeError,
-    kernel::{Kernel, LaunchPlan, Watched, launch},
+    kernel::{Kernel, Watched, launch},
     packages::GUEST_LAYER,
     sandbox::{Access, Mount, SandboxBackend},
 };
@@ -56,6 +56,8 @@ struct State {
     /// What the largest one used when it was ready, bytes.
     largest: u64,
     off: bool,
+    /// Why there are fewer than there should be.
+    problem: Option<String>,
 }
 
 /// A kernel that waits. Dropping it ends it.
@@ -126,7 +128,13 @@ impl Pool {
         tracing::info!(error = %reason, "no kernels are kept ready: each starts when it is needed");
         let mut state = self.state();
         state.off = true;
+        state.problem = Some(reason.to_string());
         state.waiting.clear();
+    }
+
+    /// Why no kernels are ready, or fewer than there should be.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.state().problem.clone()
     }
 
     /// Ends all and waits for it.
@@ -148,7 +156,7 @@ impl Pool {
     /// The version of which a kernel is missing, when there is room for one. Forgets those that died or are not wanted.
     fn missing(&self, inner: &Inner, backend: &dyn SandboxBackend) -> Option<PythonVersion> {
         let mut state = self.state();
-        let State { waiting, asked, largest, off } = &mut *state;
+        let State { waiting, asked, largest, off, .. } = &mut *state;
         // A version beside the default is kept ready while it is used.
         let wanted = |version: &PythonVersion| {
             let recent = asked.get(version).is_some_and(|at| at.elapsed() < inner.options.idle_after);
@@ -170,6 +178,7 @@ impl Pool {
         let (claim, claimed) = oneshot::channel();
         let mut state = self.state();
         state.largest = state.largest.max(memory_bytes);
+        state.problem = None;
         state.waiting.push(Waiting { version, memory_bytes, modules, claim });
         drop(state);
         inner.tasks.spawn("runtime.waiting kernel", keep(Arc::clone(self), kernel, claimed, self.enlist()));
@@ -256,6 +265,7 @@ async fn fill_from(inner: &Arc<Inner>, pool: &Arc<Pool>, backend: Arc<dyn Sandbo
             }
             Err(error) => {
                 tracing::warn!(error = %error, retry_s = pause.as_secs(), "a kernel could not be made ready ahead");
+                pool.state().problem = Some(error.to_string());
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY_MAX);
             }
@@ -283,10 +293,8 @@ async fn start(
     .await?;
     let places = ["/workspace", "/datasets", GUEST_LAYER];
     let shows_nothing = |guest: &str| Mount { host: empty.clone(), guest: guest.into(), access: Access::ReadOnly };
-    let plan = LaunchPlan {
-        mounts: places.map(shows_nothing).into(),
-        ..inner.plan(Arc::clone(backend), version, helpers, inner.options.limits)
-    };
+    let mut plan = inner.plan(Arc::clone(backend), version, helpers, inner.options.limits);
+    plan.mounts.extend(places.map(shows_nothing));
     let mut kernel = launch(plan).await?;
     let modules = kernel.modules().await?;
     let memory_bytes = kernel.usage().await.memory_bytes;

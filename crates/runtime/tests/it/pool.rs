@@ -111,7 +111,11 @@ impl World {
     }
 
     async fn full(&self, count: usize) {
-        until("kernels to be ready", || self.runtime.status().pooled == count).await;
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.runtime.status().pooled != count {
+            assert!(Instant::now() < deadline, "in vain: {:?}", self.runtime.status());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// From now on a kernel can only be one that was ready.
@@ -169,7 +173,7 @@ fn signal(processes: Vec<i32>, signal: Signal) {
     assert!(!processes.is_empty());
     for id in processes {
         // It may have ended with another.
-        drop(kill_process(Pid::from_raw(id).unwrap(), signal));
+        let _gone = kill_process(Pid::from_raw(id).unwrap(), signal);
     }
 }
 
