@@ -39,10 +39,9 @@ for path in ('/late/inner/x', '/more/x'):
         print('refused', error.errno)
 print(open('/late/inner/fact').read(), open('/more/fact').read(), os.stat('/late').st_uid == os.getuid())
 with open('/proc/self/mountinfo') as mounts:
-    for line in mounts:
-        fields = line.split()
-        if fields[4] in ('/late', '/late/inner', '/more'):
-            print('OPTIONS', fields[5])
+    # The later ones are over the earlier ones.
+    options = {fields[4]: fields[5] for fields in map(str.split, mounts)}
+print(*['OPTIONS ' + options[path] for path in ('/late', '/late/inner', '/more')], sep='\\n')
 ";
     let Some(sandbox) = waiting(bench, code, 1 << 30).await else { return };
     let (late, inner, more) = (bench.host("late"), bench.host("inner"), bench.host("more"));
@@ -64,6 +63,7 @@ with open('/proc/self/mountinfo') as mounts:
     assert!(log.contains("waiting []") && log.contains("inside beside True"), "{log}");
     assert!(!log.contains("WRITTEN") && log.matches("refused 30").count() == 2, "{log}");
     let options: Vec<_> = log.lines().filter_map(|line| line.strip_prefix("OPTIONS ")).collect();
+    assert_eq!(options.len(), 3, "{log}");
     assert!(options.iter().all(|options| options.contains("nosuid") && options.contains("nodev")), "{log}");
     assert_eq!(fs::read_to_string(late.join("written")).unwrap(), "yes");
     assert_eq!(fs::read_dir(elsewhere).unwrap().count(), 0);
