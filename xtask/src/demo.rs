@@ -30,7 +30,10 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     match &result {
         Ok(()) => {
             fs::remove_dir_all(&data_dir)?;
-            println!("\nThe demo took {}. Its server, its account and its data are gone again. Go on with", seconds(start.elapsed()));
+            println!(
+                "\nThe demo took {}. Its server, its account and its data are gone again. Go on with",
+                seconds(start.elapsed())
+            );
             println!("  cargo xtask start    a server on ./.gristmill that stays; it prints its URL");
             println!("  <URL>/api/docs       what it can do; <URL>/api/openapi.json is the same for programs");
             println!("There are no accounts yet. The first step is to make one, and its answer has the access token:");

@@ -182,7 +182,10 @@ pub enum SandboxError {
 
 impl SandboxError {
     pub(crate) fn no_late_mounts(reason: &str) -> Self {
-        Self::Unavailable { reason: format!("nothing can be mounted later: {reason}"), remedy: "kernels start when they are needed".to_owned() }
+        Self::Unavailable {
+            reason: format!("nothing can be mounted later: {reason}"),
+            remedy: "kernels start when they are needed".to_owned(),
+        }
     }
 }
 

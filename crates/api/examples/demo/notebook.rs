@@ -96,9 +96,8 @@ async fn wait_for_sandboxes(client: &Client) -> Result<()> {
 /// Makes a cell and runs it: its id and its result.
 async fn cell(client: &Client, project: &str, notebook: &str, name: &str, code: &str) -> Result<(String, Value)> {
     step(name, async {
-        let made = client
-            .post(&format!("/api/notebooks/{notebook}/cells"), &json!({ "projectId": project, "content": code }))
-            .await?;
+        let made =
+            client.post(&format!("/api/notebooks/{notebook}/cells"), &json!({ "projectId": project, "content": code })).await?;
         let id = made["cellId"].as_str().context("a cell id")?.to_owned();
         let result = client.post(&format!("/api/cells/{id}/run"), &json!({ "projectId": project })).await?;
         ensure!(result["status"] == "success", "the cell ended with {}: {}", result["status"], result["error"]);

@@ -141,5 +141,5 @@ async fn suggestions_for_a_project_are_its_owners() {
     assert_eq!(ada.get(&path).await.expect(200)["suggestions"][0]["name"], "pandas");
     eve.get(&path).await.refused(404, "project_not_found");
     let wrong = ada.get("/api/execute/packages/suggest?q=pan&projectId=nonsense").await.expect(400);
-    assert_eq!(wrong["issues"][0]["path"], json!(["projectId"]), "{wrong}");
+    assert_eq!(wrong["fields"][0]["path"], "projectId", "{wrong}");
 }

@@ -23,7 +23,12 @@ pub(super) fn read(content: &[u8]) -> BTreeMap<String, LiveVariable> {
         return BTreeMap::new();
     }
     let Ok(Answer { variables }) = serde_json::from_slice(content) else { return BTreeMap::new() };
-    variables.into_iter().filter(|(name, _)| is_identifier(name)).take(NAMES_MAX).map(|(name, told)| (name, checked(told))).collect()
+    variables
+        .into_iter()
+        .filter(|(name, _)| is_identifier(name))
+        .take(NAMES_MAX)
+        .map(|(name, told)| (name, checked(told)))
+        .collect()
 }
 
 fn checked(told: LiveVariable) -> LiveVariable {
@@ -95,7 +100,9 @@ mod tests {
 
     #[test]
     fn another_form_holds_nothing() {
-        for value in [json!(null), json!([]), json!({"variables": []}), json!({"variables": {"x": 1}}), json!({"status": "error"})] {
+        for value in
+            [json!(null), json!([]), json!({"variables": []}), json!({"variables": {"x": 1}}), json!({"status": "error"})]
+        {
             assert!(read_json(&value).is_empty(), "{value}");
         }
         assert!(read(&vec![b' '; ANSWER_BYTES_MAX + 1]).is_empty());

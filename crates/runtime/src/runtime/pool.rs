@@ -174,7 +174,14 @@ impl Pool {
     }
 
     /// Puts a kernel on the list, and into a task that keeps it.
-    fn keep(self: &Arc<Self>, inner: &Inner, kernel: Kernel, version: PythonVersion, memory_bytes: u64, modules: BTreeSet<String>) {
+    fn keep(
+        self: &Arc<Self>,
+        inner: &Inner,
+        kernel: Kernel,
+        version: PythonVersion,
+        memory_bytes: u64,
+        modules: BTreeSet<String>,
+    ) {
         let (claim, claimed) = oneshot::channel();
         let mut state = self.state();
         state.largest = state.largest.max(memory_bytes);

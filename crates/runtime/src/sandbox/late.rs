@@ -49,7 +49,8 @@ fn enter(process: BorrowedFd<'_>, trees: &[(&Path, OwnedFd)]) -> io::Result<()> 
     for (guest, tree) in trees {
         // An earlier kernel's code may have left a link where a mount inside a workspace belongs.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let place = rustix::fs::openat2(CWD, *guest, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS)?;
+        let place =
+            rustix::fs::openat2(CWD, *guest, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS)?;
         move_mount(tree.as_fd(), place.as_fd())?;
     }
     Ok(())

@@ -64,7 +64,8 @@ impl UserLease {
     /// them, and nothing was added.
     pub(crate) fn extend(&self, writable: &[PathBuf]) -> bool {
         let mut leases = self.pool.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = leases.iter().any(|(uid, lease)| *uid != self.uid && lease.writable.iter().any(|path| writable.contains(path)));
+        let taken =
+            leases.iter().any(|(uid, lease)| *uid != self.uid && lease.writable.iter().any(|path| writable.contains(path)));
         if !taken && let Some(lease) = leases.get_mut(&self.uid) {
             lease.writable.extend_from_slice(writable);
         }
