@@ -324,7 +324,8 @@ async fn stays_within_its_memory_and_can_be_off() {
     type Change = fn(&mut RuntimeOptions);
     let little: Change = |options| options.pool_memory_bytes_max = 1 << 20;
     let none: Change = |options| options.pool_size = 0;
-    for (mounts_late, change) in [(true, little), (true, none), (false, (|_| {}) as Change)] {
+    let usual: Change = |_| {};
+    for (mounts_late, change) in [(true, little), (true, none), (false, usual)] {
         let Some(world) = World::with(mounts_late, change).await else { return };
         assert_eq!(world.shown(&place(), "1").await, "1");
         assert_eq!((world.started(), world.runtime.status().pooled), (1, 0));
