@@ -23,7 +23,7 @@ async fn main() -> anyhow::Result<()> {
     std::fs::create_dir(&workspace)?;
     let tasks = Tasks::new();
     let (backend, python): (Arc<dyn SandboxBackend>, PathBuf) = if let Some(rest) = kind.strip_prefix("docker") {
-        let mut options = DockerOptions::new("example".to_owned());
+        let mut options = DockerOptions::new(directory.path().join("state"), "example".to_owned());
         if let Some(base) = rest.strip_prefix(':') {
             base.clone_into(&mut options.build.base_image);
         }

@@ -22,6 +22,7 @@ use self::{
     place::{Command, Execution},
 };
 pub use self::{
+    backend::Survey,
     install::{InstallEvent, InstallOutcome},
     options::RuntimeOptions,
     status::{Export, PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeStatus},
@@ -33,7 +34,7 @@ use crate::{
     packages::{PackageIndex, PackageNames, suggest},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::{DatasetFile, ProjectData},
-    sandbox::SandboxBackend,
+    sandbox::{SandboxBackend, SandboxError},
     workspace,
 };
 
@@ -104,6 +105,19 @@ impl Runtime {
                 RuntimeStatus { ready, isolation: Some(isolation.clone()), reasons, versions, active }
             }
         }
+    }
+
+    /// What a server with these options would run code on. Tries the backends, and leaves alone what other servers run.
+    pub async fn survey(options: &RuntimeOptions, tasks: &Tasks) -> Survey {
+        backend::survey(options, tasks).await
+    }
+
+    /// Builds the docker backend's image unless it is there, which takes minutes; tells its name.
+    ///
+    /// # Errors
+    /// `Unavailable` when no engine answers or the image cannot be built.
+    pub async fn build_image(options: &RuntimeOptions, tasks: &Tasks) -> Result<String, SandboxError> {
+        backend::build_image(options, tasks).await
     }
 
     /// What happens to kernels from now on. A receiver that is slow misses events, never delays a kernel.

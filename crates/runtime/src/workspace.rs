@@ -34,6 +34,11 @@ impl Directories {
         self.root.join("assist")
     }
 
+    /// Sockets of what installs packages.
+    pub(crate) fn install_sockets(&self) -> PathBuf {
+        self.root.join("installs")
+    }
+
     /// All projects.
     pub(crate) fn projects(&self) -> PathBuf {
         self.root.join("projects")

@@ -47,6 +47,7 @@ impl TestApp {
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
+        all.extend(sandbox_settings());
         all.insert("DATABASE_URL".into(), database.url().expose_secret().to_owned());
         all.insert("GRISTMILL_DATA_DIR".into(), data_dir.path().to_string_lossy().into_owned());
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -75,6 +76,22 @@ impl TestApp {
         let answer = self.anonymous().post("/api/auth/register", &body).await.expect(201);
         self.with_token(answer["accessToken"].as_str().expect("an access token"))
     }
+}
+
+/// The backend that a run of the tests is about (`GRISTMILL_TEST_BACKEND`; `cargo xtask test` runs them once on each), and
+/// where what it runs was provisioned.
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says on which backend")]
+pub(crate) fn sandbox_settings() -> Vec<(String, String)> {
+    let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let cache = text("XDG_CACHE_HOME").or_else(|| text("HOME").map(|home| format!("{home}/.cache")));
+    let mut settings = vec![
+        ("XDG_CACHE_HOME", cache.unwrap_or_default()),
+        ("RUNTIME_BACKEND", text("GRISTMILL_TEST_BACKEND").unwrap_or_else(|| "process".to_owned())),
+        // By each of these servers it would take hours.
+        ("EXECUTION_AUTO_BUILD_IMAGE", "false".to_owned()),
+    ];
+    settings.extend(["DOCKER_HOST", "DOCKER_BASE_IMAGE"].into_iter().filter_map(|name| Some((name, text(name)?))));
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn http_client() -> reqwest::Client {

@@ -2,15 +2,21 @@
 
 use std::{
     collections::HashSet,
-    io,
-    os::fd::{AsFd, OwnedFd},
-    path::Path,
+    fs, io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
+    path::{Path, PathBuf},
 };
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
 
 /// Directories nested deeper than this count as over any limit: nobody's data looks so.
 const DEPTH_MAX: usize = 200;
+
+/// What a sandbox that starts over its limit may write, bytes: who tidies up makes small files too.
+const ALLOWED_MORE: u64 = 1 << 20;
 
 /// The least that an entry counts for, bytes. Empty files use up a disk too.
 const ENTRY_BYTES_MIN: u64 = 4096;
@@ -35,6 +41,24 @@ pub(crate) fn measure<'paths>(directories: impl IntoIterator<Item = &'paths Path
         }
     }
     DiskUse::Bytes(counted.bytes)
+}
+
+/// How much a sandbox may have below its writable directories: the limit, or a little more than what is there before it
+/// starts. Else nobody could remove what is too much.
+pub(crate) fn allowance(directories: &[PathBuf], limit: u64) -> u64 {
+    let measured = |limit| measure(directories.iter().map(PathBuf::as_path), limit);
+    if measured(limit) != DiskUse::Over {
+        return limit;
+    }
+    match measured(u64::MAX) {
+        DiskUse::Bytes(bytes) => bytes.saturating_add(ALLOWED_MORE),
+        DiskUse::Over => limit,
+    }
+}
+
+/// The file systems that the directories are on.
+pub(crate) fn devices(directories: &[PathBuf]) -> HashSet<u64> {
+    directories.iter().filter_map(|path| fs::symlink_metadata(path).ok()).map(|meta| meta.dev()).collect()
 }
 
 struct Counted {
@@ -130,7 +154,7 @@ fn walk(root: OwnedFd, visit: &mut Visit<'_>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -162,6 +186,17 @@ mod tests {
             fs::write(inside.path().join(number.to_string()), "").unwrap();
         }
         assert_eq!(measure([inside.path()], 50 * 4096), DiskUse::Over);
+    }
+
+    #[test]
+    fn what_is_over_from_the_start_may_stay_and_not_grow() {
+        let inside = tempfile::tempdir().unwrap();
+        let directories = [inside.path().to_owned()];
+        assert_eq!(allowance(&directories, 1 << 20), 1 << 20);
+        fs::write(inside.path().join("big"), vec![1; 3 << 20]).unwrap();
+        let allowed = allowance(&directories, 1 << 20);
+        assert!((4 << 20..5 << 20).contains(&allowed), "{allowed}");
+        assert_eq!(allowance(&directories, 8 << 20), 8 << 20);
     }
 
     #[test]

@@ -14,11 +14,10 @@ use gristmill_domain::{
 use gristmill_jobs::Tasks;
 use gristmill_runtime::{
     DatasetFile, ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions,
-    sandbox::{BackendKind, choose::BackendSetting},
 };
 use tokio::sync::mpsc;
 
-use crate::environment;
+use crate::{backend, environment};
 
 /// The datasets of every project: those that a test wrote.
 #[derive(Debug)]
@@ -64,11 +63,10 @@ impl TestRuntime {
     pub(crate) async fn with(change: impl FnOnce(&mut RuntimeOptions)) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let mut options = RuntimeOptions::new(scratch.path().to_owned(), environment::cache_dir());
-        options.backend = BackendSetting::Only(BackendKind::Process);
+        backend::set(&mut options);
         change(&mut options);
         let data = Arc::new(TestData { root: scratch.path().join("datasets"), files: std::sync::Mutex::default() });
         let tasks = Tasks::new();
-        environment::python();
         let runtime = Runtime::start(options, data.clone(), &tasks).await;
         Self { runtime, data, scratch, tasks }
     }

@@ -14,7 +14,7 @@ use ::bollard::{
     },
     query_parameters::{
         BuildImageOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
-        RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder, WaitContainerOptions,
+        PruneImagesOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder, WaitContainerOptions,
     },
 };
 use async_trait::async_trait;
@@ -31,6 +31,8 @@ use super::{
 const REQUEST_SECONDS: u64 = 60;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUILD_TIMEOUT: Duration = Duration::from_secs(3600);
+/// As the Dockerfile labels its first stage.
+const STAGE_LABEL: &str = "gristmill.stage=build";
 
 /// An engine behind a Unix socket. It is connected to on first use, and again when it was not there.
 #[derive(Debug)]
@@ -59,6 +61,19 @@ impl SocketEngine {
             timeout(PROBE_TIMEOUT, docker.negotiate_version()).await.map_err(|_late| silent())?.map_err(told)
         };
         self.client.get_or_try_init(|| connect).await
+    }
+
+    /// Removes the nameless images of builds' first stages: a second copy of all packages, and pip's settings.
+    async fn forget_stages(&self) {
+        let filters = HashMap::from([("dangling", vec!["true"]), ("label", vec![STAGE_LABEL])]);
+        let options = PruneImagesOptionsBuilder::default().filters(&filters).build();
+        let pruned = match self.client().await {
+            Ok(client) => client.prune_images(Some(options)).await.map_err(told).map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = pruned {
+            tracing::warn!(error = %error, "what a build left behind was not removed");
+        }
     }
 }
 
@@ -108,7 +123,9 @@ impl ContainerEngine for SocketEngine {
             }
             Ok(())
         };
-        timeout(BUILD_TIMEOUT, whole).await.map_err(|_late| silent())?
+        let built = timeout(BUILD_TIMEOUT, whole).await.map_err(|_late| silent())?;
+        self.forget_stages().await;
+        built
     }
 
     async fn start(&self, container: &ContainerSpec) -> Result<(), EngineError> {
@@ -139,9 +156,12 @@ impl ContainerEngine for SocketEngine {
     }
 
     async fn state(&self, name: &str) -> Result<Option<ContainerState>, EngineError> {
-        let container = found(self.client().await?.inspect_container(name, None).await)?;
-        Ok(container.and_then(|container| container.state).map(|state| ContainerState {
+        let Some(container) = found(self.client().await?.inspect_container(name, None).await)? else { return Ok(None) };
+        let id = container.id.unwrap_or_default();
+        Ok(container.state.map(|state| ContainerState {
+            id,
             running: state.running.unwrap_or(false),
+            process: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
             exit_code: state.exit_code.unwrap_or(0),
             out_of_memory: state.oom_killed.unwrap_or(false),
         }))
@@ -217,7 +237,7 @@ fn body(container: &ContainerSpec) -> ContainerCreateBody {
             ulimit("core", 0),
         ]),
         readonly_rootfs: Some(true),
-        tmpfs: Some(HashMap::from([("/tmp".to_owned(), format!("rw,nosuid,nodev,size={tmp},mode=1777"))])),
+        tmpfs: Some(HashMap::from([("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,size={tmp},mode=1777"))])),
         shm_size: Some(signed(tmp)),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned(), format!("seccomp={}", profile::profile())]),

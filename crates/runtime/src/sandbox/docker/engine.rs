@@ -40,10 +40,14 @@ pub struct ContainerSpec {
 }
 
 /// How a container is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerState {
+    /// Its id.
+    pub id: String,
     /// Whether it runs.
     pub running: bool,
+    /// Its first process, as the engine sees it.
+    pub process: Option<u32>,
     /// What its main process returned.
     pub exit_code: i64,
     /// Whether the kernel ended something in it because memory ran out.
@@ -76,7 +80,7 @@ pub trait ContainerEngine: Send + Sync + std::fmt::Debug {
     /// When it does not answer.
     async fn has_image(&self, image: &str) -> Result<bool, EngineError>;
 
-    /// Builds an image; takes minutes.
+    /// Builds an image; takes minutes. What only the build needed is not kept.
     ///
     /// # Errors
     /// With the end of what the build said.

@@ -1,6 +1,7 @@
 //! A running container, and the task that watches over it.
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -14,6 +15,7 @@ use super::{
     super::{
         Exit, Sandbox, Usage,
         disk::{self, DiskUse},
+        tree,
         users::UserLease,
     },
     engine::{ContainerEngine, ContainerState},
@@ -133,19 +135,45 @@ async fn ended(shared: &Shared) -> Option<ContainerState> {
 }
 
 async fn disk_over(shared: &Arc<Shared>) {
-    let mut pause = DISK_PERIOD;
+    let devices = Arc::new(disk::devices(&shared.writable));
+    let (mut pause, mut first, mut allowed) = (Duration::ZERO, None, None);
     loop {
         tokio::time::sleep(pause).await;
-        let (looked_at, began) = (shared.clone(), Instant::now());
-        let used = tokio::task::spawn_blocking(move || {
-            disk::measure(looked_at.writable.iter().map(PathBuf::as_path), looked_at.disk_bytes)
+        if first.is_none() {
+            first = first_process(shared).await;
+        }
+        let (looked_at, devices, process, began) = (shared.clone(), devices.clone(), first, Instant::now());
+        let looked = tokio::task::spawn_blocking(move || {
+            let allowed = allowed.unwrap_or_else(|| disk::allowance(&looked_at.writable, looked_at.disk_bytes));
+            (over_disk(&looked_at, &devices, process, allowed), allowed)
         });
-        if matches!(used.await, Ok(DiskUse::Over)) {
-            return;
+        match looked.await {
+            Ok((true, _)) => return,
+            Ok((false, known)) => allowed = Some(known),
+            Err(error) => tracing::warn!(error = %error, "a sandbox could not be looked at"),
         }
         // A walk over very many files must not take a whole core.
         pause = DISK_PERIOD.max(began.elapsed() * 10);
     }
+}
+
+/// `process` is the container's first one, where this server can see it: files without a name are found through it only.
+fn over_disk(shared: &Shared, devices: &HashSet<u64>, process: Option<u32>, allowed: u64) -> bool {
+    match disk::measure(shared.writable.iter().map(PathBuf::as_path), allowed) {
+        DiskUse::Over => true,
+        DiskUse::Bytes(bytes) => {
+            let hidden = process.map_or(0, |process| tree::deleted_bytes(process, devices));
+            bytes.saturating_add(hidden) > allowed
+        }
+    }
+}
+
+/// The container's first process. None where the engine counts processes otherwise than this server does: the number
+/// would be somebody else's.
+async fn first_process(shared: &Shared) -> Option<u32> {
+    let state = shared.engine.state(&shared.container).await.ok()??;
+    let groups = tokio::fs::read_to_string(format!("/proc/{}/cgroup", state.process?)).await.ok()?;
+    state.process.filter(|_| !state.id.is_empty() && groups.contains(&state.id))
 }
 
 async fn remove(shared: &Shared) {
@@ -166,7 +194,7 @@ mod tests {
 
     #[test]
     fn tells_ends_apart() {
-        let ended = |exit_code, out_of_memory| Some(ContainerState { running: false, exit_code, out_of_memory });
+        let ended = |exit_code, out_of_memory| Some(ContainerState { exit_code, out_of_memory, ..ContainerState::default() });
         assert_eq!(decide(ended(0, false)), Exit::Code(0));
         assert_eq!(decide(ended(3, true)), Exit::Code(3));
         assert_eq!(decide(ended(139, false)), Exit::Signal(11));

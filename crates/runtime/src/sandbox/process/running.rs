@@ -24,10 +24,10 @@ use super::{
         Exit, Sandbox, SandboxLimits, Usage,
         disk::{self, DiskUse},
         log::LogTail,
+        tree,
         users::UserLease,
     },
     cgroup::CgroupSet,
-    tree,
 };
 
 const MEMORY_PERIOD: Duration = Duration::from_millis(100);
@@ -202,8 +202,9 @@ async fn pump_log(mut log: ChildStderr, shared: &Shared) {
 async fn watch_limits(shared: &Arc<Shared>) -> Exit {
     let mut memory = tokio::time::interval(MEMORY_PERIOD);
     memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let devices = Arc::new(devices(&shared.writable));
-    let mut disk_due = Instant::now() + DISK_PERIOD;
+    let devices = Arc::new(disk::devices(&shared.writable));
+    let mut disk_due = Instant::now();
+    let mut allowed = None;
     loop {
         memory.tick().await;
         let (counts_memory, counts_disk) = (shared.counts_memory, Instant::now() >= disk_due);
@@ -214,12 +215,18 @@ async fn watch_limits(shared: &Arc<Shared>) -> Exit {
         let began = Instant::now();
         let looked = tokio::task::spawn_blocking(move || {
             if counts_memory && over_memory(&shared) {
-                return Some(Exit::OutOfMemory);
+                return (Some(Exit::OutOfMemory), allowed);
             }
-            (counts_disk && over_disk(&shared, &devices)).then_some(Exit::OutOfDisk)
+            if !counts_disk {
+                return (None, allowed);
+            }
+            let allowed = allowed.unwrap_or_else(|| disk::allowance(&shared.writable, shared.limits.disk_bytes));
+            (over_disk(&shared, &devices, allowed).then_some(Exit::OutOfDisk), Some(allowed))
         });
-        if let Ok(Some(over)) = looked.await {
-            return over;
+        match looked.await {
+            Ok((Some(over), _)) => return over,
+            Ok((None, known)) => allowed = known,
+            Err(error) => tracing::warn!(error = %error, "a sandbox could not be looked at"),
         }
         if counts_disk {
             // A walk over very many files must not take a whole core.
@@ -236,17 +243,11 @@ fn over_memory(shared: &Shared) -> bool {
     temporary > limit || tree::usage(shared.init.id, left).memory_bytes > left
 }
 
-fn over_disk(shared: &Shared, devices: &HashSet<u64>) -> bool {
-    let limit = shared.limits.disk_bytes;
-    match disk::measure(shared.writable.iter().map(PathBuf::as_path), limit) {
+fn over_disk(shared: &Shared, devices: &HashSet<u64>, allowed: u64) -> bool {
+    match disk::measure(shared.writable.iter().map(PathBuf::as_path), allowed) {
         DiskUse::Over => true,
-        DiskUse::Bytes(bytes) => bytes.saturating_add(tree::deleted_bytes(shared.init.id, devices)) > limit,
+        DiskUse::Bytes(bytes) => bytes.saturating_add(tree::deleted_bytes(shared.init.id, devices)) > allowed,
     }
-}
-
-fn devices(directories: &[PathBuf]) -> HashSet<u64> {
-    use std::os::unix::fs::MetadataExt;
-    directories.iter().filter_map(|path| std::fs::symlink_metadata(path).ok()).map(|meta| meta.dev()).collect()
 }
 
 async fn remove_groups(shared: &Shared) {
