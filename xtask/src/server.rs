@@ -72,7 +72,8 @@ pub(crate) fn build(profile: Profile, example: &str) -> Result<Programs> {
 
 /// Provisions what the server needs with these settings and the machine lacks. Does nothing when nothing is missing.
 pub(crate) fn set_up(server: &Path, settings: &[(&str, String)]) -> Result<()> {
-    run(docker::with(Command::new(server).arg("setup"), settings)).context("`gristmill doctor` says what is missing and how to mend it")
+    run(docker::with(Command::new(server).arg("setup"), settings))
+        .context("`gristmill doctor` says what is missing and how to mend it")
 }
 
 /// A port that nobody listens on.

@@ -30,7 +30,7 @@ async fn main() -> anyhow::Result<()> {
         let engine = Arc::new(SocketEngine::new("unix:///var/run/docker.sock".to_owned()));
         let docker = DockerBackend::new(options, engine, tasks.clone());
         let began = Instant::now();
-        docker.ensure_image(PythonVersion::default()).await?;
+        docker.ensure_image(PythonVersion::default(), &|line| println!("{line}")).await?;
         println!("image {} after {:?}", docker.image(PythonVersion::default()), began.elapsed());
         let python = docker.python(PythonVersion::default())?.interpreter;
         (Arc::new(docker), python)

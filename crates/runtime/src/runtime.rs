@@ -17,15 +17,15 @@ use gristmill_domain::{
 use gristmill_jobs::Tasks;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use self::{
-    inner::{BackendState, Inner, Start, blocking},
-    place::{Command, Execution},
-};
 pub use self::{
     backend::Survey,
     install::{InstallEvent, InstallOutcome},
     options::RuntimeOptions,
     status::{Export, PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeStatus},
+};
+use self::{
+    inner::{BackendState, Inner, Start, blocking},
+    place::{Command, Execution},
 };
 use crate::{
     error::RuntimeError,
@@ -34,7 +34,7 @@ use crate::{
     packages::{PackageIndex, PackageNames, suggest},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::{DatasetFile, ProjectData},
-    sandbox::{SandboxBackend, SandboxError},
+    sandbox::{SandboxBackend, SandboxError, docker::Tell},
     workspace,
 };
 
@@ -112,12 +112,13 @@ impl Runtime {
         backend::survey(options, tasks).await
     }
 
-    /// Builds the docker backend's image unless it is there, which takes minutes; tells its name.
+    /// Builds the docker backend's image unless it is there, which takes minutes; returns its name. `tell` gets what the
+    /// build says.
     ///
     /// # Errors
     /// `Unavailable` when no engine answers or the image cannot be built.
-    pub async fn build_image(options: &RuntimeOptions, tasks: &Tasks) -> Result<String, SandboxError> {
-        backend::build_image(options, tasks).await
+    pub async fn build_image(options: &RuntimeOptions, tasks: &Tasks, tell: Tell<'_>) -> Result<String, SandboxError> {
+        backend::build_image(options, tasks, tell).await
     }
 
     /// What happens to kernels from now on. A receiver that is slow misses events, never delays a kernel.

@@ -44,11 +44,17 @@ pub(super) fn setup(runtime: &tokio::runtime::Runtime, config: &Config) -> anyho
     }
 }
 
-/// Builds the image of the docker backend's sandboxes. Its steps are logged.
+/// Builds the image of the docker backend's sandboxes.
 async fn image(config: &Config) -> anyhow::Result<Result<String, SandboxError>> {
     let tasks = Tasks::new();
     let options = runtime_options(config)?;
-    let built = Runtime::build_image(&options, &tasks).await;
+    let tell = |line: &str| {
+        // pip has a line for each file; these are the steps, and each package once.
+        if ["Step ", "Collecting ", "Installing "].iter().any(|start| line.trim_start().starts_with(start)) {
+            drop(say(&format!("  {}", line.trim())));
+        }
+    };
+    let built = Runtime::build_image(&options, &tasks, &tell).await;
     tasks.shutdown(TASKS_TIMEOUT).await;
     Ok(built)
 }

@@ -209,6 +209,7 @@ fn the_doctor_tells_what_is_there() {
 async fn a_killed_server_s_cell_ends_as_an_error_with_its_outputs() {
     let database = TestDatabase::create().await.unwrap();
     let data_dir = tempfile::tempdir().unwrap();
+    let _containers = crate::support::Containers::of(data_dir.path());
     let variables = [("DATABASE_URL", database.url().expose_secret()), ("NOTEBOOK_RUN_LEASE_MS", "1500")];
     let first = Process::start(data_dir.path(), &variables);
     let token = register(&first).await;

@@ -314,16 +314,17 @@ async fn code_that_takes_its_kernel_down_harms_nobody_else() {
     };
     assert_eq!(run_elsewhere("kept = 7").await["status"], "success");
     for (code, why) in [
-        ("import os\nos._exit(3)", "code 3"),
-        ("import ctypes\nctypes.string_at(0)", "crashed"),
-        ("hog = []\nwhile True: hog.append(bytearray(64 << 20))", "memory"),
-        ("import os\nos.closerange(3, 1024)\nwhile True: pass", "sockets were closed"),
+        ("import os\nos._exit(3)", &["code 3"][..]),
+        ("import ctypes\nctypes.string_at(0)", &["crashed"]),
+        ("hog = []\nwhile True: hog.append(bytearray(64 << 20))", &["memory", "MemoryError"]),
+        // ZeroMQ aborts when it notices; the connection may end before.
+        ("import os\nos.closerange(3, 1024)\nwhile True: pass", &["sockets were closed", "aborted"]),
     ] {
         let id = setting.cell(code).await;
         let result = setting.run(&id).await;
         assert_eq!(result["status"], "error", "{code}: {result}");
         let error = result["error"].as_str().unwrap();
-        assert!(error.contains(why) || error.starts_with("MemoryError"), "{code}: {error}");
+        assert!(why.iter().any(|why| error.contains(why)), "{code}: {error}");
         assert_eq!(setting.find(&id).await["lockedBy"], Value::Null);
         assert_eq!(setting.code("2 + 2").await["outputs"][0]["content"], "4", "after {code}");
     }

@@ -14,6 +14,7 @@ pub(crate) struct TestApp {
     pub(crate) database: TestDatabase,
     pub(crate) data_dir: tempfile::TempDir,
     http: reqwest::Client,
+    _containers: Containers,
 }
 
 impl TestApp {
@@ -27,7 +28,8 @@ impl TestApp {
         let database = TestDatabase::create().await.expect("a test database");
         let data_dir = tempfile::tempdir().expect("a temporary directory");
         let server = Self::serve(&database, &data_dir, variables).await;
-        Self { server, database, data_dir, http: http_client() }
+        let containers = Containers::of(data_dir.path());
+        Self { server, database, data_dir, http: http_client(), _containers: containers }
     }
 
     /// Another server over the same database and files, as a second process would be.
@@ -92,6 +94,33 @@ pub(crate) fn sandbox_settings() -> Vec<(String, String)> {
     ];
     settings.extend(["DOCKER_HOST", "DOCKER_BASE_IMAGE"].into_iter().filter_map(|name| Some((name, text(name)?))));
     settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Removes what containers a server over this data directory has left, when it is dropped: unlike bubblewrap's sandboxes,
+/// they do not end with the test's process.
+#[derive(Debug)]
+pub(crate) struct Containers {
+    state: std::path::PathBuf,
+}
+
+impl Containers {
+    pub(crate) fn of(data_dir: &std::path::Path) -> Self {
+        Self { state: data_dir.join("runtime/sandboxes") }
+    }
+}
+
+impl Drop for Containers {
+    #[expect(clippy::disallowed_methods, reason = "no runtime of tokio's is left here")]
+    fn drop(&mut self) {
+        if sandbox_settings().iter().any(|(name, value)| name == "RUNTIME_BACKEND" && value == "docker") {
+            let script =
+                "docker ps --all --quiet --filter \"label=gristmill.state=$0\" | xargs --no-run-if-empty docker rm --force";
+            let remove = std::process::Command::new("sh").args(["-c", script]).arg(&self.state).output();
+            if !remove.is_ok_and(|output| output.status.success()) {
+                eprintln!("containers may be left: {}", self.state.display());
+            }
+        }
+    }
 }
 
 fn http_client() -> reqwest::Client {

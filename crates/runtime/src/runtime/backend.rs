@@ -16,7 +16,7 @@ use crate::{
     sandbox::{
         BackendKind, Isolation, SandboxBackend, SandboxError,
         choose::{BackendSetting, choose},
-        docker::{DockerBackend, DockerOptions, SocketEngine},
+        docker::{DockerBackend, DockerOptions, SocketEngine, Tell},
         process::{ProcessBackend, ProcessOptions},
     },
 };
@@ -66,9 +66,10 @@ impl Backends {
     }
 
     async fn build_image(&self, tasks: &Tasks) {
+        let tell = |line: &str| tracing::info!(line, "image of sandboxes");
         let built = tokio::select! {
             () = tasks.stopping().cancelled() => return,
-            built = self.docker.ensure_image(PythonVersion::default()) => built,
+            built = self.docker.ensure_image(PythonVersion::default(), &tell) => built,
         };
         if let Err(error) = built {
             tracing::error!(error = %error, "the image of sandboxes is not there");
@@ -127,10 +128,10 @@ pub(super) async fn survey(options: &RuntimeOptions, tasks: &Tasks) -> Survey {
 }
 
 /// Builds the image of the default version unless it is there; tells its name.
-pub(super) async fn build_image(options: &RuntimeOptions, tasks: &Tasks) -> Result<String, SandboxError> {
+pub(super) async fn build_image(options: &RuntimeOptions, tasks: &Tasks, tell: Tell<'_>) -> Result<String, SandboxError> {
     let docker = Backends::new(options, tasks).await.docker;
     let version = PythonVersion::default();
-    docker.ensure_image(version).await?;
+    docker.ensure_image(version, tell).await?;
     Ok(docker.image(version))
 }
 

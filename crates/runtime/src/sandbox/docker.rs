@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use self::running::{DockerSandbox, Shared};
 pub use self::{
     bollard::SocketEngine,
-    engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild},
+    engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild, Tell},
     image::BuildInputs,
 };
 use super::{
@@ -37,6 +37,8 @@ use super::{
 const OWNER_LABEL: &str = "gristmill.owner";
 const INSTANCE_LABEL: &str = "gristmill.instance";
 const SANDBOX_LABEL: &str = "gristmill.sandbox";
+/// For people who wonder whose a container is.
+const STATE_LABEL: &str = "gristmill.state";
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 const PROBE_GUEST: &str = "/probe";
 const PROBE_TEXT: &str = "the same file";
@@ -111,17 +113,17 @@ impl DockerBackend {
         Ok(there)
     }
 
-    /// Builds the image of a version unless it is there. Takes minutes; its steps are logged.
+    /// Builds the image of a version unless it is there. Takes minutes; `tell` gets each line of what the build says.
     ///
     /// # Errors
     /// `Unavailable` when no engine answers or the image cannot be built, with the end of what the build said.
-    pub async fn ensure_image(&self, version: PythonVersion) -> Result<(), SandboxError> {
+    pub async fn ensure_image(&self, version: PythonVersion, tell: Tell<'_>) -> Result<(), SandboxError> {
         if self.look_for_image(version).await? {
             return Ok(());
         }
         if self.options.image.is_none() {
             let build = image::build(version, &self.options.build);
-            self.engine.build_image(build).await.map_err(|error| SandboxError::Unavailable {
+            self.engine.build_image(build, tell).await.map_err(|error| SandboxError::Unavailable {
                 reason: format!("the image {} cannot be built: {error}", self.image(version)),
                 remedy: "give the engine a base image (DOCKER_BASE_IMAGE) and a package index, or an image of your own \
                          (DOCKER_IMAGE)"
@@ -159,8 +161,7 @@ impl DockerBackend {
         let directory = made.await.map_err(system("preparing a trial"))?.map_err(system("preparing a trial"))?;
         let mut spec = SandboxSpec::probe("/bin/cp");
         spec.command.extend([format!("{PROBE_GUEST}/question"), format!("{PROBE_GUEST}/answer")]);
-        spec.mounts =
-            vec![Mount { host: directory.path().to_owned(), guest: PROBE_GUEST.into(), access: Access::ReadWrite }];
+        spec.mounts = vec![Mount { host: directory.path().to_owned(), guest: PROBE_GUEST.into(), access: Access::ReadWrite }];
         let sandbox = self.start(spec).await.map_err(|error| not_here(&error.to_string()))?;
         let ended = timeout(PROBE_TIMEOUT, sandbox.wait()).await;
         let answer = fs::read_to_string(directory.path().join("answer")).unwrap_or_default();
@@ -190,10 +191,12 @@ impl DockerBackend {
     }
 
     fn container(&self, spec: &SandboxSpec, user: u32) -> ContainerSpec {
+        let state = self.options.state.to_string_lossy();
         let labels = [
             (OWNER_LABEL, self.options.owner.as_str()),
             (INSTANCE_LABEL, self.instance.name()),
             (SANDBOX_LABEL, spec.id.as_str()),
+            (STATE_LABEL, &state),
         ];
         ContainerSpec {
             name: format!("gristmill-{}", spec.id),

@@ -1,6 +1,10 @@
 //! The backend that a run of these tests is about. `cargo xtask test` runs them once on each.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+};
 
 use gristmill_domain::execution::PythonVersion;
 use gristmill_jobs::Tasks;
@@ -47,6 +51,34 @@ pub(crate) fn set(options: &mut RuntimeOptions) {
     options.docker_builds = false;
     if kind() == BackendKind::Process {
         environment::python();
+    }
+}
+
+/// Removes what containers there are over a state directory, when it is dropped: unlike bubblewrap's sandboxes, they do
+/// not end with the test's process.
+#[derive(Debug)]
+pub(crate) struct Containers {
+    state: PathBuf,
+}
+
+impl Containers {
+    pub(crate) fn of(state: PathBuf) -> Self {
+        Self { state }
+    }
+}
+
+impl Drop for Containers {
+    #[expect(clippy::disallowed_methods, reason = "no runtime of tokio's is left here")]
+    fn drop(&mut self) {
+        if kind() == BackendKind::Docker {
+            let script =
+                "docker ps --all --quiet --filter \"label=gristmill.state=$0\" | xargs --no-run-if-empty docker rm --force";
+            let mut remove = Command::new("sh");
+            remove.args(["-c", script]).arg(&self.state).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            if !remove.status().is_ok_and(|status| status.success()) {
+                eprintln!("containers may be left: {}", self.state.display());
+            }
+        }
     }
 }
 

@@ -12,9 +12,7 @@ use gristmill_domain::{
     ids::{DatasetId, ProjectId},
 };
 use gristmill_jobs::Tasks;
-use gristmill_runtime::{
-    DatasetFile, ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions,
-};
+use gristmill_runtime::{DatasetFile, ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions};
 use tokio::sync::mpsc;
 
 use crate::{backend, environment};
@@ -53,6 +51,7 @@ pub(crate) struct TestRuntime {
     pub(crate) data: Arc<TestData>,
     pub(crate) scratch: tempfile::TempDir,
     pub(crate) tasks: Tasks,
+    _containers: backend::Containers,
 }
 
 impl TestRuntime {
@@ -68,7 +67,8 @@ impl TestRuntime {
         let data = Arc::new(TestData { root: scratch.path().join("datasets"), files: std::sync::Mutex::default() });
         let tasks = Tasks::new();
         let runtime = Runtime::start(options, data.clone(), &tasks).await;
-        Self { runtime, data, scratch, tasks }
+        let containers = backend::Containers::of(scratch.path().join("runtime/sandboxes"));
+        Self { runtime, data, scratch, tasks, _containers: containers }
     }
 
     pub(crate) async fn run(&self, place: &KernelPlace, code: &str) -> ExecutionResult {

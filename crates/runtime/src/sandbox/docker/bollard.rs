@@ -14,7 +14,8 @@ use ::bollard::{
     },
     query_parameters::{
         BuildImageOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
-        PruneImagesOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder, WaitContainerOptions,
+        PruneImagesOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder,
+        WaitContainerOptions,
     },
 };
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ use tokio::{sync::OnceCell, time::timeout};
 
 use super::{
     super::{Access, Mount, Usage, log::LogTail},
-    engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild},
+    engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild, Tell},
     profile,
 };
 
@@ -89,7 +90,7 @@ impl ContainerEngine for SocketEngine {
         Ok(found(self.client().await?.inspect_image(image).await)?.is_some())
     }
 
-    async fn build_image(&self, build: ImageBuild) -> Result<(), EngineError> {
+    async fn build_image(&self, build: ImageBuild, tell: Tell<'_>) -> Result<(), EngineError> {
         let arguments: HashMap<String, String> = build.arguments.into_iter().collect();
         let options = BuildImageOptionsBuilder::default()
             .dockerfile("Dockerfile")
@@ -116,9 +117,10 @@ impl ContainerEngine for SocketEngine {
                 if let Some(problem) = step.error_detail.and_then(|detail| detail.message) {
                     return Err(EngineError { message: format!("{problem}; the build said: {}", said.text()) });
                 }
-                if let Some(line) = step.stream.filter(|line| !line.trim().is_empty()) {
-                    tracing::info!(image = build.name, "{}", line.trim_end());
+                for line in step.stream.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()) {
+                    tell(line);
                     said.push(line.as_bytes());
+                    said.push(b"\n");
                 }
             }
             Ok(())

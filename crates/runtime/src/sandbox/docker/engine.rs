@@ -65,6 +65,9 @@ pub struct ImageBuild {
     pub arguments: BTreeMap<String, String>,
 }
 
+/// Who hears what a build says, line by line.
+pub type Tell<'listener> = &'listener (dyn Fn(&str) + Send + Sync);
+
 /// A container engine.
 #[async_trait]
 pub trait ContainerEngine: Send + Sync + std::fmt::Debug {
@@ -84,7 +87,7 @@ pub trait ContainerEngine: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// With the end of what the build said.
-    async fn build_image(&self, build: ImageBuild) -> Result<(), EngineError>;
+    async fn build_image(&self, build: ImageBuild, tell: Tell<'_>) -> Result<(), EngineError>;
 
     /// Creates a container, and starts it. When starting fails it is removed again.
     ///

@@ -29,6 +29,7 @@ struct World {
     directory: TempDir,
     tasks: Tasks,
     project: ProjectId,
+    _containers: backend::Containers,
 }
 
 impl World {
@@ -50,7 +51,8 @@ impl World {
         };
         let dynamic: Arc<dyn SandboxBackend> = backend.clone();
         let assistant = Assistant::new(dynamic, directories, settings, tasks.clone());
-        Self { assistant, backend, directory, tasks, project: ProjectId::random() }
+        let containers = backend::Containers::of(directory.path().join("state"));
+        Self { assistant, backend, directory, tasks, project: ProjectId::random(), _containers: containers }
     }
 
     async fn ask(&self, op: AssistOp, code: &str) -> Result<AssistAnswer, AssistError> {

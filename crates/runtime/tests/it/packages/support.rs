@@ -68,6 +68,7 @@ pub(crate) struct Bench {
     pub(crate) index: Index,
     pub(crate) layer: Layer,
     tasks: Tasks,
+    _containers: backend::Containers,
 }
 
 impl Bench {
@@ -77,7 +78,8 @@ impl Bench {
         let backend = backend::open(&directory.path().join("state"), &tasks).await;
         let layer = Layer::open(directory.path().join("project/packages")).unwrap();
         let index = Index::start(directory.path().join("requests"));
-        Self { directory, backend, index, layer, tasks }
+        let containers = backend::Containers::of(directory.path().join("state"));
+        Self { directory, backend, index, layer, tasks, _containers: containers }
     }
 
     pub(crate) fn options(&self) -> PackagesOptions {

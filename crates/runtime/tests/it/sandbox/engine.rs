@@ -31,7 +31,7 @@ async fn tells_how_to_mend_a_missing_engine() {
     let engine = Arc::new(SocketEngine::new("unix:///nowhere/docker.sock".to_owned()));
     let options = DockerOptions::new(state.path().to_owned(), "nobody".to_owned());
     let backend = DockerBackend::new(options, engine, Tasks::new());
-    for error in [backend.probe().await.unwrap_err(), backend.ensure_image(PythonVersion::V3_11).await.unwrap_err()] {
+    for error in [backend.probe().await.unwrap_err(), backend.ensure_image(PythonVersion::V3_11, &|_| {}).await.unwrap_err()] {
         let SandboxError::Unavailable { reason, remedy } = error else { panic!("{error}") };
         assert!(reason.contains("/nowhere/docker.sock") && remedy.contains("DOCKER_HOST"), "{reason}; {remedy}");
     }
@@ -51,7 +51,7 @@ async fn tells_why_an_image_cannot_be_built() {
     let mut options = DockerOptions::new(state.path().to_owned(), "builds".to_owned());
     options.build = BuildInputs { base_image: "localhost:1/no/such/image:{pythonVersion}".to_owned(), ..BuildInputs::default() };
     let backend = DockerBackend::new(options, Arc::new(SocketEngine::new(backend::docker_host())), tasks);
-    let error = backend.ensure_image(PythonVersion::V3_11).await.unwrap_err().to_string();
+    let error = backend.ensure_image(PythonVersion::V3_11, &|_| {}).await.unwrap_err().to_string();
     assert!(error.contains("gristmill-runtime:3.11-") && error.contains("localhost:1"), "{error}");
     let error = backend.probe().await.unwrap_err().to_string();
     assert!(error.contains("no image"), "{error}");
@@ -128,7 +128,7 @@ async fn survives_a_restart_of_the_engine() {
     options.image = Some(image);
     let socket = Arc::new(SocketEngine::new(engine.address.clone()));
     let backend = DockerBackend::new(options, socket, tasks.clone());
-    backend.ensure_image(PythonVersion::V3_11).await.unwrap();
+    backend.ensure_image(PythonVersion::V3_11, &|_| {}).await.unwrap();
     let bench = Bench::process(CgroupUse::Never);
     let spec = bench.spec("import time\nprint('up', flush=True)\nwhile True: time.sleep(1)");
     let sandbox = backend.start(spec.clone()).await.unwrap();
@@ -211,8 +211,16 @@ impl OwnEngine {
             .stderr(std::fs::File::create(at("log")).unwrap())
             .spawn()
             .unwrap();
-        let engine = Self { process, address, root: at("data") };
-        until(async || engine.docker(&["version"]).stdout(Stdio::null()).status().unwrap().success(), "dockerd").await;
+        let mut engine = Self { process, address, root: at("data") };
+        let log = || std::fs::read_to_string(at("log")).unwrap_or_default();
+        until(
+            async || {
+                assert!(engine.process.try_wait().unwrap().is_none(), "dockerd ended: {}", log());
+                engine.docker(&["version"]).stdout(Stdio::null()).status().unwrap().success()
+            },
+            "dockerd",
+        )
+        .await;
         engine
     }
 
@@ -221,6 +229,13 @@ impl OwnEngine {
         if self.process.try_wait().unwrap().is_none() {
             rustix::process::kill_process(rustix::process::Pid::from_child(&self.process), signal).unwrap();
             self.process.wait().unwrap();
+        }
+        // What it had started ends a moment later; the next engine would take it for its own, and wait for it in vain.
+        let helper = std::fs::read_to_string(format!("{}/../exec/containerd/containerd.pid", self.root)).unwrap_or_default();
+        let deadline = std::time::Instant::now() + DEADLINE;
+        while !helper.is_empty() && Path::new("/proc").join(helper.trim()).exists() {
+            assert!(std::time::Instant::now() < deadline, "containerd does not end");
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 

@@ -87,9 +87,8 @@ pub(crate) async fn lets_be_removed_what_is_too_much(bench: &Bench) {
     assert_eq!(exit, Exit::Code(0), "{log}");
 
     std::fs::write(bench.workspace().join("big"), vec![1; 60 << 20]).unwrap();
-    let mut spec = bench.spec(
-        "import time\nfor n in range(1000):\n  open(f'/workspace/{n}', 'wb').write(b'x' * (1 << 20))\n  time.sleep(0.05)",
-    );
+    let mut spec = bench
+        .spec("import time\nfor n in range(1000):\n  open(f'/workspace/{n}', 'wb').write(b'x' * (1 << 20))\n  time.sleep(0.05)");
     spec.limits.disk_bytes = 50 << 20;
     let (exit, log) = bench.run_spec(spec).await;
     assert_eq!(exit, Exit::OutOfDisk, "it must not grow: {log}");

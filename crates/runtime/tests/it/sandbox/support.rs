@@ -26,6 +26,7 @@ pub(crate) struct Bench {
     pub(crate) owner: String,
     directory: tempfile::TempDir,
     tasks: Tasks,
+    _containers: backend::Containers,
 }
 
 impl Bench {
@@ -38,7 +39,12 @@ impl Bench {
     pub(crate) fn process_at(directory: tempfile::TempDir, owner: String, cgroups: CgroupUse) -> Self {
         let tasks = Tasks::new();
         let backend = process_backend(directory.path(), &owner, cgroups, &tasks);
-        Self { backend: Arc::new(backend), owner, directory, tasks }
+        Self::made(Arc::new(backend), owner, directory, tasks)
+    }
+
+    fn made(backend: Arc<dyn SandboxBackend>, owner: String, directory: tempfile::TempDir, tasks: Tasks) -> Self {
+        let containers = backend::Containers::of(directory.path().join("state"));
+        Self { backend, owner, directory, tasks, _containers: containers }
     }
 
     /// None, and a reason printed, where no engine answers.
@@ -47,7 +53,7 @@ impl Bench {
         let tasks = Tasks::new();
         let directory = tempfile::tempdir().unwrap();
         let backend = docker_backend(directory.path(), &owner, &tasks).await?;
-        Some(Self { backend: Arc::new(backend), owner, directory, tasks })
+        Some(Self::made(Arc::new(backend), owner, directory, tasks))
     }
 
     /// A directory below the server's data directory.
@@ -120,7 +126,7 @@ pub(crate) async fn docker_backend(state: &Path, owner: &str, tasks: &Tasks) -> 
     let mut options = DockerOptions::new(state.join("state"), owner.to_owned());
     options.image = Some(image);
     let backend = DockerBackend::new(options, engine, tasks.clone());
-    match backend.ensure_image(PythonVersion::V3_11).await {
+    match backend.ensure_image(PythonVersion::V3_11, &|_| {}).await {
         Ok(()) => Some(backend),
         Err(error) => skip(&format!("{error} (docker/runtime/ci-engine.sh makes one)")),
     }
