@@ -30,7 +30,15 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     match &result {
         Ok(()) => {
             fs::remove_dir_all(&data_dir)?;
-            println!("\nThe demo took {}. `cargo xtask start` serves the same on ./.gristmill.", seconds(start.elapsed()));
+            println!(
+                "\nThe demo took {}. Its server, its account and its data are gone again. Go on with",
+                seconds(start.elapsed())
+            );
+            println!("  cargo xtask start    a server on ./.gristmill that stays; it prints its URL");
+            println!("  <URL>/api/docs       what it can do; <URL>/api/openapi.json is the same for programs");
+            println!("There are no accounts yet. The first step is to make one, and its answer has the access token:");
+            println!("  curl -H 'Content-Type: application/json' <URL>/api/auth/register \\");
+            println!("    -d '{{\"email\":\"you@example.org\",\"name\":\"You\",\"password\":\"at least eight characters\"}}'");
         }
         Err(_) => println!("\nThe data and the server's log were kept in {}", data_dir.display()),
     }
@@ -44,7 +52,9 @@ fn drive(programs: &server::Programs, data_dir: &Path) -> Result<()> {
         Ok(running)
     })?;
     let driven = step("drive the main job", || {
-        let driver = run(Command::new(&programs.example).args(["--url", &running.url()]));
+        // Beside the throwaway directory: what a person may want to look at stays.
+        let out = data_dir.parent().unwrap_or(data_dir);
+        let driver = run(Command::new(&programs.example).args(["--url", &running.url(), "--out"]).arg(out));
         driver.with_context(|| format!("the end of the server's log:\n{}\n", running.log_tail()))
     });
     let stopped = step("stop the server", || running.stop());

@@ -163,6 +163,12 @@ pub struct ExecutionConfig {
     pub sandboxes_max: usize,
     /// `EXECUTION_USER_SANDBOXES_MAX`: sandboxes of one user at once.
     pub user_sandboxes_max: usize,
+    /// `EXECUTION_POOL_SIZE`: kernels that are kept ready for each Python version in use; 0: none.
+    pub pool_size: usize,
+    /// `EXECUTION_POOL_MEMORY_MB`: memory of all kernels that are kept ready.
+    pub pool_memory_bytes_max: u64,
+    /// `PACKAGE_LOOKUP`: whether suggestions of packages may ask the index of this machine's pip.
+    pub asks_index: bool,
     /// `EXECUTION_IDLE_MS`: after this long without a run a sandbox is ended.
     pub idle_after: Duration,
     /// `KERNEL_STARTUP_TIMEOUT_MS`.
@@ -375,8 +381,17 @@ fn execution(env: &mut Environment<'_>) -> ExecutionConfig {
         env.problem("RUNTIME_BACKEND", "must be `auto`, `process` or `docker`");
         BackendSetting::Auto
     });
+    let asks_index = match env.text("PACKAGE_LOOKUP").as_deref() {
+        None | Some("on") => true,
+        Some("off") => false,
+        Some(_) => {
+            env.problem("PACKAGE_LOOKUP", "must be `on` or `off`");
+            false
+        }
+    };
     ExecutionConfig {
         backend,
+        asks_index,
         docker_host: env.text("DOCKER_HOST"),
         docker_runtime: env.text("DOCKER_RUNTIME"),
         docker_image: env.text("DOCKER_IMAGE"),
@@ -388,6 +403,8 @@ fn execution(env: &mut Environment<'_>) -> ExecutionConfig {
         output_bytes_max: env.number("EXECUTION_OUTPUT_MAX_MB", 1..=1024, 16_usize) * 1024 * 1024,
         sandboxes_max: env.number("EXECUTION_SANDBOXES_MAX", 1..=10_000, 32),
         user_sandboxes_max: env.number("EXECUTION_USER_SANDBOXES_MAX", 1..=10_000, 8),
+        pool_size: env.number("EXECUTION_POOL_SIZE", 0..=64, 2),
+        pool_memory_bytes_max: env.number("EXECUTION_POOL_MEMORY_MB", 0..=1_000_000, 512) * MB,
         idle_after: Duration::from_millis(env.number("EXECUTION_IDLE_MS", 1_000..=604_800_000, 1_800_000)),
         startup_timeout: Duration::from_millis(env.number("KERNEL_STARTUP_TIMEOUT_MS", 1_000..=600_000, 30_000)),
     }

@@ -173,6 +173,9 @@ pub(crate) fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions>
     options.limits.memory_bytes = u64::try_from(config.settings.execution_max_memory_mb)?.saturating_mul(1024 * 1024);
     options.sandboxes_max = execution.sandboxes_max;
     options.sandboxes_per_owner_max = execution.user_sandboxes_max;
+    options.pool_size = execution.pool_size;
+    options.pool_memory_bytes_max = execution.pool_memory_bytes_max;
+    options.asks_index = execution.asks_index;
     options.idle_after = execution.idle_after;
     options.startup_timeout = execution.startup_timeout;
     options.output_bytes_max = execution.output_bytes_max;
@@ -251,6 +254,13 @@ async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard
                     state.live.changed(id);
                 }
             }
+            Ok(Signal::Notified { channel: Channel::ProjectDeleted, payload }) => {
+                if let Ok(id) = payload.parse() {
+                    let shared = state.clone();
+                    // It may take a while to end; other signals do not wait for it.
+                    state.tasks.spawn("end a project", async move { shared.runtime.discard_project(id).await });
+                }
+            }
             Ok(Signal::Lost) => {
                 signals.lost();
                 state.live.lost();
@@ -260,6 +270,7 @@ async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard
                 signals.resynchronize();
                 state.live.resynchronize();
                 state.identity.forget_callers();
+                state.tasks.spawn("end deleted projects", notebooks::end_deleted_projects(state.clone()));
             }
             Err(RecvError::Closed) => return,
         }

@@ -39,6 +39,16 @@ impl Directories {
         self.root.join("installs")
     }
 
+    /// What a sandbox shows in the place of a project's directories while it belongs to none.
+    pub(crate) fn waiting(&self) -> PathBuf {
+        self.root.join("waiting")
+    }
+
+    /// A package layer in which nothing is ever installed.
+    pub(crate) fn no_packages(&self) -> PathBuf {
+        self.root.join("no-packages")
+    }
+
     /// All projects.
     pub(crate) fn projects(&self) -> PathBuf {
         self.root.join("projects")

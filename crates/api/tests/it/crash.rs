@@ -30,6 +30,7 @@ impl Process {
                 ("PASSWORD_HASH_MEMORY_KIB", "8"),
                 ("JOB_LEASE_MS", "1500"),
                 ("GRISTMILL_PROBE_JOBS", "true"),
+                ("EXECUTION_POOL_SIZE", "0"),
                 ("LOG_LEVEL", "warn"),
                 ("JWT_SECRET", "a secret for tests only, long enough"),
             ])

@@ -135,3 +135,15 @@ async fn suggestions_are_bounded() {
         assert!((1..=most).contains(&list["suggestions"].as_array().unwrap().len()), "{query}: {list}");
     }
 }
+
+#[actix_web::test]
+async fn suggestions_for_a_project_are_its_owners() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.user("ada").await, app.user("eve").await);
+    let project = ada.project("P").await;
+    let path = format!("/api/execute/packages/suggest?q=pan&projectId={project}");
+    assert_eq!(ada.get(&path).await.expect(200)["suggestions"][0]["name"], "pandas");
+    eve.get(&path).await.refused(404, "project_not_found");
+    let wrong = ada.get("/api/execute/packages/suggest?q=pan&projectId=nonsense").await.expect(400);
+    assert_eq!(wrong["fields"][0]["path"], "projectId", "{wrong}");
+}

@@ -330,3 +330,67 @@ async fn code_that_takes_its_kernel_down_harms_nobody_else() {
     }
     assert_eq!(run_elsewhere("kept").await["outputs"][0]["content"], "7");
 }
+
+#[actix_web::test]
+async fn a_project_that_is_deleted_on_another_server_ends_its_kernel_here() {
+    let setting = setting_of("phase").await;
+    let (ada, project) = (&setting.ada, &setting.project);
+    assert_eq!(setting.code("x = 1").await["status"], "success");
+    assert_eq!(ada.get("/api/execute/health").await.expect(200)["activeSessions"], 1);
+    let kept = setting.app.data_dir.path().join("runtime/projects").join(project);
+    assert!(kept.exists());
+    // Of a directory of its own: a second server over the same one on one machine would take it for a dead one's.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let second = setting.app.second_server(&[("GRISTMILL_DATA_DIR", elsewhere.path().to_str().unwrap())]).await;
+    let there = Client::new(&format!("http://{}", second.address()), ada.token.as_deref());
+    there.delete(&format!("/api/projects/{project}")).await.expect(204);
+    eventually("the kernel to end", async || {
+        (ada.get("/api/execute/health").await.expect(200)["activeSessions"] == 0 && !kept.exists()).then_some(())
+    })
+    .await;
+    second.stop().await;
+}
+
+#[actix_web::test]
+async fn completions_know_the_kernels_variables() {
+    let setting = setting_of("phase").await;
+    setting.code("import pandas as pd\nlive_frame = pd.DataFrame({'only here': [1]})").await;
+    let body = json!({ "projectId": setting.project, "code": "live_frame['", "line": 1, "column": 12 });
+    eventually("the columns of the frame", async || {
+        let answer = setting.ada.post("/api/python/completions", &body).await.expect(200);
+        (answer["completions"][0]["name"] == "only here").then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn sessions_and_notebooks_start_on_kernels_that_are_ready() {
+    let app = running(&[("EXECUTION_POOL_SIZE", "2")]).await;
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can mount into a running sandbox");
+        return;
+    }
+    let ada = app.user("ada").await;
+    let full = async || {
+        eventually("two ready kernels", async || {
+            (ada.get("/api/execute/health").await.expect(200)["readyKernels"] == 2).then_some(())
+        })
+        .await;
+    };
+    full().await;
+    let project = ada.project("P").await;
+    ada.dataset(&project, "sales.csv", "a\n1\n").await;
+    let made = ada.post("/api/execute/session", &json!({ "projectId": project })).await.expect(200);
+    let id = made["session"]["id"].as_str().unwrap();
+    let packages = made["session"]["installedPackages"].as_array().unwrap();
+    assert!(packages.iter().any(|package| package["name"] == "pandas"), "{made}");
+    let code = "open('/workspace/datasets/sales.csv').read()";
+    let ran = ada.post("/api/execute", &json!({ "projectId": project, "sessionId": id, "code": code })).await.expect(200);
+    assert_eq!(ran["result"]["outputs"][0]["content"], "'a\\n1\\n'", "{ran}");
+    let notebook = notebook(&ada, &project, &json!({})).await;
+    let cell = cell(&ada, &notebook, "import os\nos.listdir('/workspace/datasets')").await;
+    let ran = ada.post(&format!("/api/cells/{cell}/run"), &json!({ "projectId": project })).await.expect(200);
+    assert!(ran["outputs"][0]["content"].as_str().unwrap().contains("sales.csv"), "{ran}");
+    // Others take their places.
+    full().await;
+}

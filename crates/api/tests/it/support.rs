@@ -46,6 +46,9 @@ impl TestApp {
                 ("LOGINS_PER_MINUTE", "100000"),
                 ("JWT_SECRET", "a secret for tests only, long enough"),
                 ("GRISTMILL_PROBE_JOBS", "true"),
+                // Kernels for nobody, and questions to an index on the network, are for the tests that want them.
+                ("EXECUTION_POOL_SIZE", "0"),
+                ("PACKAGE_LOOKUP", "off"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );

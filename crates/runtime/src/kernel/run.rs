@@ -101,6 +101,8 @@ impl Kernel {
             allow_stdin: false,
             stop_on_error: true,
         };
+        // Its answer would tell how things were before this run.
+        self.looking = None;
         let (id, frames) = self.wire.request("execute_request", &request)?;
         self.sockets.shell.send(&frames).await?;
         let mut progress = Progress { id, reply: None, idle: false, interrupted: false, until: Instant::now() + timeout };

@@ -41,6 +41,7 @@ const SOCKETS_INNER: &str = "inner";
 const GUEST_WORK: &str = "/work";
 const GUEST_CERTIFICATES: &str = "/opt/gristmill/certificates.pem";
 const LIST_DEADLINE: Duration = Duration::from_secs(30);
+const LOOK_UP_DEADLINE: Duration = Duration::from_secs(10);
 /// How long an installer that has said its last word may take to end.
 const END_DEADLINE: Duration = Duration::from_secs(10);
 const LAST_WORD_DEADLINE: Duration = Duration::from_millis(500);
@@ -229,34 +230,76 @@ impl Packages {
             "requirements": names.requirements(),
             "target": format!("{GUEST_WORK}/target"),
         });
-        let mut environment = BTreeMap::from([("TMPDIR".to_owned(), format!("{GUEST_WORK}/tmp"))]);
-        // By variables, not by options: an index's password does not belong on a command line.
+        let mut environment = self.index_environment(&extra);
+        environment.insert("TMPDIR".to_owned(), format!("{GUEST_WORK}/tmp"));
+        let mut mounts = vec![Mount { host: staging.to_owned(), guest: GUEST_WORK.into(), access: Access::ReadWrite }];
+        mounts.extend(index.certificates.as_ref().map(|file| read_only(file, GUEST_CERTIFICATES)));
+        let gate = Gate { hosts, upstream: index.upstream_proxy.clone() };
+        let order = Order { order, environment, mounts, gate: Some(gate), limits: self.options.limits };
+        self.session(Some(layer), version, order).await
+    }
+
+    /// How pip, and what looks like it, finds the index. By variables, not by options: an index's password does not
+    /// belong on a command line.
+    fn index_environment(&self, extra: &[String]) -> BTreeMap<String, String> {
+        let index = &self.options.index;
         let settings = [
             ("PIP_INDEX_URL", index.index_url.clone().unwrap_or_default()),
             ("PIP_EXTRA_INDEX_URL", extra.join(" ")),
             ("PIP_TRUSTED_HOST", index.trusted_hosts.join(" ")),
             ("PIP_CERT", index.certificates.as_ref().map_or(String::new(), |_| GUEST_CERTIFICATES.to_owned())),
         ];
-        environment
-            .extend(settings.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)));
-        let mut mounts = vec![Mount { host: staging.to_owned(), guest: GUEST_WORK.into(), access: Access::ReadWrite }];
-        mounts.extend(index.certificates.as_ref().map(|file| read_only(file, GUEST_CERTIFICATES)));
-        let gate = Gate { hosts, upstream: index.upstream_proxy.clone() };
-        self.session(layer, version, Order { order, environment, mounts, gate: Some(gate) }).await
+        settings.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Every package that kernels over this layer can import, by name. Kept until the next installation.
+    /// Asks the index for a package of this name, which must be one. None: it has none.
+    ///
+    /// # Errors
+    /// `RuntimeUnavailable`; `SandboxFailed` also when the index does not answer.
+    pub async fn look_up(&self, name: &str) -> Result<Option<PackageInfo>, RuntimeError> {
+        let index = &self.options.index;
+        let order = json!({
+            "do": "lookUp", "events": format!("{GUEST_SOCKETS}/events"), "proxy": format!("{GUEST_SOCKETS}/proxy"), "name": name,
+        });
+        let order = Order {
+            order,
+            environment: self.index_environment(&[]),
+            mounts: index.certificates.iter().map(|file| read_only(file, GUEST_CERTIFICATES)).collect(),
+            gate: Some(Gate { hosts: index.hosts(), upstream: index.upstream_proxy.clone() }),
+            limits: SandboxLimits { memory_bytes: 512 << 20, disk_bytes: 64 << 20, tmp_bytes: 64 << 20, ..self.options.limits },
+        };
+        let mut session = self.session(None, PythonVersion::default(), order).await?;
+        let deadline = Instant::now() + LOOK_UP_DEADLINE;
+        let mut found = None;
+        let complete = loop {
+            match timeout_at(deadline, session.told()).await.ok().flatten() {
+                Some(told) if told.exit.is_some() => break told.exit == Some(0),
+                Some(told) => found = told.packages.into_iter().next(),
+                None => break false,
+            }
+        };
+        session.sandbox.kill().await;
+        if complete {
+            Ok(found)
+        } else {
+            Err(RuntimeError::Sandbox { reason: "the package index did not answer".to_owned(), source: None })
+        }
+    }
+
+    /// Every package that kernels over this layer can import, by name. Kept until the next installation; layers without
+    /// packages share one list.
     ///
     /// # Errors
     /// `RuntimeUnavailable`, `SandboxFailed`, `Internal`.
     pub async fn list(&self, layer: &Layer, version: PythonVersion) -> Result<Arc<[PackageInfo]>, RuntimeError> {
-        let key = (layer.version().map_err(RuntimeError::io("reading the packages"))?, version);
+        let key = (layer.content().map_err(RuntimeError::io("reading the packages"))?, version);
         if let Some(list) = self.lists.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Arc::clone(list));
         }
         let order = json!({"do": "list", "events": format!("{GUEST_SOCKETS}/events")});
-        let order = Order { order, environment: BTreeMap::new(), mounts: Vec::new(), gate: None };
-        let mut session = self.session(layer, version, order).await?;
+        let limits = self.options.limits;
+        let order = Order { order, environment: BTreeMap::new(), mounts: Vec::new(), gate: None, limits };
+        let mut session = self.session(Some(layer), version, order).await?;
         let deadline = Instant::now() + LIST_DEADLINE;
         let mut packages = Vec::new();
         let complete = loop {
@@ -282,7 +325,7 @@ impl Packages {
         Ok(list)
     }
 
-    async fn session(&self, layer: &Layer, version: PythonVersion, order: Order) -> Result<Session, RuntimeError> {
+    async fn session(&self, layer: Option<&Layer>, version: PythonVersion, order: Order) -> Result<Session, RuntimeError> {
         let python = self.backend.python(version)?;
         let sockets = Sockets::new(&self.options.sockets).map_err(RuntimeError::io("making the installer's sockets"))?;
         let teller = Teller::new(sockets.listen("events").map_err(RuntimeError::io("listening to the installer"))?);
@@ -294,7 +337,7 @@ impl Packages {
         let mut mounts = python.mounts;
         mounts.extend(order.mounts);
         mounts.push(read_only(&sockets.directory.path().join(SOCKETS_INNER), GUEST_SOCKETS));
-        mounts.push(read_only(layer.directory(), GUEST_LAYER));
+        mounts.extend(layer.map(|layer| read_only(layer.directory(), GUEST_LAYER)));
         mounts.push(read_only(&self.options.kernel_files, GUEST_KERNEL));
         let mut environment = order.environment;
         let fixed = [
@@ -315,7 +358,7 @@ impl Packages {
             environment,
             directory: PathBuf::from("/tmp"),
             mounts,
-            limits: self.options.limits,
+            limits: order.limits,
         };
         let sandbox = self.backend.start(spec).await?;
         Ok(Session { sandbox, teller, _proxy: proxy, _sockets: sockets })
@@ -328,6 +371,7 @@ struct Order {
     environment: BTreeMap<String, String>,
     mounts: Vec<Mount>,
     gate: Option<Gate>,
+    limits: SandboxLimits,
 }
 
 /// A running installer. Dropping it ends it, and its way out.

@@ -33,12 +33,19 @@ pub struct RuntimeOptions {
     pub sandboxes_max: usize,
     /// Sandboxes at once of one user.
     pub sandboxes_per_owner_max: usize,
+    /// Kernels that are kept ready for each Python version in use; 0: each starts when it is needed. They need a backend
+    /// that can mount into running sandboxes, and serve places with the usual memory.
+    pub pool_size: usize,
+    /// Memory of all kernels that are kept ready, bytes. Fewer are kept when they need more.
+    pub pool_memory_bytes_max: u64,
     /// Runs that may wait at one place.
     pub queue_max: usize,
     /// After this time without a run, a sandbox is ended. Its workspace stays.
     pub idle_after: Duration,
     /// How long a kernel may take to get ready.
     pub startup_timeout: Duration,
+    /// Whether suggestions of packages ask the index about names that nothing here is called.
+    pub asks_index: bool,
     /// Output kept of one run, bytes.
     pub output_bytes_max: usize,
     /// Largest exported file that is taken over, bytes.
@@ -70,9 +77,12 @@ impl RuntimeOptions {
             },
             sandboxes_max: 32,
             sandboxes_per_owner_max: 8,
+            pool_size: 0,
+            pool_memory_bytes_max: 512 << 20,
             queue_max: 64,
             idle_after: Duration::from_mins(30),
             startup_timeout: Duration::from_secs(30),
+            asks_index: true,
             output_bytes_max: 16 << 20,
             export_bytes_max: 300 << 20,
         }

@@ -29,8 +29,9 @@ pub use self::{
 };
 use super::{
     Access, BackendKind, Exit, GuestPython, Isolation, Mount, Sandbox, SandboxBackend, SandboxError, SandboxSpec,
+    disk::Writable,
     instance::Instance,
-    prepare::{is_root, prepare, system},
+    prepare::{is_root, no_user, prepare, system},
     users::UserPool,
 };
 
@@ -264,9 +265,11 @@ impl SandboxBackend for DockerBackend {
         let (users, instance) = (self.users.clone(), self.instance.clone());
         let preparation = tokio::task::spawn_blocking(move || {
             instance.hold().map_err(system("marking this server's sandboxes"))?;
-            prepare(&users, &spec).map(|user| (user, spec))
+            let user = prepare(&users, &spec)?;
+            let writable = Writable::new(spec.writable(), spec.limits.disk_bytes);
+            Ok::<_, SandboxError>((user, writable, spec))
         });
-        let (user, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
+        let (user, writable, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
         let uid = user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |lease| lease.uid);
         let container = self.container(&spec, uid);
         let mut unstarted =
@@ -275,15 +278,16 @@ impl SandboxBackend for DockerBackend {
         unstarted.name = None;
         let (exit_sender, exit) = watch::channel(None);
         let shared = Arc::new(Shared {
-            writable: spec.writable(),
+            writable: Mutex::new(writable),
+            user: Mutex::new(user),
+            shared_directory: spec.mounts.iter().find(|mount| mount.access == Access::ReadWrite).cloned(),
             id: spec.id,
             container: container.name,
             engine: self.engine.clone(),
-            disk_bytes: spec.limits.disk_bytes,
             last_log: Mutex::default(),
             kill: CancellationToken::new(),
         });
-        self.tasks.spawn("sandbox", running::watch_over(shared.clone(), user, exit_sender));
+        self.tasks.spawn("sandbox", running::watch_over(shared.clone(), exit_sender));
         Ok(Box::new(DockerSandbox { shared, exit }))
     }
 
@@ -297,6 +301,17 @@ impl SandboxBackend for DockerBackend {
             }
         }
         Ok(swept)
+    }
+
+    fn mounts_late(&self) -> Result<(), SandboxError> {
+        if !is_root() {
+            return Err(no_user());
+        }
+        // gVisor keeps a file tree of its own: it never sees what is mounted for its process.
+        match self.options.runtime.as_deref() {
+            None | Some("runc" | "crun") => Ok(()),
+            Some(other) => Err(SandboxError::no_late_mounts(&format!("the runtime {other} may not see it"))),
+        }
     }
 }
 

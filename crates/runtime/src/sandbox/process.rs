@@ -35,9 +35,10 @@ use self::{
 };
 use super::{
     Access, BackendKind, Exit, GuestPython, Isolation, Mount, Sandbox, SandboxBackend, SandboxError, SandboxLimits, SandboxSpec,
+    disk::Writable,
     instance::Instance,
     log::LogTail,
-    prepare::{is_root, prepare, system},
+    prepare::{is_root, no_user, prepare, system},
     users::{UserLease, UserPool},
 };
 use crate::environment::PythonEnvironment;
@@ -120,7 +121,7 @@ impl ProcessBackend {
     }
 
     /// Brings a started bubblewrap, which waits, under its limits, and hands it to its watcher.
-    fn adopt(&self, spec: &SandboxSpec, user: Option<UserLease>, launched: Launched) -> Result<Box<dyn Sandbox>, SandboxError> {
+    fn adopt(&self, spec: &SandboxSpec, prepared: Prepared, launched: Launched) -> Result<Box<dyn Sandbox>, SandboxError> {
         let Launched { child, go, log, init } = launched;
         let init = InitProcess::open(init).map_err(system("reaching a new sandbox"))?;
         limit_process(init.id, &spec.limits, self.inner.counts_memory()).map_err(system("limiting a sandbox"))?;
@@ -136,12 +137,13 @@ impl ProcessBackend {
             init,
             cgroups,
             limits: spec.limits,
-            writable: spec.writable(),
+            writable: Mutex::new(prepared.writable),
+            user: Mutex::new(prepared.user),
             counts_memory: self.inner.counts_memory(),
             log: Mutex::new(LogTail::default()),
             kill: CancellationToken::new(),
         });
-        let owned = Owned { child, go, log, user, exit: exit_sender };
+        let owned = Owned { child, go, log, exit: exit_sender };
         self.tasks.spawn("sandbox", running::watch_over(shared.clone(), owned));
         Ok(Box::new(ProcessSandbox { shared, exit }))
     }
@@ -171,12 +173,12 @@ impl Inner {
     }
 
     /// Chooses the user, gives it the writable directories, and writes what bubblewrap reads.
-    fn prepare(&self, spec: &SandboxSpec) -> Result<(Identity, Option<UserLease>), SandboxError> {
+    fn prepare(&self, spec: &SandboxSpec) -> Result<Prepared, SandboxError> {
         self.instance.hold().map_err(system("marking this server's sandboxes"))?;
-        let lease = prepare(&self.users, spec)?;
-        let identity = lease.as_ref().map_or(Identity::MappedUser, |lease| Identity::RealUser(lease.uid));
+        let user = prepare(&self.users, spec)?;
+        let identity = user.as_ref().map_or(Identity::MappedUser, |lease| Identity::RealUser(lease.uid));
         self.write_files(identity).map_err(system("writing the files of a sandbox"))?;
-        Ok((identity, lease))
+        Ok(Prepared { identity, user, writable: Writable::new(spec.writable(), spec.limits.disk_bytes) })
     }
 
     fn write_files(&self, identity: Identity) -> std::io::Result<()> {
@@ -239,6 +241,13 @@ impl Inner {
             "disk limited by looking every second".to_owned(),
         ]
     }
+}
+
+/// What is ready on the host for a sandbox.
+struct Prepared {
+    identity: Identity,
+    user: Option<UserLease>,
+    writable: Writable,
 }
 
 /// A bubblewrap that has made its namespaces and waits for the word to start the program.
@@ -308,14 +317,18 @@ impl SandboxBackend for ProcessBackend {
     async fn start(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError> {
         let inner = self.inner.clone();
         let preparation = tokio::task::spawn_blocking(move || inner.prepare(&spec).map(|made| (made, spec)));
-        let ((identity, user), spec) = preparation.await.map_err(system("preparing a sandbox"))??;
-        let launched = self.inner.launch(&spec, identity).await?;
-        self.adopt(&spec, user, launched)
+        let (prepared, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
+        let launched = self.inner.launch(&spec, prepared.identity).await?;
+        self.adopt(&spec, prepared, launched)
     }
 
     async fn sweep(&self) -> Result<usize, SandboxError> {
         let Inner { options, instance, .. } = &*self.inner;
         sweep::sweep(&options.owner, instance, self.inner.cgroups()).await.map_err(system("ending old sandboxes"))
+    }
+
+    fn mounts_late(&self) -> Result<(), SandboxError> {
+        if is_root() { Ok(()) } else { Err(no_user()) }
     }
 }
 

@@ -84,7 +84,11 @@ impl Drop for Containers {
 
 /// The backend under test with the locked Python environment.
 pub(crate) async fn open(state: &Path, tasks: &Tasks) -> Arc<dyn SandboxBackend> {
-    let owner = uuid::Uuid::new_v4().simple().to_string();
+    open_as(state, uuid::Uuid::new_v4().simple().to_string(), tasks).await
+}
+
+/// The same, with a name that its sandboxes carry.
+pub(crate) async fn open_as(state: &Path, owner: String, tasks: &Tasks) -> Arc<dyn SandboxBackend> {
     match kind() {
         BackendKind::Process => {
             let backend = ProcessBackend::new(ProcessOptions::new(state.to_owned(), owner), tasks.clone());

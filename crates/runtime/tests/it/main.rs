@@ -15,6 +15,8 @@ mod nbformat;
 #[cfg(test)]
 mod packages;
 #[cfg(test)]
+mod pool;
+#[cfg(test)]
 mod runtime;
 #[cfg(test)]
 mod sandbox;

@@ -237,6 +237,23 @@ async fn lists_the_environment_and_the_layer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn looks_single_names_up() {
+    let bench = Bench::new().await;
+    let packages = bench.packages();
+    let found = packages.look_up("good").await.unwrap().unwrap();
+    assert_eq!((found.name.as_str(), found.version.as_deref()), ("good", Some("2.0")));
+    assert_eq!(packages.look_up("not-there").await.unwrap(), None);
+    assert_eq!(bench.index.requests(), "index /simple/good/\nindex /simple/not-there/\n");
+    // An index that is not there is an error, soon, and nothing else is asked in its place.
+    let mut options = bench.options();
+    options.index.index_url = Some("http://127.0.0.1:1/simple".into());
+    let silent = Packages::new(Arc::clone(&bench.backend), options);
+    let error = timeout(Duration::from_secs(30), silent.look_up("good")).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("did not answer"), "{error}");
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn says_that_python_is_not_provisioned() {
     let bench = Bench::new().await;
     let names = PackageNames::parse("good").unwrap();

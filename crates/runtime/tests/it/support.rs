@@ -34,6 +34,10 @@ impl ProjectData for TestData {
 }
 
 impl TestData {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root, files: std::sync::Mutex::default() }
+    }
+
     pub(crate) fn add(&self, project: ProjectId, filename: &str, text: &str) {
         let id = DatasetId::random();
         let path = PathBuf::from(format!("{id}/original"));
@@ -64,7 +68,7 @@ impl TestRuntime {
         let mut options = RuntimeOptions::new(scratch.path().to_owned(), environment::cache_dir());
         backend::set(&mut options);
         change(&mut options);
-        let data = Arc::new(TestData { root: scratch.path().join("datasets"), files: std::sync::Mutex::default() });
+        let data = Arc::new(TestData::new(scratch.path().join("datasets")));
         let tasks = Tasks::new();
         let runtime = Runtime::start(options, data.clone(), &tasks).await;
         let containers = backend::Containers::of(scratch.path().join("runtime/sandboxes"));

@@ -158,14 +158,12 @@ impl ContainerEngine for SocketEngine {
     }
 
     async fn state(&self, name: &str) -> Result<Option<ContainerState>, EngineError> {
-        let Some(container) = found(self.client().await?.inspect_container(name, None).await)? else { return Ok(None) };
-        let id = container.id.unwrap_or_default();
-        Ok(container.state.map(|state| ContainerState {
-            id,
+        let container = found(self.client().await?.inspect_container(name, None).await)?;
+        Ok(container.and_then(|container| container.state).map(|state| ContainerState {
             running: state.running.unwrap_or(false),
-            process: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
             exit_code: state.exit_code.unwrap_or(0),
             out_of_memory: state.oom_killed.unwrap_or(false),
+            process: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0),
         }))
     }
 

@@ -42,16 +42,14 @@ pub struct ContainerSpec {
 /// How a container is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerState {
-    /// Its id.
-    pub id: String,
     /// Whether it runs.
     pub running: bool,
-    /// Its first process, as the engine sees it.
-    pub process: Option<u32>,
     /// What its main process returned.
     pub exit_code: i64,
     /// Whether the kernel ended something in it because memory ran out.
     pub out_of_memory: bool,
+    /// Its main process, as the engine's machine numbers it; none when it does not run.
+    pub process: Option<u32>,
 }
 
 /// An image to build.

@@ -274,6 +274,25 @@ async fn sees_modules_of_its_project_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sees_installed_packages_and_later_ones_when_it_is_closed() {
+    let world = World::new(settings()).await;
+    let layer = world.directory.path().join("projects").join(world.project.to_string()).join("packages");
+    let install = |version: &str, module: &str| {
+        std::fs::create_dir_all(layer.join(version)).unwrap();
+        std::fs::write(layer.join(version).join(format!("{module}.py")), "def helper_of_package(): pass\n").unwrap();
+        drop(std::fs::remove_file(layer.join("current")));
+        std::os::unix::fs::symlink(version, layer.join("current")).unwrap();
+    };
+    install("version-1", "first_package");
+    assert_eq!(world.some_names("import first_package\nfirst_package.helper").await, ["helper_of_package"]);
+    assert!(world.names("import second_package\nsecond_package.helper").await.is_empty());
+    install("version-2", "second_package");
+    world.assistant.close(world.project);
+    assert_eq!(world.some_names("import second_package\nsecond_package.helper").await, ["helper_of_package"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn prepares_the_installed_libraries_once() {
     let world = World::new(settings()).await;
     world.assistant.prepare().await.unwrap();

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use gristmill_domain::execution::PythonVersion;
 use gristmill_runtime::sandbox::{
-    BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec, Usage,
+    BackendKind, Exit, GuestPython, Isolation, Mount, Sandbox, SandboxBackend, SandboxError, SandboxSpec, Usage,
 };
 
 #[derive(Debug)]
@@ -66,6 +66,10 @@ impl SandboxBackend for Recorded {
     async fn sweep(&self) -> Result<usize, SandboxError> {
         self.inner.sweep().await
     }
+
+    fn mounts_late(&self) -> Result<(), SandboxError> {
+        self.inner.mounts_late()
+    }
 }
 
 #[derive(Debug)]
@@ -91,5 +95,9 @@ impl Sandbox for Started {
 
     async fn log_tail(&self) -> String {
         self.0.log_tail().await
+    }
+
+    async fn mount(&self, mounts: Vec<Mount>) -> Result<(), SandboxError> {
+        self.0.mount(mounts).await
     }
 }
