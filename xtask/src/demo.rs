@@ -24,7 +24,7 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     }
     let start = Instant::now();
     let programs = step("build (the first time takes minutes)", || server::build(Profile::Dev, "demo"))?;
-    step("set up what is missing", || server::set_up(&programs.server))?;
+    step("set up what is missing", || server::set_up(&programs.server, &[]))?;
     let data_dir = throwaway_dir()?;
     let result = drive(&programs, &data_dir);
     match &result {
@@ -82,7 +82,7 @@ pub(crate) fn start(arguments: &[String]) -> Result<()> {
         bail!("start takes no arguments, and got `{argument}`; settings come from the environment");
     }
     let programs = step("build (the first time takes minutes)", || server::build(Profile::Dev, "demo"))?;
-    step("set up what is missing", || server::set_up(&programs.server))?;
+    step("set up what is missing", || server::set_up(&programs.server, &[]))?;
     let host = std::env::var("HOST").unwrap_or_else(|_| "127.0.0.1".into());
     let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into());
     // A server on every address is reached by this one.

@@ -145,6 +145,12 @@ pub struct ExecutionConfig {
     pub docker_host: Option<String>,
     /// `DOCKER_RUNTIME`: another container runtime than the engine's default, such as `runsc`.
     pub docker_runtime: Option<String>,
+    /// `DOCKER_IMAGE`: a container image of one's own; `{pythonVersion}` in it stands for the version.
+    pub docker_image: Option<String>,
+    /// `DOCKER_BASE_IMAGE`: what the image is built from; `{pythonVersion}` in it stands for the version.
+    pub docker_base_image: Option<String>,
+    /// `EXECUTION_AUTO_BUILD_IMAGE`: whether an image that is missing is built.
+    pub docker_builds: bool,
     /// `EXECUTION_MAX_CPU_PERCENT`: hundredths of a core for one sandbox.
     pub cpu_percent: u32,
     /// `EXECUTION_TMPFS_MB`: `/tmp` of one sandbox.
@@ -388,6 +394,9 @@ fn execution(env: &mut Environment<'_>) -> ExecutionConfig {
         asks_index,
         docker_host: env.text("DOCKER_HOST"),
         docker_runtime: env.text("DOCKER_RUNTIME"),
+        docker_image: env.text("DOCKER_IMAGE"),
+        docker_base_image: env.text("DOCKER_BASE_IMAGE"),
+        docker_builds: env.switch("EXECUTION_AUTO_BUILD_IMAGE").unwrap_or(true),
         cpu_percent: env.number("EXECUTION_MAX_CPU_PERCENT", 10..=100_000, 100),
         tmp_bytes: env.number("EXECUTION_TMPFS_MB", 16..=1_000_000, 1024) * MB,
         disk_bytes: env.number("EXECUTION_DISK_MB", 16..=1_000_000, 4096) * MB,

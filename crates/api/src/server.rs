@@ -152,7 +152,8 @@ fn server_secret(config: &Config) -> anyhow::Result<ServerSecret> {
     })
 }
 
-fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
+/// The settings of running code.
+pub(crate) fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
     let execution = &config.execution;
     let absolute = |path: &std::path::Path| std::path::absolute(path).context("a directory has no absolute path");
     let mut options = RuntimeOptions::new(absolute(&config.data_dir)?, absolute(&config.database.cache_dir)?);
@@ -161,6 +162,9 @@ fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
         options.docker_host.clone_from(host);
     }
     options.docker_runtime.clone_from(&execution.docker_runtime);
+    options.docker_image.clone_from(&execution.docker_image);
+    options.docker_base_image.clone_from(&execution.docker_base_image);
+    options.docker_builds = execution.docker_builds;
     // Without a PATH nothing is provisioned.
     options.search_path = Some(config.database.search_path.clone()).filter(|path| !path.is_empty());
     options.limits.cpu_percent = execution.cpu_percent;

@@ -19,15 +19,16 @@ use gristmill_domain::{
 use gristmill_jobs::Tasks;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
+pub use self::{
+    backend::Survey,
+    install::{InstallEvent, InstallOutcome},
+    options::RuntimeOptions,
+    status::{Export, PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeStatus},
+};
 use self::{
     index::Index,
     inner::{BackendState, Inner, Start, blocking},
     place::{Command, Execution},
-};
-pub use self::{
-    install::{InstallEvent, InstallOutcome},
-    options::RuntimeOptions,
-    status::{Export, PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeStatus},
 };
 use crate::{
     error::RuntimeError,
@@ -36,7 +37,7 @@ use crate::{
     packages::{PackageIndex, PackageNames, suggest},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::{DatasetFile, ProjectData},
-    sandbox::SandboxBackend,
+    sandbox::{SandboxBackend, SandboxError, docker::Tell},
     workspace,
 };
 
@@ -109,6 +110,20 @@ impl Runtime {
                 RuntimeStatus { ready, isolation: Some(isolation.clone()), reasons, versions, active, pooled }
             }
         }
+    }
+
+    /// What a server with these options would run code on. Tries the backends, and leaves alone what other servers run.
+    pub async fn survey(options: &RuntimeOptions, tasks: &Tasks) -> Survey {
+        backend::survey(options, tasks).await
+    }
+
+    /// Builds the docker backend's image unless it is there, which takes minutes; returns its name. `tell` gets what the
+    /// build says.
+    ///
+    /// # Errors
+    /// `Unavailable` when no engine answers or the image cannot be built.
+    pub async fn build_image(options: &RuntimeOptions, tasks: &Tasks, tell: Tell<'_>) -> Result<String, SandboxError> {
+        backend::build_image(options, tasks, tell).await
     }
 
     /// What happens to kernels from now on. A receiver that is slow misses events, never delays a kernel.

@@ -3,11 +3,13 @@
 pub mod choose;
 mod disk;
 pub mod docker;
+mod instance;
 mod late;
 mod log;
 mod mountpoint;
 mod prepare;
 pub mod process;
+mod tree;
 mod users;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -192,6 +194,8 @@ impl SandboxError {
 /// The locked Python environment as a sandbox sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestPython {
+    /// Names what is installed: another lock or image gives another name.
+    pub name: String,
     /// The interpreter inside, with the locked packages on its path.
     pub interpreter: PathBuf,
     /// What must be mounted for it; none where the image brings it.

@@ -34,6 +34,11 @@ impl Directories {
         self.root.join("assist")
     }
 
+    /// Sockets of what installs packages.
+    pub(crate) fn install_sockets(&self) -> PathBuf {
+        self.root.join("installs")
+    }
+
     /// What a sandbox shows in the place of a project's directories while it belongs to none.
     pub(crate) fn waiting(&self) -> PathBuf {
         self.root.join("waiting")

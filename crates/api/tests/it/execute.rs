@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, TestApp, eventually};
 
 /// Records a session without starting its kernel.
 async fn session(app: &TestApp, project: &str) -> String {
@@ -25,7 +25,11 @@ async fn ndjson(client: &Client, path: &str, body: &Value) -> Vec<Value> {
 async fn health_and_runtimes_say_what_is_there() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
-    let health = ada.get("/api/execute/health").await.expect(200);
+    let health = eventually("the sandboxes to be looked at", async || {
+        let health = ada.get("/api/execute/health").await.expect(200);
+        (!health["reasons"].to_string().contains("prepared")).then_some(health)
+    })
+    .await;
     let ready = health["dockerAvailable"].as_bool().unwrap();
     assert_eq!(health["status"], if ready { "healthy" } else { "degraded" }, "{health}");
     assert_eq!(health["activeSessions"], 0);

@@ -3,13 +3,17 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fs, io,
-    os::unix::fs::PermissionsExt,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::PermissionsExt,
+    },
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use gristmill_domain::execution::{PackageInfo, PythonVersion};
+use rustix::fs::{Mode, OFlags};
 use serde_json::json;
 use tokio::{
     net::UnixListener,
@@ -32,6 +36,8 @@ use crate::{
 };
 
 const GUEST_SOCKETS: &str = "/run/gristmill";
+/// The part of [`Sockets`] that a sandbox sees.
+const SOCKETS_INNER: &str = "inner";
 const GUEST_WORK: &str = "/work";
 const GUEST_CERTIFICATES: &str = "/opt/gristmill/certificates.pem";
 const LIST_DEADLINE: Duration = Duration::from_secs(30);
@@ -52,6 +58,8 @@ pub struct PackagesOptions {
     pub kernel_files: PathBuf,
     /// Where packages come from.
     pub index: IndexSettings,
+    /// A directory of the server's for the sockets of installations. Absolute.
+    pub sockets: PathBuf,
     /// The most that an installing sandbox may use; its disk limit is also the most that one installation may add.
     pub limits: SandboxLimits,
     /// The most that an installation may take.
@@ -61,7 +69,7 @@ pub struct PackagesOptions {
 impl PackagesOptions {
     /// The defaults: 8 minutes, 2 GiB of memory, 6 GiB of disk.
     #[must_use]
-    pub fn new(kernel_files: PathBuf, index: IndexSettings) -> Self {
+    pub fn new(kernel_files: PathBuf, index: IndexSettings, sockets: PathBuf) -> Self {
         let limits = SandboxLimits {
             memory_bytes: 2 << 30,
             cpu_percent: 200,
@@ -71,7 +79,7 @@ impl PackagesOptions {
             tmp_bytes: 256 << 20,
             disk_bytes: 6 << 30,
         };
-        Self { kernel_files, index, limits, time_limit: Duration::from_mins(8) }
+        Self { kernel_files, index, sockets, limits, time_limit: Duration::from_mins(8) }
     }
 }
 
@@ -319,23 +327,16 @@ impl Packages {
 
     async fn session(&self, layer: Option<&Layer>, version: PythonVersion, order: Order) -> Result<Session, RuntimeError> {
         let python = self.backend.python(version)?;
-        let sockets = sockets().map_err(RuntimeError::io("making the installer's sockets"))?;
-        let listen = |name: &str| -> io::Result<UnixListener> {
-            let path = sockets.path().join(name);
-            let listener = UnixListener::bind(&path)?;
-            // The sandbox's user connects; on the host nobody else reaches the directory above.
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o666))?;
-            Ok(listener)
-        };
-        let teller = Teller::new(listen("inner/events").map_err(RuntimeError::io("listening to the installer"))?);
+        let sockets = Sockets::new(&self.options.sockets).map_err(RuntimeError::io("making the installer's sockets"))?;
+        let teller = Teller::new(sockets.listen("events").map_err(RuntimeError::io("listening to the installer"))?);
         let mut proxy = JoinSet::new();
         if let Some(gate) = order.gate {
-            let listener = listen("inner/proxy").map_err(RuntimeError::io("listening to the installer"))?;
+            let listener = sockets.listen("proxy").map_err(RuntimeError::io("listening to the installer"))?;
             proxy.spawn(proxy::serve(listener, gate));
         }
         let mut mounts = python.mounts;
         mounts.extend(order.mounts);
-        mounts.push(read_only(&sockets.path().join("inner"), GUEST_SOCKETS));
+        mounts.push(read_only(&sockets.directory.path().join(SOCKETS_INNER), GUEST_SOCKETS));
         mounts.extend(layer.map(|layer| read_only(layer.directory(), GUEST_LAYER)));
         mounts.push(read_only(&self.options.kernel_files, GUEST_KERNEL));
         let mut environment = order.environment;
@@ -378,7 +379,7 @@ struct Session {
     sandbox: Box<dyn Sandbox>,
     teller: Teller,
     _proxy: JoinSet<()>,
-    _sockets: tempfile::TempDir,
+    _sockets: Sockets,
 }
 
 impl Session {
@@ -461,12 +462,31 @@ fn read_only(host: &Path, guest: &str) -> Mount {
 }
 
 /// A private directory with a short path (the system takes 107 bytes), and in it the one that the sandbox sees.
-fn sockets() -> io::Result<tempfile::TempDir> {
-    let directory = tempfile::Builder::new().prefix("gristmill-").tempdir()?;
-    let inner = directory.path().join("inner");
-    fs::create_dir(&inner)?;
-    fs::set_permissions(&inner, fs::Permissions::from_mode(0o755))?;
-    Ok(directory)
+/// A directory that only the server reaches, and in it one that a sandbox sees, with the sockets.
+struct Sockets {
+    directory: tempfile::TempDir,
+    inner: OwnedFd,
+}
+
+impl Sockets {
+    fn new(parent: &Path) -> io::Result<Self> {
+        fs::create_dir_all(parent)?;
+        let directory = tempfile::Builder::new().prefix("install-").tempdir_in(parent)?;
+        let inner = directory.path().join(SOCKETS_INNER);
+        fs::create_dir(&inner)?;
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o755))?;
+        let inner = rustix::fs::open(&inner, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { directory, inner })
+    }
+
+    fn listen(&self, name: &str) -> io::Result<UnixListener> {
+        // A path through the open directory: the length of a socket's own is limited to 107 bytes.
+        let path = Path::new("/proc/self/fd").join(self.inner.as_raw_fd().to_string()).join(name);
+        let listener = UnixListener::bind(path)?;
+        // The sandbox's user connects; on the host nobody else reaches the directory above.
+        fs::set_permissions(self.directory.path().join(SOCKETS_INNER).join(name), fs::Permissions::from_mode(0o666))?;
+        Ok(listener)
+    }
 }
 
 async fn blocking<T: Send + 'static>(

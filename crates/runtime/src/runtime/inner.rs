@@ -28,7 +28,7 @@ use crate::{
     packages::{GUEST_KERNEL, GUEST_LAYER, IndexSettings, Layer, LookUps, Packages, PackagesOptions},
     places::{KernelPlace, PlaceKey, PlaceKind},
     project_data::{ProjectData, ProjectFiles},
-    sandbox::{Access, Isolation, Mount, SandboxBackend, SandboxLimits},
+    sandbox::{Access, BackendKind, Isolation, Mount, SandboxBackend, SandboxLimits},
     workspace::{self, Directories},
 };
 
@@ -355,12 +355,17 @@ impl Inner {
     pub(super) async fn packages(&self) -> Result<&Packages, RuntimeError> {
         let made = self.packages.get_or_try_init(|| async {
             let backend = self.backend().await?;
-            let interpreter = backend.python(PythonVersion::default())?.interpreter;
+            let interpreter = match (backend.kind(), backend.python(PythonVersion::default())?.interpreter) {
+                (BackendKind::Process, interpreter) => interpreter,
+                // That one is in the image: this machine's settings are asked of a Python of this machine.
+                (BackendKind::Docker, _) => "python3".into(),
+            };
+            let sockets = self.directories.install_sockets();
             let cache = self.options.cache_dir.clone();
             blocking("reading the package index's settings", move || {
                 let helpers = install_kernel_files(&cache).map_err(std::io::Error::other)?;
                 let index = IndexSettings::of_this_machine(&interpreter);
-                Ok(Packages::new(backend, PackagesOptions::new(helpers, index)))
+                Ok(Packages::new(backend, PackagesOptions::new(helpers, index, sockets)))
             })
             .await
         });

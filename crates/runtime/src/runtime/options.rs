@@ -20,6 +20,13 @@ pub struct RuntimeOptions {
     pub docker_host: String,
     /// Another container runtime than the engine's default, such as `runsc`.
     pub docker_runtime: Option<String>,
+    /// A container image of one's own, in which `{pythonVersion}` stands for the version; it is never built. It has the
+    /// locked packages at `/opt/gristmill/python`.
+    pub docker_image: Option<String>,
+    /// What the image is built from, instead of `python:{pythonVersion}-slim`.
+    pub docker_base_image: Option<String>,
+    /// Whether an image that is missing is built.
+    pub docker_builds: bool,
     /// The most that a sandbox may use; a run may ask for other memory.
     pub limits: SandboxLimits,
     /// Sandboxes at once on this server. A further one pushes out the one that idles longest, or is refused.
@@ -56,6 +63,9 @@ impl RuntimeOptions {
             backend: BackendSetting::Auto,
             docker_host: "unix:///var/run/docker.sock".to_owned(),
             docker_runtime: None,
+            docker_image: None,
+            docker_base_image: None,
+            docker_builds: true,
             limits: SandboxLimits {
                 memory_bytes: 2 << 30,
                 cpu_percent: 100,

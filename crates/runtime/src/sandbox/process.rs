@@ -6,7 +6,6 @@ mod running;
 mod seccomp;
 mod spawner;
 mod sweep;
-mod tree;
 
 use std::{
     collections::BTreeMap,
@@ -36,6 +35,8 @@ use self::{
 };
 use super::{
     Access, BackendKind, Exit, GuestPython, Isolation, Mount, Sandbox, SandboxBackend, SandboxError, SandboxLimits, SandboxSpec,
+    disk::Writable,
+    instance::Instance,
     log::LogTail,
     prepare::{is_root, no_user, prepare, system},
     users::{UserLease, UserPool},
@@ -92,8 +93,8 @@ pub struct ProcessBackend {
 #[derive(Debug)]
 struct Inner {
     options: ProcessOptions,
-    /// Tells sandboxes of this server from those of an earlier one.
-    instance: String,
+    /// Tells sandboxes of this server from those of others.
+    instance: Instance,
     users: UserPool,
     cgroups: OnceLock<Cgroups>,
     file_writes: Mutex<()>,
@@ -104,7 +105,7 @@ impl ProcessBackend {
     #[must_use]
     pub fn new(options: ProcessOptions, tasks: Tasks) -> Self {
         let inner = Inner {
-            instance: uuid::Uuid::new_v4().simple().to_string(),
+            instance: Instance::new(&options.state),
             users: UserPool::new(options.users.clone(), &options.owner),
             options,
             cgroups: OnceLock::new(),
@@ -120,11 +121,11 @@ impl ProcessBackend {
     }
 
     /// Brings a started bubblewrap, which waits, under its limits, and hands it to its watcher.
-    fn adopt(&self, spec: &SandboxSpec, user: Option<UserLease>, launched: Launched) -> Result<Box<dyn Sandbox>, SandboxError> {
+    fn adopt(&self, spec: &SandboxSpec, prepared: Prepared, launched: Launched) -> Result<Box<dyn Sandbox>, SandboxError> {
         let Launched { child, go, log, init } = launched;
         let init = InitProcess::open(init).map_err(system("reaching a new sandbox"))?;
         limit_process(init.id, &spec.limits, self.inner.counts_memory()).map_err(system("limiting a sandbox"))?;
-        let name = format!("{}-{}", self.inner.instance, spec.id);
+        let name = format!("{}-{}", self.inner.instance.name(), spec.id);
         let cgroups = self.inner.cgroups().create(&name, &spec.limits).map_err(system("making control groups"))?;
         if let Err(error) = cgroups.add(init.id) {
             drop(cgroups.remove());
@@ -136,8 +137,8 @@ impl ProcessBackend {
             init,
             cgroups,
             limits: spec.limits,
-            writable: Mutex::new(spec.writable()),
-            user: Mutex::new(user),
+            writable: Mutex::new(prepared.writable),
+            user: Mutex::new(prepared.user),
             counts_memory: self.inner.counts_memory(),
             log: Mutex::new(LogTail::default()),
             kill: CancellationToken::new(),
@@ -172,11 +173,12 @@ impl Inner {
     }
 
     /// Chooses the user, gives it the writable directories, and writes what bubblewrap reads.
-    fn prepare(&self, spec: &SandboxSpec) -> Result<(Identity, Option<UserLease>), SandboxError> {
-        let lease = prepare(&self.users, spec)?;
-        let identity = lease.as_ref().map_or(Identity::MappedUser, |lease| Identity::RealUser(lease.uid));
+    fn prepare(&self, spec: &SandboxSpec) -> Result<Prepared, SandboxError> {
+        self.instance.hold().map_err(system("marking this server's sandboxes"))?;
+        let user = prepare(&self.users, spec)?;
+        let identity = user.as_ref().map_or(Identity::MappedUser, |lease| Identity::RealUser(lease.uid));
         self.write_files(identity).map_err(system("writing the files of a sandbox"))?;
-        Ok((identity, lease))
+        Ok(Prepared { identity, user, writable: Writable::new(spec.writable(), spec.limits.disk_bytes) })
     }
 
     fn write_files(&self, identity: Identity) -> std::io::Result<()> {
@@ -200,7 +202,7 @@ impl Inner {
     }
 
     async fn launch(&self, spec: &SandboxSpec, identity: Identity) -> Result<Launched, SandboxError> {
-        let marker = format!("{}.{}.{}", self.options.owner, self.instance, spec.id);
+        let marker = format!("{}.{}.{}", self.options.owner, self.instance.name(), spec.id);
         let arguments = command::arguments(spec, identity, &self.etc(), &marker);
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(command::LAUNCH).arg("sh").arg(self.filter()).arg(self.program()?).args(arguments);
@@ -239,6 +241,13 @@ impl Inner {
             "disk limited by looking every second".to_owned(),
         ]
     }
+}
+
+/// What is ready on the host for a sandbox.
+struct Prepared {
+    identity: Identity,
+    user: Option<UserLease>,
+    writable: Writable,
 }
 
 /// A bubblewrap that has made its namespaces and waits for the word to start the program.
@@ -298,20 +307,24 @@ impl SandboxBackend for ProcessBackend {
             remedy: "run \"gristmill setup\", or choose another version".to_owned(),
         })?;
         let same_path = |path: &PathBuf| Mount { host: path.clone(), guest: path.clone(), access: Access::ReadOnly };
-        Ok(GuestPython { interpreter: environment.interpreter(), mounts: environment.binds.iter().map(same_path).collect() })
+        Ok(GuestPython {
+            name: environment.root.display().to_string(),
+            interpreter: environment.interpreter(),
+            mounts: environment.binds.iter().map(same_path).collect(),
+        })
     }
 
     async fn start(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError> {
         let inner = self.inner.clone();
         let preparation = tokio::task::spawn_blocking(move || inner.prepare(&spec).map(|made| (made, spec)));
-        let ((identity, user), spec) = preparation.await.map_err(system("preparing a sandbox"))??;
-        let launched = self.inner.launch(&spec, identity).await?;
-        self.adopt(&spec, user, launched)
+        let (prepared, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
+        let launched = self.inner.launch(&spec, prepared.identity).await?;
+        self.adopt(&spec, prepared, launched)
     }
 
     async fn sweep(&self) -> Result<usize, SandboxError> {
-        let (owner, instance) = (&self.inner.options.owner, &self.inner.instance);
-        sweep::sweep(owner, instance, self.inner.cgroups()).await.map_err(system("ending old sandboxes"))
+        let Inner { options, instance, .. } = &*self.inner;
+        sweep::sweep(&options.owner, instance, self.inner.cgroups()).await.map_err(system("ending old sandboxes"))
     }
 
     fn mounts_late(&self) -> Result<(), SandboxError> {

@@ -18,23 +18,20 @@ use gristmill_jobs::Tasks;
 use gristmill_runtime::{
     KernelPlace, Runtime, RuntimeOptions,
     packages::Layer,
-    sandbox::{
-        BackendKind, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec,
-        process::{ProcessBackend, ProcessOptions},
-    },
+    sandbox::{BackendKind, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec},
 };
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc;
 
 use crate::{
-    environment,
+    backend, environment,
     support::{TestData, entries, place, request, until},
 };
 
 /// The real backend, which counts its starts and can be told to start nothing more.
 #[derive(Debug)]
 struct Counting {
-    real: ProcessBackend,
+    real: Arc<dyn SandboxBackend>,
     started: AtomicUsize,
     refuses: AtomicBool,
     mounts_late: bool,
@@ -81,6 +78,7 @@ struct World {
     scratch: tempfile::TempDir,
     tasks: Tasks,
     owner: String,
+    _containers: backend::Containers,
 }
 
 impl World {
@@ -103,11 +101,11 @@ impl World {
         let data = Arc::new(TestData::new(scratch.path().join("datasets")));
         let tasks = Tasks::new();
         let owner = uuid::Uuid::new_v4().simple().to_string();
-        let real = ProcessBackend::new(ProcessOptions::new(scratch.path().join("state"), owner.clone()), tasks.clone());
-        real.provide(environment::python());
+        let state = scratch.path().join("state");
+        let real = backend::open_as(&state, owner.clone(), &tasks).await;
         let backend = Arc::new(Counting { real, started: AtomicUsize::new(0), refuses: AtomicBool::new(false), mounts_late });
         let runtime = Runtime::with_backend(options, backend.clone(), data.clone(), &tasks).await;
-        Some(Self { runtime, backend, data, scratch, tasks, owner })
+        Some(Self { runtime, backend, data, scratch, tasks, owner, _containers: backend::Containers::of(state) })
     }
 
     async fn full(&self, count: usize) {

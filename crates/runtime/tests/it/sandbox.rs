@@ -59,6 +59,7 @@ on_every_backend! {
     limits::ends_what_fills_the_disk,
     limits::ends_what_fills_the_disk_with_empty_files,
     limits::ends_what_hides_deleted_files,
+    limits::lets_be_removed_what_is_too_much,
     limits::refuses_a_file_that_is_too_big,
     limits::refuses_too_many_open_files,
     escape::reads_no_file_of_the_host,

@@ -40,7 +40,7 @@ pub struct ContainerSpec {
 }
 
 /// How a container is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerState {
     /// Whether it runs.
     pub running: bool,
@@ -63,6 +63,9 @@ pub struct ImageBuild {
     pub arguments: BTreeMap<String, String>,
 }
 
+/// Who hears what a build says, line by line.
+pub type Tell<'listener> = &'listener (dyn Fn(&str) + Send + Sync);
+
 /// A container engine.
 #[async_trait]
 pub trait ContainerEngine: Send + Sync + std::fmt::Debug {
@@ -78,11 +81,11 @@ pub trait ContainerEngine: Send + Sync + std::fmt::Debug {
     /// When it does not answer.
     async fn has_image(&self, image: &str) -> Result<bool, EngineError>;
 
-    /// Builds an image; takes minutes.
+    /// Builds an image; takes minutes. What only the build needed is not kept.
     ///
     /// # Errors
     /// With the end of what the build said.
-    async fn build_image(&self, build: ImageBuild) -> Result<(), EngineError>;
+    async fn build_image(&self, build: ImageBuild, tell: Tell<'_>) -> Result<(), EngineError>;
 
     /// Creates a container, and starts it. When starting fails it is removed again.
     ///

@@ -2,7 +2,7 @@
 
 use std::{
     os::{fd::AsFd, unix::fs::MetadataExt},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{
         Exit, Mount, Sandbox, SandboxError, Usage,
-        disk::{self, DiskUse},
+        disk::Writable,
         late,
         prepare::{no_user, prepare_late, system},
+        tree,
         users::UserLease,
     },
     engine::{ContainerEngine, ContainerState},
@@ -34,19 +35,17 @@ pub(crate) struct Shared {
     pub(crate) id: String,
     pub(crate) container: String,
     pub(crate) engine: Arc<dyn ContainerEngine>,
-    /// The directories of the host that it may write to.
-    pub(crate) writable: Mutex<Vec<PathBuf>>,
+    pub(crate) writable: Mutex<Writable>,
     /// The user it runs as, when the server is root; given back at its end.
     pub(crate) user: Mutex<Option<UserLease>>,
     /// A directory that it shares with the host, by which its processes are recognised.
     pub(crate) shared_directory: Option<Mount>,
-    pub(crate) disk_bytes: u64,
     pub(crate) last_log: Mutex<String>,
     pub(crate) kill: CancellationToken,
 }
 
 impl Shared {
-    fn writable(&self) -> Vec<PathBuf> {
+    fn writable(&self) -> Writable {
         self.writable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -183,19 +182,29 @@ async fn ended(shared: &Shared) -> Option<ContainerState> {
 }
 
 async fn disk_over(shared: &Arc<Shared>) {
-    let mut pause = DISK_PERIOD;
+    let (mut pause, mut process) = (DISK_PERIOD, None);
     loop {
         tokio::time::sleep(pause).await;
+        if process.is_none() {
+            process = first_process(shared).await;
+        }
         let (looked_at, began) = (shared.clone(), Instant::now());
-        let used = tokio::task::spawn_blocking(move || {
-            disk::measure(looked_at.writable().iter().map(PathBuf::as_path), looked_at.disk_bytes)
-        });
-        if matches!(used.await, Ok(DiskUse::Over)) {
+        // Files without a name are found through the processes that hold them.
+        let hidden = move |devices: &_| process.map_or(0, |process| tree::deleted_bytes(process, devices));
+        let over = tokio::task::spawn_blocking(move || looked_at.writable().is_over(hidden));
+        if matches!(over.await, Ok(true)) {
             return;
         }
         // A walk over very many files must not take a whole core.
         pause = DISK_PERIOD.max(began.elapsed() * 10);
     }
+}
+
+/// The container's first process. None where the engine counts processes otherwise than this server does: the number
+/// would be somebody else's.
+async fn first_process(shared: &Shared) -> Option<u32> {
+    let process = shared.engine.state(&shared.container).await.ok()??.process?;
+    shared.shared_directory.as_ref().filter(|mount| sees(process, mount)).map(|_| process)
 }
 
 async fn remove(shared: &Shared) {

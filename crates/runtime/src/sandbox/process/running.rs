@@ -1,9 +1,7 @@
 //! A running sandbox of bubblewrap, and the task that watches over it.
 
 use std::{
-    collections::HashSet,
     os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
     process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -22,14 +20,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     super::{
         Exit, Mount, Sandbox, SandboxError, SandboxLimits, Usage,
-        disk::{self, DiskUse},
+        disk::Writable,
         late,
         log::LogTail,
         prepare::{no_user, prepare_late, system},
+        tree,
         users::UserLease,
     },
     cgroup::CgroupSet,
-    tree,
 };
 
 const MEMORY_PERIOD: Duration = Duration::from_millis(100);
@@ -63,8 +61,7 @@ pub(crate) struct Shared {
     pub(crate) init: InitProcess,
     pub(crate) cgroups: CgroupSet,
     pub(crate) limits: SandboxLimits,
-    /// The directories of the host that it may write to.
-    pub(crate) writable: Mutex<Vec<PathBuf>>,
+    pub(crate) writable: Mutex<Writable>,
     /// The user it runs as, when the server is root; given back at its end.
     pub(crate) user: Mutex<Option<UserLease>>,
     /// Whether the watcher must count memory, because no control group does.
@@ -74,7 +71,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn writable(&self) -> Vec<PathBuf> {
+    fn writable(&self) -> Writable {
         self.writable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -238,7 +235,8 @@ async fn watch_limits(shared: &Arc<Shared>) -> Exit {
             if counts_memory && over_memory(&shared) {
                 return Some(Exit::OutOfMemory);
             }
-            (counts_disk && over_disk(&shared)).then_some(Exit::OutOfDisk)
+            let over = counts_disk && shared.writable().is_over(|devices| tree::deleted_bytes(shared.init.id, devices));
+            over.then_some(Exit::OutOfDisk)
         });
         if let Ok(Some(over)) = looked.await {
             return over;
@@ -256,19 +254,6 @@ fn over_memory(shared: &Shared) -> bool {
     let temporary: u64 = ["/tmp", "/dev/shm"].map(|path| tree::private_filesystem_bytes(init, path, size)).iter().sum();
     let left = limit.saturating_sub(temporary);
     temporary > limit || tree::usage(shared.init.id, left).memory_bytes > left
-}
-
-fn over_disk(shared: &Shared) -> bool {
-    let (limit, writable) = (shared.limits.disk_bytes, shared.writable());
-    match disk::measure(writable.iter().map(PathBuf::as_path), limit) {
-        DiskUse::Over => true,
-        DiskUse::Bytes(bytes) => bytes.saturating_add(tree::deleted_bytes(shared.init.id, &devices(&writable))) > limit,
-    }
-}
-
-fn devices(directories: &[PathBuf]) -> HashSet<u64> {
-    use std::os::unix::fs::MetadataExt;
-    directories.iter().filter_map(|path| std::fs::symlink_metadata(path).ok()).map(|meta| meta.dev()).collect()
 }
 
 async fn remove_groups(shared: &Shared) {
