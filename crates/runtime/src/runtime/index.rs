@@ -55,6 +55,14 @@ impl Inner {
 
     /// The packages that kernels of a project, or of any, can import, when the list is there soon.
     pub(super) async fn installed(self: &Arc<Self>, project: Option<ProjectId>) -> Vec<PackageInfo> {
+        match tokio::time::timeout(LIST_PATIENCE, self.list_installed(project)).await {
+            Ok(Ok(list)) => list.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Lists them, whether somebody waits for it or not: the list is kept.
+    pub(super) fn list_installed(self: &Arc<Self>, project: Option<ProjectId>) -> oneshot::Receiver<Arc<[PackageInfo]>> {
         let (reply, list) = oneshot::channel();
         let inner = Arc::clone(self);
         self.tasks.spawn("runtime.package list", async move {
@@ -68,9 +76,6 @@ impl Inner {
                 Err(error) => tracing::debug!(error = %error, "the installed packages could not be listed"),
             }
         });
-        match tokio::time::timeout(LIST_PATIENCE, list).await {
-            Ok(Ok(list)) => list.to_vec(),
-            _ => Vec::new(),
-        }
+        list
     }
 }

@@ -250,14 +250,11 @@ async fn known_backend(inner: &Inner) -> Option<Arc<dyn SandboxBackend>> {
 }
 
 async fn fill_from(inner: &Arc<Inner>, pool: &Arc<Pool>, backend: Arc<dyn SandboxBackend>) {
+    // A new session is told its packages: those that every project has are listed before somebody waits.
+    drop(inner.list_installed(None));
     let mut pause = RETRY_MIN;
-    let mut listed = false;
     loop {
         let Some(version) = pool.missing(inner, &*backend) else {
-            if !std::mem::replace(&mut listed, true) {
-                // A new session is told its packages: those that every project has are listed before somebody waits.
-                drop(inner.installed(None).await);
-            }
             if tokio::time::timeout(LOOK_EVERY, pool.changed.notified()).await.is_ok() {
                 tokio::time::sleep(REFILL_AFTER).await;
             }
