@@ -329,7 +329,7 @@ async fn stays_within_its_memory_and_can_be_off() {
         world.end().await;
     }
     // Room for one is room for one.
-    let Some(world) = World::with(true, |options| options.pool_memory_bytes_max = 100 << 20).await else { return };
+    let Some(world) = World::with(true, |options| options.pool_memory_bytes_max = 85 << 20).await else { return };
     world.full(1).await;
     assert_eq!(world.shown(&place(), "1").await, "1");
     world.full(1).await;
