@@ -163,7 +163,7 @@ impl World {
         self.runtime.shutdown().await;
         assert_eq!(self.tasks.shutdown(Duration::from_secs(10)).await, 0);
         assert_eq!(entries(&self.scratch.path().join("runtime/sockets")), 0);
-        assert_eq!(self.processes(), [] as [i32; 0]);
+        assert_eq!(self.processes(), Vec::<i32>::new());
     }
 }
 
