@@ -29,10 +29,14 @@ if docker image inspect python:3.11-slim >/dev/null 2>&1 || docker image inspect
 fi
 echo "making gristmill-base:bookworm"
 root=$(mktemp -d)
-trap 'rm -rf "$root"' EXIT
-debootstrap --variant=minbase --include=python3,python3-venv,libgomp1,ca-certificates bookworm "$root" >"$root.log" 2>&1 || {
+trap 'rm -rf "$root" "$root.log"' EXIT
+# From where this machine has its own packages, if it is a Debian.
+mirror=${DEBOOTSTRAP_MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 2>/dev/null | grep '/debian/*$' | head -n 1)}
+# shellcheck disable=SC2086 # nothing, where there is no mirror
+debootstrap --variant=minbase --include=python3,python3-venv,libgomp1,ca-certificates bookworm "$root" $mirror \
+    >"$root.log" 2>&1 || {
     tail -n 20 "$root.log"
     exit 1
 }
-rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* "$root.log"
+rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
 tar -C "$root" -c . | docker import - gristmill-base:bookworm >/dev/null

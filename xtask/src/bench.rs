@@ -15,6 +15,6 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
         bail!("bench takes one name at most");
     }
     let programs = step("build for speed (the first time takes long)", || server::build(Profile::Release, "bench"))?;
-    step("set up what is missing", || server::set_up(&programs.server))?;
+    step("set up what is missing", || server::set_up(&programs.server, &[]))?;
     step("benchmarks", || run(Command::new(&programs.example).args(arguments).env("GRISTMILL_BIN", &programs.server)))
 }

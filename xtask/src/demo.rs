@@ -24,13 +24,21 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     }
     let start = Instant::now();
     let programs = step("build (the first time takes minutes)", || server::build(Profile::Dev, "demo"))?;
-    step("set up what is missing", || server::set_up(&programs.server))?;
+    step("set up what is missing", || server::set_up(&programs.server, &[]))?;
     let data_dir = throwaway_dir()?;
     let result = drive(&programs, &data_dir);
     match &result {
         Ok(()) => {
             fs::remove_dir_all(&data_dir)?;
-            println!("\nThe demo took {}. `cargo xtask start` serves the same on ./.gristmill.", seconds(start.elapsed()));
+            println!(
+                "\nThe demo took {}. Its server, its account and its data are gone again. Go on with",
+                seconds(start.elapsed())
+            );
+            println!("  cargo xtask start    a server on ./.gristmill that stays; it prints its URL");
+            println!("  <URL>/api/docs       what it can do; <URL>/api/openapi.json is the same for programs");
+            println!("There are no accounts yet. The first step is to make one, and its answer has the access token:");
+            println!("  curl -H 'Content-Type: application/json' <URL>/api/auth/register \\");
+            println!("    -d '{{\"email\":\"you@example.org\",\"name\":\"You\",\"password\":\"at least eight characters\"}}'");
         }
         Err(_) => println!("\nThe data and the server's log were kept in {}", data_dir.display()),
     }
@@ -44,7 +52,9 @@ fn drive(programs: &server::Programs, data_dir: &Path) -> Result<()> {
         Ok(running)
     })?;
     let driven = step("drive the main job", || {
-        let driver = run(Command::new(&programs.example).args(["--url", &running.url()]));
+        // Beside the throwaway directory: what a person may want to look at stays.
+        let out = data_dir.parent().unwrap_or(data_dir);
+        let driver = run(Command::new(&programs.example).args(["--url", &running.url(), "--out"]).arg(out));
         driver.with_context(|| format!("the end of the server's log:\n{}\n", running.log_tail()))
     });
     let stopped = step("stop the server", || running.stop());
@@ -72,7 +82,7 @@ pub(crate) fn start(arguments: &[String]) -> Result<()> {
         bail!("start takes no arguments, and got `{argument}`; settings come from the environment");
     }
     let programs = step("build (the first time takes minutes)", || server::build(Profile::Dev, "demo"))?;
-    step("set up what is missing", || server::set_up(&programs.server))?;
+    step("set up what is missing", || server::set_up(&programs.server, &[]))?;
     let host = std::env::var("HOST").unwrap_or_else(|_| "127.0.0.1".into());
     let port = std::env::var("PORT").unwrap_or_else(|_| "4000".into());
     // A server on every address is reached by this one.

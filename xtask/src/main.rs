@@ -10,6 +10,7 @@ mod bench;
 mod check;
 mod demo;
 mod deny;
+mod docker;
 mod docs;
 mod layering;
 mod openapi;

@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::shell::{answers, cargo, run, seconds, target_dir};
+use crate::{
+    docker,
+    shell::{answers, cargo, run, seconds, target_dir},
+};
 
 /// How long a server may take from its start to its first healthy answer.
 const READY_DEADLINE: Duration = Duration::from_secs(120);
@@ -73,9 +76,10 @@ pub(crate) fn build(profile: Profile, example: &str) -> Result<Programs> {
     Ok(Programs { server: directory.join("gristmill"), example: directory.join("examples").join(example) })
 }
 
-/// Provisions what the server needs and the machine lacks. Does nothing when nothing is missing.
-pub(crate) fn set_up(server: &Path) -> Result<()> {
-    run(Command::new(server).arg("setup")).context("`gristmill doctor` says what is missing and how to mend it")
+/// Provisions what the server needs with these settings and the machine lacks. Does nothing when nothing is missing.
+pub(crate) fn set_up(server: &Path, settings: &[(&str, String)]) -> Result<()> {
+    run(docker::with(Command::new(server).arg("setup"), settings))
+        .context("`gristmill doctor` says what is missing and how to mend it")
 }
 
 /// A port that nobody listens on.

@@ -3,10 +3,28 @@
 use anyhow::{Result, bail};
 
 use crate::{
-    server::{self, Profile},
+    docker::{self, Engine, Wish},
+    server::{self, Profile, Programs},
     shell::{answers, cargo, output, run, run_keeping, step},
     typescript,
 };
+
+/// The name of the second run.
+const DOCKER_HALF: &str = "Rust, on docker";
+/// What is in it, as `.config/nextest.toml` says, for those without nextest.
+const DOCKER_TESTS: [&str; 11] = [
+    "sandbox::docker::",
+    "sandbox::engine::",
+    "kernel::",
+    "runtime::",
+    "packages::",
+    "intelligence::",
+    "kernels::",
+    "execute::",
+    "cells::",
+    "live::",
+    "crash::a_killed_server_s_cell",
+];
 
 /// Sets up what the tests need and runs them: all, or the Rust tests that the arguments pick.
 pub(crate) fn test(arguments: &[String]) -> Result<()> {
@@ -14,18 +32,58 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let mut report = Report::default();
     step("build the tests", || run(cargo().args(["test", "--no-run"]).args(&selection.packages)))?;
     if selection.packages != Selection::everything() {
+        report.skip(DOCKER_HALF, "packages were picked");
         report.add("Rust", || rust(&selection));
         return report.close();
     }
     let programs = step("build the server", || server::build(Profile::Dev, "demo"))?;
-    step("set up what is missing", || server::set_up(&programs.server))?;
+    let on_this_machine = [("RUNTIME_BACKEND", "process".to_owned())];
+    step("set up what is missing", || server::set_up(&programs.server, &on_this_machine))?;
     report.add("Rust", || rust(&selection));
+    on_docker(&programs, &selection, &mut report)?;
     if selection.filters.is_empty() {
         report.add("Rust documentation", || run_keeping(cargo().args(["test", "--workspace", "--doc"]), is_rust_summary));
         report.add("TypeScript", || typescript::test(&programs.server));
         // The Python packages' tests (python/*) are run here once there are some.
     }
     report.close()
+}
+
+/// Runs what runs code once more, on the docker backend, where an engine answers.
+fn on_docker(programs: &Programs, selection: &Selection, report: &mut Report) -> Result<()> {
+    let wish = docker::wish()?;
+    if wish == Wish::Off {
+        report.skip(DOCKER_HALF, "GRISTMILL_TEST_DOCKER is off");
+        return Ok(());
+    }
+    let prepared = step("build the image of the docker backend", || {
+        let settings = Engine::find()?.settings();
+        server::set_up(&programs.server, &settings)?;
+        Ok(settings)
+    });
+    match prepared {
+        Ok(settings) => report.add(DOCKER_HALF, || rust_on_docker(selection, &settings)),
+        Err(error) if wish == Wish::Required => report.failures.push(format!("{DOCKER_HALF}: {error:#}")),
+        Err(error) => report.skip(DOCKER_HALF, &format!("{error:#}")),
+    }
+    Ok(())
+}
+
+fn rust_on_docker(selection: &Selection, settings: &[(&str, String)]) -> Result<(Vec<String>, Result<()>)> {
+    let mut command = cargo();
+    docker::with(&mut command, settings).env("GRISTMILL_TEST_BACKEND", "docker");
+    if answers("cargo", &["nextest", "--version"]) {
+        // A filter that picks tests of the other half only is fine.
+        command.args(["nextest", "run", "--profile", "docker", "--no-tests", "pass"]);
+        command.args(&selection.packages).args(&selection.filters);
+    } else {
+        command.args(["test", "--no-fail-fast", "--tests"]).args(&selection.packages).arg("--");
+        match selection.filters.as_slice() {
+            [] => command.args(DOCKER_TESTS),
+            filters => command.args(filters),
+        };
+    }
+    run_keeping(&mut command, is_rust_summary)
 }
 
 /// Which Rust tests to run.
@@ -99,6 +157,7 @@ fn is_rust_summary(line: &str) -> bool {
 struct Report {
     closings: Vec<String>,
     failures: Vec<String>,
+    skipped: Vec<String>,
 }
 
 impl Report {
@@ -116,9 +175,14 @@ impl Report {
         }
     }
 
+    /// Notes what is not run, and why: it is told at the end, where it is seen.
+    fn skip(&mut self, name: &str, reason: &str) {
+        self.skipped.push(format!("{name}: SKIPPED: {reason}"));
+    }
+
     fn close(self) -> Result<()> {
         println!();
-        for line in &self.closings {
+        for line in self.closings.iter().chain(&self.skipped) {
             println!("{line}");
         }
         if !self.failures.is_empty() {

@@ -169,6 +169,7 @@ pub enum InstallLine {
 
 /// What to suggest.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct SuggestQuery {
     /// What was typed; popular packages when absent or empty.
@@ -180,6 +181,10 @@ pub struct SuggestQuery {
     #[param(value_type = Option<u32>)]
     #[garde(inner(length(chars, max = 20)))]
     pub limit: Option<String>,
+    /// The project whose installed packages count too; without it, those that every project has.
+    #[serde(default)]
+    #[garde(skip)]
+    pub project_id: Option<ProjectId>,
 }
 
 /// `{suggestions}`.
@@ -228,6 +233,8 @@ pub struct ExecuteHealthView {
     pub docker_available: bool,
     /// Sandboxes with a kernel.
     pub active_sessions: usize,
+    /// Kernels that are kept ready for whoever comes next.
+    pub ready_kernels: usize,
     /// The backend in use: `process` or `docker`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,

@@ -24,7 +24,7 @@ struct Arguments {
 enum Command {
     /// Runs the server. Settings come from the environment; docs/OPERATIONS.md lists them.
     Serve,
-    /// Provisions what the server needs and is not there: PostgreSQL. Idempotent.
+    /// Provisions what the server needs and is not there: PostgreSQL, what runs in sandboxes. Idempotent.
     Setup,
     /// Brings the database's schema up to date.
     Migrate,
@@ -62,7 +62,7 @@ fn run(command: Command, config: Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match command {
         Command::Serve => serve::serve(&runtime, config),
-        Command::Setup => setup::setup(&config),
+        Command::Setup => setup::setup(&runtime, &config),
         Command::Migrate => runtime.block_on(migrate::migrate(&config)),
         Command::Doctor => runtime.block_on(doctor::doctor(&config)),
         Command::Admin { action } => runtime.block_on(admin::admin(&config, action)),

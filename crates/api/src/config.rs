@@ -145,6 +145,12 @@ pub struct ExecutionConfig {
     pub docker_host: Option<String>,
     /// `DOCKER_RUNTIME`: another container runtime than the engine's default, such as `runsc`.
     pub docker_runtime: Option<String>,
+    /// `DOCKER_IMAGE`: a container image of one's own; `{pythonVersion}` in it stands for the version.
+    pub docker_image: Option<String>,
+    /// `DOCKER_BASE_IMAGE`: what the image is built from; `{pythonVersion}` in it stands for the version.
+    pub docker_base_image: Option<String>,
+    /// `EXECUTION_AUTO_BUILD_IMAGE`: whether an image that is missing is built.
+    pub docker_builds: bool,
     /// `EXECUTION_MAX_CPU_PERCENT`: hundredths of a core for one sandbox.
     pub cpu_percent: u32,
     /// `EXECUTION_TMPFS_MB`: `/tmp` of one sandbox.
@@ -157,6 +163,12 @@ pub struct ExecutionConfig {
     pub sandboxes_max: usize,
     /// `EXECUTION_USER_SANDBOXES_MAX`: sandboxes of one user at once.
     pub user_sandboxes_max: usize,
+    /// `EXECUTION_POOL_SIZE`: kernels that are kept ready for each Python version in use; 0: none.
+    pub pool_size: usize,
+    /// `EXECUTION_POOL_MEMORY_MB`: memory of all kernels that are kept ready.
+    pub pool_memory_bytes_max: u64,
+    /// `PACKAGE_LOOKUP`: whether suggestions of packages may ask the index of this machine's pip.
+    pub asks_index: bool,
     /// `EXECUTION_IDLE_MS`: after this long without a run a sandbox is ended.
     pub idle_after: Duration,
     /// `KERNEL_STARTUP_TIMEOUT_MS`.
@@ -369,16 +381,30 @@ fn execution(env: &mut Environment<'_>) -> ExecutionConfig {
         env.problem("RUNTIME_BACKEND", "must be `auto`, `process` or `docker`");
         BackendSetting::Auto
     });
+    let asks_index = match env.text("PACKAGE_LOOKUP").as_deref() {
+        None | Some("on") => true,
+        Some("off") => false,
+        Some(_) => {
+            env.problem("PACKAGE_LOOKUP", "must be `on` or `off`");
+            false
+        }
+    };
     ExecutionConfig {
         backend,
+        asks_index,
         docker_host: env.text("DOCKER_HOST"),
         docker_runtime: env.text("DOCKER_RUNTIME"),
+        docker_image: env.text("DOCKER_IMAGE"),
+        docker_base_image: env.text("DOCKER_BASE_IMAGE"),
+        docker_builds: env.switch("EXECUTION_AUTO_BUILD_IMAGE").unwrap_or(true),
         cpu_percent: env.number("EXECUTION_MAX_CPU_PERCENT", 10..=100_000, 100),
         tmp_bytes: env.number("EXECUTION_TMPFS_MB", 16..=1_000_000, 1024) * MB,
         disk_bytes: env.number("EXECUTION_DISK_MB", 16..=1_000_000, 4096) * MB,
         output_bytes_max: env.number("EXECUTION_OUTPUT_MAX_MB", 1..=1024, 16_usize) * 1024 * 1024,
         sandboxes_max: env.number("EXECUTION_SANDBOXES_MAX", 1..=10_000, 32),
         user_sandboxes_max: env.number("EXECUTION_USER_SANDBOXES_MAX", 1..=10_000, 8),
+        pool_size: env.number("EXECUTION_POOL_SIZE", 0..=64, 2),
+        pool_memory_bytes_max: env.number("EXECUTION_POOL_MEMORY_MB", 0..=1_000_000, 512) * MB,
         idle_after: Duration::from_millis(env.number("EXECUTION_IDLE_MS", 1_000..=604_800_000, 1_800_000)),
         startup_timeout: Duration::from_millis(env.number("KERNEL_STARTUP_TIMEOUT_MS", 1_000..=600_000, 30_000)),
     }

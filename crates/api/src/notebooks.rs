@@ -10,7 +10,7 @@ mod project_data;
 mod registry;
 mod run;
 
-pub use janitor::{log_kernel_events, sweep};
+pub use janitor::{end_deleted_projects, log_kernel_events, sweep};
 pub use links::OutputLinks;
 pub use project_data::StoredData;
 pub use registry::RunRegistry;

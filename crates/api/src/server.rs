@@ -152,7 +152,8 @@ fn server_secret(config: &Config) -> anyhow::Result<ServerSecret> {
     })
 }
 
-fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
+/// The settings of running code.
+pub(crate) fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
     let execution = &config.execution;
     let absolute = |path: &std::path::Path| std::path::absolute(path).context("a directory has no absolute path");
     let mut options = RuntimeOptions::new(absolute(&config.data_dir)?, absolute(&config.database.cache_dir)?);
@@ -161,6 +162,9 @@ fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
         options.docker_host.clone_from(host);
     }
     options.docker_runtime.clone_from(&execution.docker_runtime);
+    options.docker_image.clone_from(&execution.docker_image);
+    options.docker_base_image.clone_from(&execution.docker_base_image);
+    options.docker_builds = execution.docker_builds;
     // Without a PATH nothing is provisioned.
     options.search_path = Some(config.database.search_path.clone()).filter(|path| !path.is_empty());
     options.limits.cpu_percent = execution.cpu_percent;
@@ -169,6 +173,9 @@ fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions> {
     options.limits.memory_bytes = u64::try_from(config.settings.execution_max_memory_mb)?.saturating_mul(1024 * 1024);
     options.sandboxes_max = execution.sandboxes_max;
     options.sandboxes_per_owner_max = execution.user_sandboxes_max;
+    options.pool_size = execution.pool_size;
+    options.pool_memory_bytes_max = execution.pool_memory_bytes_max;
+    options.asks_index = execution.asks_index;
     options.idle_after = execution.idle_after;
     options.startup_timeout = execution.startup_timeout;
     options.output_bytes_max = execution.output_bytes_max;
@@ -247,6 +254,13 @@ async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard
                     state.live.changed(id);
                 }
             }
+            Ok(Signal::Notified { channel: Channel::ProjectDeleted, payload }) => {
+                if let Ok(id) = payload.parse() {
+                    let shared = state.clone();
+                    // It may take a while to end; other signals do not wait for it.
+                    state.tasks.spawn("end a project", async move { shared.runtime.discard_project(id).await });
+                }
+            }
             Ok(Signal::Lost) => {
                 signals.lost();
                 state.live.lost();
@@ -256,6 +270,7 @@ async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard
                 signals.resynchronize();
                 state.live.resynchronize();
                 state.identity.forget_callers();
+                state.tasks.spawn("end deleted projects", notebooks::end_deleted_projects(state.clone()));
             }
             Err(RecvError::Closed) => return,
         }

@@ -18,11 +18,14 @@ pub enum Channel {
     IdentityChanged,
     /// A notebook's log has new entries; payload: the notebook's id.
     NotebookChanged,
+    /// A project is gone, so that what runs for it must end; payload: the project's id.
+    ProjectDeleted,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 4] = [Self::JobQueued, Self::JobChanged, Self::IdentityChanged, Self::NotebookChanged];
+    pub const ALL: [Self; 5] =
+        [Self::JobQueued, Self::JobChanged, Self::IdentityChanged, Self::NotebookChanged, Self::ProjectDeleted];
 
     /// Its name in PostgreSQL.
     #[must_use]
@@ -32,6 +35,7 @@ impl Channel {
             Self::JobChanged => "gristmill_job_changed",
             Self::IdentityChanged => "gristmill_identity_changed",
             Self::NotebookChanged => "gristmill_notebook_changed",
+            Self::ProjectDeleted => "gristmill_project_deleted",
         }
     }
 }

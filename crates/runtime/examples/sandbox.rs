@@ -23,14 +23,14 @@ async fn main() -> anyhow::Result<()> {
     std::fs::create_dir(&workspace)?;
     let tasks = Tasks::new();
     let (backend, python): (Arc<dyn SandboxBackend>, PathBuf) = if let Some(rest) = kind.strip_prefix("docker") {
-        let mut options = DockerOptions::new("example".to_owned());
+        let mut options = DockerOptions::new(directory.path().join("state"), "example".to_owned());
         if let Some(base) = rest.strip_prefix(':') {
             base.clone_into(&mut options.build.base_image);
         }
         let engine = Arc::new(SocketEngine::new("unix:///var/run/docker.sock".to_owned()));
         let docker = DockerBackend::new(options, engine, tasks.clone());
         let began = Instant::now();
-        docker.ensure_image(PythonVersion::default()).await?;
+        docker.ensure_image(PythonVersion::default(), &|line| println!("{line}")).await?;
         println!("image {} after {:?}", docker.image(PythonVersion::default()), began.elapsed());
         let python = docker.python(PythonVersion::default())?.interpreter;
         (Arc::new(docker), python)

@@ -3,11 +3,13 @@
 mod client;
 mod launch;
 mod run;
+mod variables;
+mod waiting;
 mod wire;
 mod zmtp;
 
 pub(crate) use self::{
-    client::Kernel,
+    client::{Kernel, Watched},
     launch::{LaunchPlan, launch},
     run::{RunEnd, Signal},
 };

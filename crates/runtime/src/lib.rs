@@ -22,4 +22,5 @@ pub use places::{ExecuteRequest, KernelPlace, PlaceKind};
 pub use project_data::{DatasetFile, ProjectData, ProjectFiles};
 pub use runtime::{
     Export, InstallEvent, InstallOutcome, PlaceState, Runtime, RuntimeEvent, RuntimeEventKind, RuntimeOptions, RuntimeStatus,
+    Survey,
 };

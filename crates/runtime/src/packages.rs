@@ -6,6 +6,7 @@
 
 mod install;
 mod layer;
+mod lookups;
 mod messages;
 mod names;
 mod popular;
@@ -17,6 +18,7 @@ mod teller;
 
 pub use install::{Packages, PackagesOptions};
 pub use layer::Layer;
+pub(crate) use lookups::{LookUps, Next};
 pub use names::{PackageNames, PackageNamesError};
 pub use settings::IndexSettings;
 pub use suggest::{PackageIndex, suggest};

@@ -1,14 +1,16 @@
 //! The facade: kernels for places.
 
 mod backend;
+mod index;
 mod inner;
 mod install;
 mod options;
 mod place;
+mod pool;
 mod slots;
 mod status;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use gristmill_domain::{
     execution::{ExecutionResult, PackageInfo, PythonVersion, RichOutput},
@@ -17,14 +19,16 @@ use gristmill_domain::{
 use gristmill_jobs::Tasks;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
-use self::{
-    inner::{BackendState, Inner, Start, blocking},
-    place::{Command, Execution},
-};
 pub use self::{
+    backend::Survey,
     install::{InstallEvent, InstallOutcome},
     options::RuntimeOptions,
     status::{Export, PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeStatus},
+};
+use self::{
+    index::Index,
+    inner::{BackendState, Inner, Start, blocking},
+    place::{Command, Execution},
 };
 use crate::{
     error::RuntimeError,
@@ -33,7 +37,7 @@ use crate::{
     packages::{PackageIndex, PackageNames, suggest},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::{DatasetFile, ProjectData},
-    sandbox::SandboxBackend,
+    sandbox::{SandboxBackend, SandboxError, docker::Tell},
     workspace,
 };
 
@@ -75,23 +79,25 @@ impl Runtime {
         let runtime = Self { inner: Arc::new(Inner::new(options, data, tasks.clone(), backend)) };
         // Of an earlier server's kernels.
         runtime.remove(runtime.inner.directories.sockets()).await;
+        tasks.spawn("runtime.pool", pool::fill(Arc::clone(&runtime.inner)));
         runtime
     }
 
     /// Whether and how code can be run here.
     #[must_use]
     pub fn status(&self) -> RuntimeStatus {
-        let active = self.inner.slots.count();
+        let (active, pooled) = (self.inner.slots.count(), self.inner.pool.ready());
         match &*self.inner.backend.borrow() {
             BackendState::Preparing => {
                 let reasons = vec!["the sandboxes are still being prepared".to_owned()];
-                RuntimeStatus { ready: false, isolation: None, reasons, versions: Vec::new(), active }
+                RuntimeStatus { ready: false, isolation: None, reasons, versions: Vec::new(), active, pooled }
             }
             BackendState::Missing(reasons) => {
-                RuntimeStatus { ready: false, isolation: None, reasons: reasons.clone(), versions: Vec::new(), active }
+                RuntimeStatus { ready: false, isolation: None, reasons: reasons.clone(), versions: Vec::new(), active, pooled }
             }
             BackendState::Ready { backend, isolation, reasons } => {
                 let mut reasons = reasons.clone();
+                reasons.extend(self.inner.pool.problem().map(|problem| format!("no kernels are kept ready: {problem}")));
                 let mut versions = Vec::new();
                 for version in PythonVersion::ALL {
                     match backend.python(version) {
@@ -101,9 +107,23 @@ impl Runtime {
                     }
                 }
                 let ready = !versions.is_empty();
-                RuntimeStatus { ready, isolation: Some(isolation.clone()), reasons, versions, active }
+                RuntimeStatus { ready, isolation: Some(isolation.clone()), reasons, versions, active, pooled }
             }
         }
+    }
+
+    /// What a server with these options would run code on. Tries the backends, and leaves alone what other servers run.
+    pub async fn survey(options: &RuntimeOptions, tasks: &Tasks) -> Survey {
+        backend::survey(options, tasks).await
+    }
+
+    /// Builds the docker backend's image unless it is there, which takes minutes; returns its name. `tell` gets what the
+    /// build says.
+    ///
+    /// # Errors
+    /// `Unavailable` when no engine answers or the image cannot be built.
+    pub async fn build_image(options: &RuntimeOptions, tasks: &Tasks, tell: Tell<'_>) -> Result<String, SandboxError> {
+        backend::build_image(options, tasks, tell).await
     }
 
     /// What happens to kernels from now on. A receiver that is slow misses events, never delays a kernel.
@@ -198,6 +218,13 @@ impl Runtime {
         self.remove(self.inner.directories.project(project)).await;
     }
 
+    /// The projects that have a kernel here, or had one a while ago.
+    #[must_use]
+    pub fn projects(&self) -> Vec<ProjectId> {
+        let projects: BTreeSet<_> = self.inner.places(None).into_iter().map(|key| key.project).collect();
+        projects.into_iter().collect()
+    }
+
     /// Takes over what code saved with `save_to_project` since the last call. Entries that are not what they should be
     /// (links, other kinds of files, too large, bad names) are skipped.
     ///
@@ -221,10 +248,15 @@ impl Runtime {
             Ok(names) => names,
             Err(refused) => return failed(refused.to_string()),
         };
-        match (self.inner.packages().await, self.inner.layer(place.project).await) {
+        let outcome = match (self.inner.packages().await, self.inner.layer(place.project).await) {
             (Ok(installer), Ok(layer)) => installer.install(&layer, place.python, &names, &sink).await,
             (Err(error), _) | (_, Err(error)) => failed(error.to_string()),
+        };
+        if outcome.success {
+            // It remembers what could be imported; the next one sees the new packages.
+            self.inner.close_assistant(place.project);
         }
+        outcome
     }
 
     /// The packages that a place's kernel can import, sorted by lower-cased name.
@@ -236,20 +268,28 @@ impl Runtime {
         Ok(self.inner.packages().await?.list(&layer, place.python).await?.to_vec())
     }
 
-    /// Packages for what was typed. `installed` may name those of the project; `index`, when there is one, is asked for a
-    /// package of exactly this name.
-    pub async fn suggest(
-        &self,
-        typed: &str,
-        limit: usize,
-        installed: &[PackageInfo],
-        index: Option<&dyn PackageIndex>,
-    ) -> Vec<PackageInfo> {
-        suggest(typed, limit, installed, index).await
+    /// Packages for what was typed, at most `limit`: popular ones, those that are installed, in this project when one is
+    /// named, and the one of exactly this name that the package index has, when it answers soon and may be asked.
+    pub async fn suggest(&self, typed: &str, limit: usize, project: Option<ProjectId>) -> Vec<PackageInfo> {
+        let installed = if typed.trim().is_empty() { Vec::new() } else { self.inner.installed(project).await };
+        let index = Index { inner: &self.inner };
+        let index: Option<&dyn PackageIndex> = if self.inner.options.asks_index { Some(&index) } else { None };
+        suggest(typed, limit, &installed, index).await
+    }
+
+    /// Makes Python help ready for a project, so that its first question is answered at once.
+    pub fn warm_assist(&self, project: ProjectId) {
+        let inner = Arc::clone(&self.inner);
+        self.inner.tasks.spawn("runtime.warm help", async move {
+            // Where there is no backend, the question tells why.
+            if let Ok(assistant) = inner.assistant().await {
+                assistant.warm(project);
+            }
+        });
     }
 
     /// Answers a question about code, from a worker that stays up in a sandbox of the project. What the project's
-    /// datasets are is added here.
+    /// datasets are, and what its notebooks' kernel held when it last idled, is added here.
     ///
     /// # Errors
     /// `RuntimeUnavailable`, `SandboxFailed`, `Internal`. Completions that fail are empty instead.
@@ -258,6 +298,7 @@ impl Runtime {
         let files = self.inner.data.datasets(project).await.map_err(RuntimeError::ProjectData)?.files;
         request.datasets =
             files.into_iter().map(|DatasetFile { id, filename, columns, .. }| AssistDataset { id, filename, columns }).collect();
+        request.variables = self.inner.variables(project);
         assistant.assist(project, request).await.map_err(|error| match error {
             AssistError::Unavailable(reason) => RuntimeError::Unavailable { reason },
             AssistError::Timeout | AssistError::Ended => RuntimeError::Sandbox { reason: error.to_string(), source: None },
@@ -268,7 +309,7 @@ impl Runtime {
     pub async fn shutdown(&self) {
         self.inner.refuse_more();
         let closing = self.inner.places(None).into_iter().map(|key| self.inner.close(key));
-        futures_util::future::join_all(closing).await;
+        futures_util::future::join(futures_util::future::join_all(closing), self.inner.pool.close()).await;
     }
 
     async fn remove(&self, directory: PathBuf) {

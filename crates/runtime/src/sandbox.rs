@@ -3,10 +3,13 @@
 pub mod choose;
 mod disk;
 pub mod docker;
+mod instance;
+mod late;
 mod log;
 mod mountpoint;
 mod prepare;
 pub mod process;
+mod tree;
 mod users;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -179,9 +182,20 @@ pub enum SandboxError {
     },
 }
 
+impl SandboxError {
+    pub(crate) fn no_late_mounts(reason: &str) -> Self {
+        Self::Unavailable {
+            reason: format!("nothing can be mounted later: {reason}"),
+            remedy: "kernels start when they are needed".to_owned(),
+        }
+    }
+}
+
 /// The locked Python environment as a sandbox sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuestPython {
+    /// Names what is installed: another lock or image gives another name.
+    pub name: String,
     /// The interpreter inside, with the locked packages on its path.
     pub interpreter: PathBuf,
     /// What must be mounted for it; none where the image brings it.
@@ -217,6 +231,14 @@ pub trait SandboxBackend: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `System`.
     async fn sweep(&self) -> Result<usize, SandboxError>;
+
+    /// Whether [`Sandbox::mount`] works here, so that sandboxes can be started before it is known for whom.
+    ///
+    /// # Errors
+    /// `Unavailable` with why not.
+    fn mounts_late(&self) -> Result<(), SandboxError> {
+        Err(SandboxError::no_late_mounts("its sandboxes show what they showed at their start"))
+    }
 }
 
 /// A running sandbox. Dropping it ends it.
@@ -239,4 +261,15 @@ pub trait Sandbox: Send + Sync + std::fmt::Debug {
 
     /// The end of what its main process wrote to standard output and error, at most 64 KiB.
     async fn log_tail(&self) -> String;
+
+    /// Shows further directories in a sandbox that runs, each over a directory that is there. Writable ones become its
+    /// user's, and count against its disk limit. Only for a sandbox in which nobody's code has run yet, and once: what
+    /// it holds after an error is not known, so end it then.
+    ///
+    /// # Errors
+    /// `Unavailable` where it can never work, `Start` for mounts that make no sense, `System`.
+    async fn mount(&self, mounts: Vec<Mount>) -> Result<(), SandboxError> {
+        drop(mounts);
+        Err(SandboxError::no_late_mounts("its sandboxes show what they showed at their start"))
+    }
 }

@@ -34,6 +34,21 @@ impl Directories {
         self.root.join("assist")
     }
 
+    /// Sockets of what installs packages.
+    pub(crate) fn install_sockets(&self) -> PathBuf {
+        self.root.join("installs")
+    }
+
+    /// What a sandbox shows in the place of a project's directories while it belongs to none.
+    pub(crate) fn waiting(&self) -> PathBuf {
+        self.root.join("waiting")
+    }
+
+    /// A package layer in which nothing is ever installed.
+    pub(crate) fn no_packages(&self) -> PathBuf {
+        self.root.join("no-packages")
+    }
+
     /// All projects.
     pub(crate) fn projects(&self) -> PathBuf {
         self.root.join("projects")

@@ -1901,6 +1901,8 @@ export interface components {
             dockerAvailable: boolean;
             /** @description Sandboxes with a kernel. */
             activeSessions: number;
+            /** @description Kernels that are kept ready for whoever comes next. */
+            readyKernels: number;
             /** @description The backend in use: `process` or `docker`. */
             backend?: string | null;
             /** @description What keeps sandboxes apart from the host. */
@@ -4676,6 +4678,8 @@ export interface operations {
                 q?: string;
                 /** @description How many, 1 to 20; 8 when absent. A number beyond is brought into the range. */
                 limit?: number;
+                /** @description The project whose installed packages count too; without it, those that every project has. */
+                projectId?: components["schemas"]["ProjectId"];
             };
             header?: never;
             path?: never;

@@ -1,7 +1,8 @@
 //! Measures a release build of the server through HTTP, beside bare polars and bare DataFusion on the same file, and
 //! prints tables with the targets. `cargo xtask bench [name]` builds and runs it.
 //!
-//! Names: `startup`, `requests`, `upload`, `sql`, `paging`; all when none is given.
+//! Names: `startup`, `requests`, `sessions`, `cells`, `completions`, `crowd`, `upload`, `sql`, `paging`; all when none is
+//! given.
 
 #![expect(
     clippy::print_stdout,
@@ -14,6 +15,7 @@
 
 mod load;
 mod peers;
+mod runtime;
 mod server;
 mod table;
 mod work;
@@ -21,9 +23,14 @@ mod work;
 use anyhow::Result;
 use table::Table;
 
+const NAMES: [&str; 9] = ["startup", "requests", "sessions", "cells", "completions", "crowd", "upload", "sql", "paging"];
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = wanted.iter().find(|one| !NAMES.contains(&one.as_str())) {
+        anyhow::bail!("there is no benchmark `{unknown}`; there are {}", NAMES.join(", "));
+    }
     let on = |name: &str| wanted.is_empty() || wanted.iter().any(|one| one == name);
     let mut table = Table::default();
     if on("startup") {
@@ -31,6 +38,18 @@ async fn main() -> Result<()> {
     }
     if on("requests") {
         work::requests(&mut table).await?;
+    }
+    if on("sessions") {
+        runtime::sessions(&mut table).await?;
+    }
+    if on("cells") {
+        runtime::cells(&mut table).await?;
+    }
+    if on("completions") {
+        runtime::completions(&mut table).await?;
+    }
+    if on("crowd") {
+        runtime::crowd(&mut table).await?;
     }
     if on("upload") || on("sql") || on("paging") {
         let file = work::big_file()?;

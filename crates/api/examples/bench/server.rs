@@ -20,6 +20,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the program that lies beside this one, on a directory of its own or the given one.
     pub(crate) fn start(data_dir: Option<&Path>) -> Result<Self> {
+        // Kernels that get ready meanwhile would be measured too.
+        Self::start_with(data_dir, &[("EXECUTION_POOL_SIZE", "0")])
+    }
+
+    /// As [`Self::start`], with these variables and the defaults otherwise.
+    pub(crate) fn start_with(data_dir: Option<&Path>, variables: &[(&str, &str)]) -> Result<Self> {
         let own_dir = if data_dir.is_none() { Some(tempfile::tempdir()?) } else { None };
         let data_dir = data_dir.or(own_dir.as_ref().map(tempfile::TempDir::path)).context("a directory")?.to_owned();
         let program = std::env::current_exe()?.ancestors().nth(2).context("the target directory")?.join("gristmill");
@@ -29,6 +35,7 @@ impl Server {
             .env_remove("DATABASE_URL")
             .envs([("PORT", "0"), ("LOG_LEVEL", "warn"), ("LOGINS_PER_MINUTE", "1000000")])
             .env("GRISTMILL_DATA_DIR", &data_dir)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .context("build the program first: cargo build --release --bin gristmill")?;

@@ -10,22 +10,25 @@
 
 mod client;
 mod generate;
+mod notebook;
 mod steps;
 
-use std::time::Instant;
+use std::{path::PathBuf, time::Instant};
 
 use anyhow::Context;
 use client::Client;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let url = std::env::args().skip_while(|argument| argument != "--url").nth(1).context("usage: demo --url URL")?;
+    let option = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
+    let url = option("--url").context("usage: demo --url URL [--out DIRECTORY]")?;
+    let out = option("--out").map(PathBuf::from);
     let began = Instant::now();
     let mut client = Client::new(&url)?;
-    let summary = steps::run(&mut client).await?;
+    let kept = steps::run(&mut client, out.as_deref()).await?;
     println!();
-    println!("Everything worked, in {:.1} s. Go on from here:", began.elapsed().as_secs_f64());
-    for line in summary {
+    println!("Everything worked, in {:.1} s.", began.elapsed().as_secs_f64());
+    for line in kept {
         println!("  {line}");
     }
     Ok(())

@@ -1,19 +1,21 @@
 //! The main job, step by step.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::{
     client::{Client, print_rows, step},
-    generate,
+    generate, notebook,
 };
 
 const PENGUINS: &[u8] = include_bytes!("../../../../data/penguins/penguins.csv");
 /// Rows of the generated table: about 25 MB of CSV.
 const ORDERS: u64 = 250_000;
 
-/// Runs every step and returns where to go on from.
-pub(crate) async fn run(client: &mut Client) -> Result<Vec<String>> {
+/// Runs every step and tells what was put into `out`, and where.
+pub(crate) async fn run(client: &mut Client, out: Option<&Path>) -> Result<Vec<String>> {
     println!("Gristmill at {}", client.base());
     let email = format!("demo-{:08x}@example.org", std::process::id());
     let account = json!({ "email": email, "password": "grind the demo", "name": "Demo" });
@@ -31,12 +33,9 @@ pub(crate) async fn run(client: &mut Client) -> Result<Vec<String>> {
     })
     .await?;
     penguins(client, &project).await?;
+    let kept = notebook::run(client, &project, out).await?;
     orders(client, &project).await?;
-    Ok(vec![
-        format!("API reference     {}/api/docs", client.base()),
-        format!("OpenAPI document  {}/api/openapi.json", client.base()),
-        "your own data     cargo xtask start".to_owned(),
-    ])
+    Ok(kept)
 }
 
 async fn penguins(client: &Client, project: &str) -> Result<()> {

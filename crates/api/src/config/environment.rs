@@ -77,13 +77,17 @@ impl<'a> Environment<'a> {
 
     /// `true` or `1` against `false`, `0` or nothing.
     pub fn flag(&mut self, name: Variable) -> bool {
-        match self.text(name).as_deref() {
-            None | Some("false" | "0") => false,
-            Some("true" | "1") => true,
-            Some(other) => {
-                let message = format!("must be `true` or `false`, not `{other}`");
-                self.problem(name, &message);
-                false
+        self.switch(name).unwrap_or(false)
+    }
+
+    /// `true` or `1`, `false` or `0`, or nothing.
+    pub fn switch(&mut self, name: Variable) -> Option<bool> {
+        match self.text(name)?.as_str() {
+            "false" | "0" => Some(false),
+            "true" | "1" => Some(true),
+            other => {
+                self.problem(name, &format!("must be `true` or `false`, not `{other}`"));
+                None
             }
         }
     }

@@ -167,12 +167,20 @@ impl Socket {
             Err(StoreError::NotFound) => return self.refuse("Notebook not found").await,
             Err(_) => return self.refuse("The notebook cannot be watched now; try again shortly").await,
         };
+        self.warm_help(notebook).await;
         let cursor = after.unwrap_or(head);
         let flow = self.say(&Message::Subscribed { notebook_id: notebook, seq: cursor }).await;
         let follower =
             Follower { state: self.state.clone(), caller: self.caller.clone(), notebook, session: self.session.clone(), cursor };
         self.watched.insert(notebook, self.tasks.spawn(follower.run()));
         flow
+    }
+
+    /// Whoever opens a notebook will write in it: Python help starts before the first key.
+    async fn warm_help(&self, notebook: NotebookId) {
+        if let Ok(notebook) = self.state.notebooks.find(&self.caller, notebook).await {
+            self.state.runtime.warm_assist(notebook.project_id);
+        }
     }
 
     async fn refuse(&mut self, message: &str) -> Flow {

@@ -50,6 +50,22 @@ pub async fn sweep(state: web::Data<AppState>) {
     }
 }
 
+/// Ends what runs here for projects that were deleted on another server while nothing was heard of it.
+pub async fn end_deleted_projects(state: web::Data<AppState>) {
+    let running = state.runtime.projects();
+    if running.is_empty() {
+        return;
+    }
+    match state.projects.gone(&running).await {
+        Ok(gone) => {
+            for project in gone {
+                state.runtime.discard_project(project).await;
+            }
+        }
+        Err(error) => tracing::warn!(error.cause = chain(&error), "deleted projects could not be looked for"),
+    }
+}
+
 /// Tells a project's watchers when its kernel went away by itself.
 pub async fn log_kernel_events(state: web::Data<AppState>) {
     let mut events = state.runtime.events();

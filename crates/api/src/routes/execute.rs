@@ -95,12 +95,14 @@ pub async fn create_execution_session(
     let python = body.python_version.unwrap_or_default();
     let session = state.execution_sessions.create(caller, body.project_id, python, state.clock.now()).await;
     let session = session.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
-    if let Err(error) = state.runtime.ensure(&place(caller, &session)).await {
+    let place = place(caller, &session);
+    let (ready, session_view) = tokio::join!(state.runtime.ensure(&place), view(&state, caller, &session));
+    if let Err(error) = ready {
         // Nobody knows of it yet.
         drop(state.execution_sessions.delete(caller, session.id).await);
         return Err(runtime_error(error));
     }
-    Ok(Json(SessionCreatedView { success: true, session: view(&state, caller, &session).await }))
+    Ok(Json(SessionCreatedView { success: true, session: session_view }))
 }
 
 /// Reads a session.
@@ -204,13 +206,16 @@ pub async fn stream_package_install(
 #[get("/execute/packages/suggest")]
 pub async fn suggest_packages(
     state: web::Data<AppState>,
-    _signed: Signed<Read>,
+    signed: Signed<Read>,
     ValidQuery(query): ValidQuery<SuggestQuery>,
 ) -> ApiResult<Json<SuggestionList>> {
+    if let Some(project) = query.project_id {
+        state.projects.find(&signed.caller, project).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    }
     let limit = query.limit.and_then(|text| text.trim().parse::<i64>().ok()).map(|limit| limit.clamp(1, SUGGESTIONS_MAX));
     let most = usize::try_from(limit.unwrap_or(SUGGESTIONS_DEFAULT)).unwrap_or(1);
     let typed = query.q.unwrap_or_default();
-    let mut suggestions = state.runtime.suggest(typed.trim(), most, &[], None).await;
+    let mut suggestions = state.runtime.suggest(typed.trim(), most, query.project_id).await;
     // For nothing typed there are the popular ones, all of them unless the client wants fewer.
     if limit.is_some() {
         suggestions.truncate(most);
@@ -268,6 +273,7 @@ pub async fn check_execute_health(state: web::Data<AppState>, _signed: Signed<Re
         status: if status.ready { ExecuteHealth::Healthy } else { ExecuteHealth::Degraded },
         docker_available: status.ready,
         active_sessions: status.active,
+        ready_kernels: status.pooled,
         backend: status.isolation.as_ref().map(|isolation| isolation.backend.as_str().to_owned()),
         isolation: status.isolation.map(|isolation| isolation.measures).unwrap_or_default(),
         reasons: status.reasons,

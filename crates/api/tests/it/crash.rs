@@ -24,11 +24,13 @@ impl Process {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gristmill"))
             .arg("serve")
             .env_remove("DATABASE_URL")
+            .envs(crate::support::sandbox_settings())
             .envs([
                 ("PORT", "0"),
                 ("PASSWORD_HASH_MEMORY_KIB", "8"),
                 ("JOB_LEASE_MS", "1500"),
                 ("GRISTMILL_PROBE_JOBS", "true"),
+                ("EXECUTION_POOL_SIZE", "0"),
                 ("LOG_LEVEL", "warn"),
                 ("JWT_SECRET", "a secret for tests only, long enough"),
             ])
@@ -203,27 +205,20 @@ fn the_doctor_tells_what_is_there() {
     assert!(!wrong.status.success() && String::from_utf8_lossy(&wrong.stderr).contains("PORT must be"), "{wrong:?}");
 }
 
-/// DESIGN section 6: a cell that runs when its server dies is not "running" for ever, and keeps what it put out.
+/// A cell that runs when its server dies is not "running" for ever, and keeps what it put out.
 #[actix_web::test]
 async fn a_killed_server_s_cell_ends_as_an_error_with_its_outputs() {
-    let Some(app) = crate::kernels::running(&[]).await else { return };
-    // That one only told that code can be run here.
-    drop(app);
-    let cache = crate::kernels::cache_dir();
     let database = TestDatabase::create().await.unwrap();
     let data_dir = tempfile::tempdir().unwrap();
-    let variables = [
-        ("DATABASE_URL", database.url().expose_secret()),
-        ("XDG_CACHE_HOME", cache.as_str()),
-        ("RUNTIME_BACKEND", "process"),
-        ("NOTEBOOK_RUN_LEASE_MS", "1500"),
-    ];
+    let _containers = crate::support::Containers::of(data_dir.path());
+    let variables = [("DATABASE_URL", database.url().expose_secret()), ("NOTEBOOK_RUN_LEASE_MS", "1500")];
     let first = Process::start(data_dir.path(), &variables);
     let token = register(&first).await;
     let ada = first.client(Some(&token));
     let project = ada.project("P").await;
     let notebook = crate::notebooks::notebook(&ada, &project, &json!({})).await;
-    let cell = crate::notebooks::cell(&ada, &notebook, "import time\nprint('half', flush=True)\ntime.sleep(600)").await;
+    let code = "import time\nprint('half', flush=True)\nwhile True:\n  open('beat', 'w').close()\n  time.sleep(0.01)";
+    let cell = crate::notebooks::cell(&ada, &notebook, code).await;
     let run = {
         let (ada, cell, project) = (ada.clone(), cell.clone(), project.clone());
         let request = ada.request(reqwest::Method::POST, &format!("/api/cells/{cell}/run"));
@@ -247,6 +242,14 @@ async fn a_killed_server_s_cell_ends_as_an_error_with_its_outputs() {
     .await;
     assert_eq!((ended["output"][0]["content"].as_str(), ended["lockedBy"].clone()), (Some("half\n"), Value::Null), "{ended}");
     assert_eq!(ended["output"][1]["type"], "error", "{ended}");
+    // The new server ends what the old one ran.
+    let beat = data_dir.path().join(format!("runtime/projects/{project}/workspace/beat"));
+    eventually("the old kernel to be gone", async || {
+        drop(std::fs::remove_file(&beat));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        (!beat.exists()).then_some(())
+    })
+    .await;
     // And it can be run again, on a new kernel.
     ada.patch(&format!("/api/cells/{cell}"), &json!({ "content": "1 + 1" })).await.expect(200);
     let again = ada.post(&format!("/api/cells/{cell}/run"), &json!({ "projectId": project })).await.expect(200);

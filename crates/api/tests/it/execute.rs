@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, TestApp, eventually};
 
 /// Records a session without starting its kernel.
 async fn session(app: &TestApp, project: &str) -> String {
@@ -25,7 +25,11 @@ async fn ndjson(client: &Client, path: &str, body: &Value) -> Vec<Value> {
 async fn health_and_runtimes_say_what_is_there() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
-    let health = ada.get("/api/execute/health").await.expect(200);
+    let health = eventually("the sandboxes to be looked at", async || {
+        let health = ada.get("/api/execute/health").await.expect(200);
+        (!health["reasons"].to_string().contains("prepared")).then_some(health)
+    })
+    .await;
     let ready = health["dockerAvailable"].as_bool().unwrap();
     assert_eq!(health["status"], if ready { "healthy" } else { "degraded" }, "{health}");
     assert_eq!(health["activeSessions"], 0);
@@ -130,4 +134,16 @@ async fn suggestions_are_bounded() {
         let list = ada.get(&format!("/api/execute/packages/suggest{query}")).await.expect(200);
         assert!((1..=most).contains(&list["suggestions"].as_array().unwrap().len()), "{query}: {list}");
     }
+}
+
+#[actix_web::test]
+async fn suggestions_for_a_project_are_its_owners() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.user("ada").await, app.user("eve").await);
+    let project = ada.project("P").await;
+    let path = format!("/api/execute/packages/suggest?q=pan&projectId={project}");
+    assert_eq!(ada.get(&path).await.expect(200)["suggestions"][0]["name"], "pandas");
+    eve.get(&path).await.refused(404, "project_not_found");
+    let wrong = ada.get("/api/execute/packages/suggest?q=pan&projectId=nonsense").await.expect(400);
+    assert_eq!(wrong["fields"][0]["path"], "projectId", "{wrong}");
 }

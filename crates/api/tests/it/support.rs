@@ -14,6 +14,7 @@ pub(crate) struct TestApp {
     pub(crate) database: TestDatabase,
     pub(crate) data_dir: tempfile::TempDir,
     http: reqwest::Client,
+    _containers: Containers,
 }
 
 impl TestApp {
@@ -27,7 +28,8 @@ impl TestApp {
         let database = TestDatabase::create().await.expect("a test database");
         let data_dir = tempfile::tempdir().expect("a temporary directory");
         let server = Self::serve(&database, &data_dir, variables).await;
-        Self { server, database, data_dir, http: http_client() }
+        let containers = Containers::of(data_dir.path());
+        Self { server, database, data_dir, http: http_client(), _containers: containers }
     }
 
     /// Another server over the same database and files, as a second process would be.
@@ -44,9 +46,13 @@ impl TestApp {
                 ("LOGINS_PER_MINUTE", "100000"),
                 ("JWT_SECRET", "a secret for tests only, long enough"),
                 ("GRISTMILL_PROBE_JOBS", "true"),
+                // Kernels for nobody, and questions to an index on the network, are for the tests that want them.
+                ("EXECUTION_POOL_SIZE", "0"),
+                ("PACKAGE_LOOKUP", "off"),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
+        all.extend(sandbox_settings());
         all.insert("DATABASE_URL".into(), database.url().expose_secret().to_owned());
         all.insert("GRISTMILL_DATA_DIR".into(), data_dir.path().to_string_lossy().into_owned());
         all.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -74,6 +80,49 @@ impl TestApp {
         let body = json!({ "email": format!("{name}@example.org"), "password": "correct horse", "name": name });
         let answer = self.anonymous().post("/api/auth/register", &body).await.expect(201);
         self.with_token(answer["accessToken"].as_str().expect("an access token"))
+    }
+}
+
+/// The backend that a run of the tests is about (`GRISTMILL_TEST_BACKEND`; `cargo xtask test` runs them once on each), and
+/// where what it runs was provisioned.
+#[expect(clippy::disallowed_methods, reason = "whoever runs the tests says on which backend")]
+pub(crate) fn sandbox_settings() -> Vec<(String, String)> {
+    let text = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let cache = text("XDG_CACHE_HOME").or_else(|| text("HOME").map(|home| format!("{home}/.cache")));
+    let mut settings = vec![
+        ("XDG_CACHE_HOME", cache.unwrap_or_default()),
+        ("RUNTIME_BACKEND", text("GRISTMILL_TEST_BACKEND").unwrap_or_else(|| "process".to_owned())),
+        // By each of these servers it would take hours.
+        ("EXECUTION_AUTO_BUILD_IMAGE", "false".to_owned()),
+    ];
+    settings.extend(["DOCKER_HOST", "DOCKER_BASE_IMAGE"].into_iter().filter_map(|name| Some((name, text(name)?))));
+    settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Removes what containers a server over this data directory has left, when it is dropped: unlike bubblewrap's sandboxes,
+/// they do not end with the test's process.
+#[derive(Debug)]
+pub(crate) struct Containers {
+    state: std::path::PathBuf,
+}
+
+impl Containers {
+    pub(crate) fn of(data_dir: &std::path::Path) -> Self {
+        Self { state: data_dir.join("runtime/sandboxes") }
+    }
+}
+
+impl Drop for Containers {
+    #[expect(clippy::disallowed_methods, reason = "no runtime of tokio's is left here")]
+    fn drop(&mut self) {
+        if sandbox_settings().iter().any(|(name, value)| name == "RUNTIME_BACKEND" && value == "docker") {
+            let script =
+                "docker ps --all --quiet --filter \"label=gristmill.state=$0\" | xargs --no-run-if-empty docker rm --force";
+            let remove = std::process::Command::new("sh").args(["-c", script]).arg(&self.state).output();
+            if !remove.is_ok_and(|output| output.status.success()) {
+                eprintln!("containers may be left: {}", self.state.display());
+            }
+        }
     }
 }
 

@@ -34,7 +34,6 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
         | "GET /api/auth/tokens"
         | "GET /api/auth/verification-status"
         | "GET /api/execute/health"
-        | "GET /api/execute/packages/suggest"
         | "GET /api/execute/runtimes"
         | "GET /api/projects"
         | "GET /api/query/cache/config"

@@ -12,10 +12,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
+    admin::announce,
     file_deletions,
     idempotency::{self, Idempotency},
 };
-use crate::{Database, database::DbError, files, schema::projects};
+use crate::{Database, database::DbError, files, notifications::Channel, schema::projects};
 
 /// The projects of a caller.
 #[derive(Debug, Clone)]
@@ -198,8 +199,24 @@ impl Projects {
         Ok(row.into())
     }
 
+    /// Which of these projects are not there any more, whoever owned them: for a server that keeps something for each.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Defect`.
+    pub async fn gone(&self, ids: &[ProjectId]) -> Result<Vec<ProjectId>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let there: Vec<Uuid> = projects::table
+            .filter(projects::project_id.eq_any(&wanted))
+            .select(projects::project_id)
+            .load(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        Ok(ids.iter().copied().filter(|id| !there.contains(&id.0)).collect())
+    }
+
     /// Deletes one of the caller's projects with everything in it. Its files are queued for removal in the same
-    /// transaction, so that none survives a crash.
+    /// transaction, so that none survives a crash; every server is told.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, `Defect`.
@@ -215,7 +232,8 @@ impl Projects {
                 if deleted == 0 {
                     return Err(StoreError::NotFound.into());
                 }
-                file_deletions::queue(connection, files::project_prefix(id)).await
+                file_deletions::queue(connection, files::project_prefix(id)).await?;
+                announce(connection, Channel::ProjectDeleted, &id.to_string()).await
             })
             .await?;
         Ok(())

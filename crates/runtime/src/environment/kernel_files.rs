@@ -17,15 +17,18 @@ macro_rules! files {
 }
 
 /// Every file of the package.
-const FILES: [(&str, &str); 9] = files![
+const FILES: [(&str, &str); 12] = files![
     "gristmill_kernel/__init__.py",
     "gristmill_kernel/__main__.py",
     "gristmill_kernel/datasets.py",
     "gristmill_kernel/formats.py",
     "gristmill_kernel/installer.py",
+    "gristmill_kernel/live.py",
+    "gristmill_kernel/lookup.py",
     "gristmill_kernel/pip_settings.py",
     "gristmill_kernel/places.py",
     "gristmill_kernel/py.typed",
+    "gristmill_kernel/requests.py",
     "gristmill_kernel/startup.py",
 ];
 

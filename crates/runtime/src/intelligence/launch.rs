@@ -170,7 +170,7 @@ fn guest_python(backend: &dyn SandboxBackend, python: PythonVersion) -> Result<G
 /// Where what was parsed of a Python environment is kept.
 fn parsed_directory(directories: &AssistDirectories, backend: &dyn SandboxBackend, guest: &GuestPython) -> PathBuf {
     use sha2::{Digest, Sha256};
-    let name = format!("{}:{}", backend.kind().as_str(), guest.interpreter.display());
+    let name = format!("{}:{}", backend.kind().as_str(), guest.name);
     let name: String = hex::encode(Sha256::digest(name)).chars().take(12).collect();
     directories.cache.join("assist").join(files::version()).join(format!("parsed-{name}"))
 }

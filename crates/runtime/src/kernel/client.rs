@@ -1,13 +1,16 @@
 //! A running kernel: its sockets, whether it lives, why it ended.
 
-use std::{io, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use bytes::Bytes;
 use jupyter_protocol::{InterruptRequest, ShutdownRequest};
 use tokio::time::Instant;
 
-use super::{launch::SocketDirectory, wire::Wire, zmtp::ZmtpSocket};
-use crate::sandbox::{Exit, Sandbox, SandboxLimits};
+use super::{launch::SocketDirectory, variables, wire::Wire, zmtp::ZmtpSocket};
+use crate::{
+    intelligence::LiveVariable,
+    sandbox::{Exit, Sandbox, SandboxLimits},
+};
 
 const BEAT_EVERY: Duration = Duration::from_secs(5);
 /// A kernel whose heartbeat thread is silent for so long hangs. It answers even while Python computes.
@@ -32,7 +35,18 @@ pub(crate) struct Kernel {
     pub(super) wire: Wire,
     pub(super) sandbox: Box<dyn Sandbox>,
     limits: SandboxLimits,
+    /// The request for what it holds that was not answered yet.
+    pub(super) looking: Option<String>,
     _directory: SocketDirectory,
+}
+
+/// What happened to a kernel that runs nothing.
+#[derive(Debug)]
+pub(crate) enum Watched {
+    /// It is lost, and why.
+    Lost(String),
+    /// It told what it holds.
+    Holds(BTreeMap<String, LiveVariable>),
 }
 
 impl Kernel {
@@ -43,26 +57,48 @@ impl Kernel {
         limits: SandboxLimits,
         directory: SocketDirectory,
     ) -> Self {
-        Self { sockets, wire, sandbox, limits, _directory: directory }
+        Self { sockets, wire, sandbox, limits, looking: None, _directory: directory }
     }
 
-    /// Watches a kernel that runs nothing, until it is lost; tells why.
+    /// Watches a kernel that runs nothing, until something happens.
     ///
     /// # Cancel safety
     /// Cancel safe.
-    pub(crate) async fn watch(&mut self) -> String {
+    pub(crate) async fn watch(&mut self) -> Watched {
         let lost = loop {
             let Sockets { shell, iopub, control, heartbeat } = &mut self.sockets;
             tokio::select! {
                 // What threads of an earlier run put out belongs to no run any more.
                 message = iopub.receive() => if let Err(error) = message { break error },
-                message = shell.receive() => if let Err(error) = message { break error },
+                message = shell.receive() => match message {
+                    Ok(message) => {
+                        let answer = self.wire.open(&message).filter(|answer| self.looking.as_ref() == Some(&answer.parent));
+                        if let Some(answer) = answer {
+                            self.looking = None;
+                            return Watched::Holds(variables::read(&answer.content));
+                        }
+                    }
+                    Err(error) => break error,
+                },
                 message = control.receive() => if let Err(error) = message { break error },
                 error = heartbeat.watch() => break error,
-                exit = self.sandbox.wait() => return describe_exit(&exit, &self.limits),
+                exit = self.sandbox.wait() => return Watched::Lost(describe_exit(&exit, &self.limits)),
             }
         };
-        self.cause(&lost).await
+        Watched::Lost(self.cause(&lost).await)
+    }
+
+    /// Asks a kernel that runs nothing what it holds; [`Self::watch`] gets the answer. A cell that comes meanwhile is
+    /// sent all the same: the kernel gives itself little time to answer.
+    pub(crate) async fn look(&mut self) {
+        if self.looking.is_some() {
+            return;
+        }
+        let Ok((id, frames)) = self.wire.request("gristmill_variables_request", &serde_json::json!({})) else { return };
+        // A kernel that does not take it is watched anyway.
+        if self.sockets.shell.send(&frames).await.is_ok() {
+            self.looking = Some(id);
+        }
     }
 
     /// Sends SIGINT to the code that runs.

@@ -63,7 +63,12 @@ struct Progress {
     /// The id of the request.
     id: String,
     reply: Option<ExecuteReply>,
+    /// Whether the kernel said that it runs the code now.
+    begun: bool,
     idle: bool,
+    /// An interrupt was asked for before that: the kernel would not notice it.
+    interrupt_due: bool,
+    /// Whether it was interrupted because its time was up.
     interrupted: bool,
     /// When the next thing must have happened.
     until: Instant,
@@ -101,9 +106,11 @@ impl Kernel {
             allow_stdin: false,
             stop_on_error: true,
         };
+        // Its answer would tell how things were before this run.
+        self.looking = None;
         let (id, frames) = self.wire.request("execute_request", &request)?;
         self.sockets.shell.send(&frames).await?;
-        let mut progress = Progress { id, reply: None, idle: false, interrupted: false, until: Instant::now() + timeout };
+        let mut progress = Progress::new(id, timeout);
         loop {
             let Sockets { shell, iopub, control, heartbeat } = &mut self.sockets;
             tokio::select! {
@@ -119,7 +126,7 @@ impl Kernel {
                 () = live.send_waiting(), if live.has_waiting() => {}
                 Some(signal) = signals.recv() => match signal {
                     Signal::Interrupt(reply) => {
-                        self.interrupt().await?;
+                        progress.interrupt_due = true;
                         let _ = reply.send(true);
                     }
                     other => return Ok(RunEnd::Stopped(other)),
@@ -127,6 +134,10 @@ impl Kernel {
                 () = tokio::time::sleep_until(progress.until) => {
                     if progress.reply.is_some() {
                         return Ok(progress.end(collector));
+                    }
+                    if progress.idle {
+                        collector.fail("KeyboardInterrupt: the run was interrupted as it began", live);
+                        return Ok(progress.end_without_reply());
                     }
                     if progress.interrupted {
                         return Ok(RunEnd::Unanswered);
@@ -139,19 +150,35 @@ impl Kernel {
             if progress.reply.is_some() && progress.idle {
                 return Ok(progress.end(collector));
             }
+            if progress.begun && progress.interrupt_due {
+                progress.interrupt_due = false;
+                self.interrupt().await?;
+            }
         }
     }
 }
 
 impl Progress {
+    fn new(id: String, timeout: Duration) -> Self {
+        let until = Instant::now() + timeout;
+        Self { id, reply: None, begun: false, idle: false, interrupt_due: false, interrupted: false, until }
+    }
+
     fn output(&mut self, message: &Incoming, collector: &mut Collector, live: &mut Live) {
         if message.parent != self.id {
             return;
         }
         if message.kind == "status" {
             let status = serde_json::from_slice::<Status>(&message.content);
-            self.idle |= status.is_ok_and(|status| status.execution_state == ExecutionState::Idle);
+            if status.is_ok_and(|status| status.execution_state == ExecutionState::Idle) {
+                self.idle = true;
+                if self.reply.is_none() {
+                    // An interrupt between the kernel's taking the request and its running the code swallows the answer.
+                    self.until = self.until.min(Instant::now() + OUTPUT_PATIENCE);
+                }
+            }
         } else {
+            self.begun |= message.kind == "execute_input";
             collector.take(&message.kind, &message.content, message.dropped, live);
         }
     }
@@ -163,6 +190,11 @@ impl Progress {
         let reply = serde_json::from_slice(&message.content);
         self.reply = Some(reply.unwrap_or_else(|_| ExecuteReply { status: ReplyStatus::Error, ..ExecuteReply::default() }));
         self.until = Instant::now() + OUTPUT_PATIENCE;
+    }
+
+    fn end_without_reply(&self) -> RunEnd {
+        let status = if self.interrupted { ExecutionStatus::Timeout } else { ExecutionStatus::Error };
+        RunEnd::Answered { status, count: None }
     }
 
     fn end(&self, collector: &Collector) -> RunEnd {

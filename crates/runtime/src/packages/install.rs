@@ -3,13 +3,17 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fs, io,
-    os::unix::fs::PermissionsExt,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::PermissionsExt,
+    },
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use gristmill_domain::execution::{PackageInfo, PythonVersion};
+use rustix::fs::{Mode, OFlags};
 use serde_json::json;
 use tokio::{
     net::UnixListener,
@@ -32,9 +36,12 @@ use crate::{
 };
 
 const GUEST_SOCKETS: &str = "/run/gristmill";
+/// The part of [`Sockets`] that a sandbox sees.
+const SOCKETS_INNER: &str = "inner";
 const GUEST_WORK: &str = "/work";
 const GUEST_CERTIFICATES: &str = "/opt/gristmill/certificates.pem";
 const LIST_DEADLINE: Duration = Duration::from_secs(30);
+const LOOK_UP_DEADLINE: Duration = Duration::from_secs(10);
 /// How long an installer that has said its last word may take to end.
 const END_DEADLINE: Duration = Duration::from_secs(10);
 const LAST_WORD_DEADLINE: Duration = Duration::from_millis(500);
@@ -51,6 +58,8 @@ pub struct PackagesOptions {
     pub kernel_files: PathBuf,
     /// Where packages come from.
     pub index: IndexSettings,
+    /// A directory of the server's for the sockets of installations. Absolute.
+    pub sockets: PathBuf,
     /// The most that an installing sandbox may use; its disk limit is also the most that one installation may add.
     pub limits: SandboxLimits,
     /// The most that an installation may take.
@@ -60,7 +69,7 @@ pub struct PackagesOptions {
 impl PackagesOptions {
     /// The defaults: 8 minutes, 2 GiB of memory, 6 GiB of disk.
     #[must_use]
-    pub fn new(kernel_files: PathBuf, index: IndexSettings) -> Self {
+    pub fn new(kernel_files: PathBuf, index: IndexSettings, sockets: PathBuf) -> Self {
         let limits = SandboxLimits {
             memory_bytes: 2 << 30,
             cpu_percent: 200,
@@ -70,7 +79,7 @@ impl PackagesOptions {
             tmp_bytes: 256 << 20,
             disk_bytes: 6 << 30,
         };
-        Self { kernel_files, index, limits, time_limit: Duration::from_mins(8) }
+        Self { kernel_files, index, sockets, limits, time_limit: Duration::from_mins(8) }
     }
 }
 
@@ -221,34 +230,76 @@ impl Packages {
             "requirements": names.requirements(),
             "target": format!("{GUEST_WORK}/target"),
         });
-        let mut environment = BTreeMap::from([("TMPDIR".to_owned(), format!("{GUEST_WORK}/tmp"))]);
-        // By variables, not by options: an index's password does not belong on a command line.
+        let mut environment = self.index_environment(&extra);
+        environment.insert("TMPDIR".to_owned(), format!("{GUEST_WORK}/tmp"));
+        let mut mounts = vec![Mount { host: staging.to_owned(), guest: GUEST_WORK.into(), access: Access::ReadWrite }];
+        mounts.extend(index.certificates.as_ref().map(|file| read_only(file, GUEST_CERTIFICATES)));
+        let gate = Gate { hosts, upstream: index.upstream_proxy.clone() };
+        let order = Order { order, environment, mounts, gate: Some(gate), limits: self.options.limits };
+        self.session(Some(layer), version, order).await
+    }
+
+    /// How pip, and what looks like it, finds the index. By variables, not by options: an index's password does not
+    /// belong on a command line.
+    fn index_environment(&self, extra: &[String]) -> BTreeMap<String, String> {
+        let index = &self.options.index;
         let settings = [
             ("PIP_INDEX_URL", index.index_url.clone().unwrap_or_default()),
             ("PIP_EXTRA_INDEX_URL", extra.join(" ")),
             ("PIP_TRUSTED_HOST", index.trusted_hosts.join(" ")),
             ("PIP_CERT", index.certificates.as_ref().map_or(String::new(), |_| GUEST_CERTIFICATES.to_owned())),
         ];
-        environment
-            .extend(settings.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)));
-        let mut mounts = vec![Mount { host: staging.to_owned(), guest: GUEST_WORK.into(), access: Access::ReadWrite }];
-        mounts.extend(index.certificates.as_ref().map(|file| read_only(file, GUEST_CERTIFICATES)));
-        let gate = Gate { hosts, upstream: index.upstream_proxy.clone() };
-        self.session(layer, version, Order { order, environment, mounts, gate: Some(gate) }).await
+        settings.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// Every package that kernels over this layer can import, by name. Kept until the next installation.
+    /// Asks the index for a package of this name, which must be one. None: it has none.
+    ///
+    /// # Errors
+    /// `RuntimeUnavailable`; `SandboxFailed` also when the index does not answer.
+    pub async fn look_up(&self, name: &str) -> Result<Option<PackageInfo>, RuntimeError> {
+        let index = &self.options.index;
+        let order = json!({
+            "do": "lookUp", "events": format!("{GUEST_SOCKETS}/events"), "proxy": format!("{GUEST_SOCKETS}/proxy"), "name": name,
+        });
+        let order = Order {
+            order,
+            environment: self.index_environment(&[]),
+            mounts: index.certificates.iter().map(|file| read_only(file, GUEST_CERTIFICATES)).collect(),
+            gate: Some(Gate { hosts: index.hosts(), upstream: index.upstream_proxy.clone() }),
+            limits: SandboxLimits { memory_bytes: 512 << 20, disk_bytes: 64 << 20, tmp_bytes: 64 << 20, ..self.options.limits },
+        };
+        let mut session = self.session(None, PythonVersion::default(), order).await?;
+        let deadline = Instant::now() + LOOK_UP_DEADLINE;
+        let mut found = None;
+        let complete = loop {
+            match timeout_at(deadline, session.told()).await.ok().flatten() {
+                Some(told) if told.exit.is_some() => break told.exit == Some(0),
+                Some(told) => found = told.packages.into_iter().next(),
+                None => break false,
+            }
+        };
+        session.sandbox.kill().await;
+        if complete {
+            Ok(found)
+        } else {
+            Err(RuntimeError::Sandbox { reason: "the package index did not answer".to_owned(), source: None })
+        }
+    }
+
+    /// Every package that kernels over this layer can import, by name. Kept until the next installation; layers without
+    /// packages share one list.
     ///
     /// # Errors
     /// `RuntimeUnavailable`, `SandboxFailed`, `Internal`.
     pub async fn list(&self, layer: &Layer, version: PythonVersion) -> Result<Arc<[PackageInfo]>, RuntimeError> {
-        let key = (layer.version().map_err(RuntimeError::io("reading the packages"))?, version);
+        let key = (layer.content().map_err(RuntimeError::io("reading the packages"))?, version);
         if let Some(list) = self.lists.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Arc::clone(list));
         }
         let order = json!({"do": "list", "events": format!("{GUEST_SOCKETS}/events")});
-        let order = Order { order, environment: BTreeMap::new(), mounts: Vec::new(), gate: None };
-        let mut session = self.session(layer, version, order).await?;
+        let limits = self.options.limits;
+        let order = Order { order, environment: BTreeMap::new(), mounts: Vec::new(), gate: None, limits };
+        let mut session = self.session(Some(layer), version, order).await?;
         let deadline = Instant::now() + LIST_DEADLINE;
         let mut packages = Vec::new();
         let complete = loop {
@@ -274,26 +325,19 @@ impl Packages {
         Ok(list)
     }
 
-    async fn session(&self, layer: &Layer, version: PythonVersion, order: Order) -> Result<Session, RuntimeError> {
+    async fn session(&self, layer: Option<&Layer>, version: PythonVersion, order: Order) -> Result<Session, RuntimeError> {
         let python = self.backend.python(version)?;
-        let sockets = sockets().map_err(RuntimeError::io("making the installer's sockets"))?;
-        let listen = |name: &str| -> io::Result<UnixListener> {
-            let path = sockets.path().join(name);
-            let listener = UnixListener::bind(&path)?;
-            // The sandbox's user connects; on the host nobody else reaches the directory above.
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o666))?;
-            Ok(listener)
-        };
-        let teller = Teller::new(listen("inner/events").map_err(RuntimeError::io("listening to the installer"))?);
+        let sockets = Sockets::new(&self.options.sockets).map_err(RuntimeError::io("making the installer's sockets"))?;
+        let teller = Teller::new(sockets.listen("events").map_err(RuntimeError::io("listening to the installer"))?);
         let mut proxy = JoinSet::new();
         if let Some(gate) = order.gate {
-            let listener = listen("inner/proxy").map_err(RuntimeError::io("listening to the installer"))?;
+            let listener = sockets.listen("proxy").map_err(RuntimeError::io("listening to the installer"))?;
             proxy.spawn(proxy::serve(listener, gate));
         }
         let mut mounts = python.mounts;
         mounts.extend(order.mounts);
-        mounts.push(read_only(&sockets.path().join("inner"), GUEST_SOCKETS));
-        mounts.push(read_only(layer.directory(), GUEST_LAYER));
+        mounts.push(read_only(&sockets.directory.path().join(SOCKETS_INNER), GUEST_SOCKETS));
+        mounts.extend(layer.map(|layer| read_only(layer.directory(), GUEST_LAYER)));
         mounts.push(read_only(&self.options.kernel_files, GUEST_KERNEL));
         let mut environment = order.environment;
         let fixed = [
@@ -314,7 +358,7 @@ impl Packages {
             environment,
             directory: PathBuf::from("/tmp"),
             mounts,
-            limits: self.options.limits,
+            limits: order.limits,
         };
         let sandbox = self.backend.start(spec).await?;
         Ok(Session { sandbox, teller, _proxy: proxy, _sockets: sockets })
@@ -327,6 +371,7 @@ struct Order {
     environment: BTreeMap<String, String>,
     mounts: Vec<Mount>,
     gate: Option<Gate>,
+    limits: SandboxLimits,
 }
 
 /// A running installer. Dropping it ends it, and its way out.
@@ -334,7 +379,7 @@ struct Session {
     sandbox: Box<dyn Sandbox>,
     teller: Teller,
     _proxy: JoinSet<()>,
-    _sockets: tempfile::TempDir,
+    _sockets: Sockets,
 }
 
 impl Session {
@@ -417,12 +462,31 @@ fn read_only(host: &Path, guest: &str) -> Mount {
 }
 
 /// A private directory with a short path (the system takes 107 bytes), and in it the one that the sandbox sees.
-fn sockets() -> io::Result<tempfile::TempDir> {
-    let directory = tempfile::Builder::new().prefix("gristmill-").tempdir()?;
-    let inner = directory.path().join("inner");
-    fs::create_dir(&inner)?;
-    fs::set_permissions(&inner, fs::Permissions::from_mode(0o755))?;
-    Ok(directory)
+/// A directory that only the server reaches, and in it one that a sandbox sees, with the sockets.
+struct Sockets {
+    directory: tempfile::TempDir,
+    inner: OwnedFd,
+}
+
+impl Sockets {
+    fn new(parent: &Path) -> io::Result<Self> {
+        fs::create_dir_all(parent)?;
+        let directory = tempfile::Builder::new().prefix("install-").tempdir_in(parent)?;
+        let inner = directory.path().join(SOCKETS_INNER);
+        fs::create_dir(&inner)?;
+        fs::set_permissions(&inner, fs::Permissions::from_mode(0o755))?;
+        let inner = rustix::fs::open(&inner, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { directory, inner })
+    }
+
+    fn listen(&self, name: &str) -> io::Result<UnixListener> {
+        // A path through the open directory: the length of a socket's own is limited to 107 bytes.
+        let path = Path::new("/proc/self/fd").join(self.inner.as_raw_fd().to_string()).join(name);
+        let listener = UnixListener::bind(path)?;
+        // The sandbox's user connects; on the host nobody else reaches the directory above.
+        fs::set_permissions(self.directory.path().join(SOCKETS_INNER).join(name), fs::Permissions::from_mode(0o666))?;
+        Ok(listener)
+    }
 }
 
 async fn blocking<T: Send + 'static>(

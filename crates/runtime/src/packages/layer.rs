@@ -67,6 +67,29 @@ impl Layer {
         if plain && version.is_dir() { Ok(version) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
+    /// Names what is installed: the version in use, or an empty path where it holds nothing. Blocks.
+    ///
+    /// # Errors
+    /// The layer is not there.
+    pub fn content(&self) -> io::Result<PathBuf> {
+        let version = self.version()?;
+        Ok(if fs::read_dir(&version)?.next().is_none() { PathBuf::new() } else { version })
+    }
+
+    /// The top names of the modules in use; none when nothing is installed. Blocks.
+    ///
+    /// # Errors
+    /// The layer cannot be read.
+    pub fn modules(&self) -> io::Result<BTreeSet<String>> {
+        let mut names = BTreeSet::new();
+        for entry in fs::read_dir(self.version()?)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            // `x`, `x.py`, `x.cpython-311-x86_64-linux-gnu.so`. What describes a distribution has a dash in its name.
+            names.extend(name.split('.').next().filter(|name| !name.is_empty() && !name.contains('-')).map(str::to_owned));
+        }
+        Ok(names)
+    }
+
     /// Takes the right to change the layer, when nobody else has it. It ends when the file is dropped.
     pub(super) fn try_lock(&self) -> io::Result<Option<File>> {
         let file = File::create(self.beside("lock"))?;
@@ -278,6 +301,7 @@ mod tests {
     #[test]
     fn adds_packages_and_replaces_their_old_versions() {
         let (_directory, layer) = layer();
+        assert_eq!((layer.content().unwrap(), layer.modules().unwrap()), (PathBuf::new(), BTreeSet::new()));
         let one = [
             ("a/x.py", "1"),
             ("a/gone.py", "1"),
@@ -287,9 +311,11 @@ mod tests {
         fs::write(layer.directory().join("../outside"), "safe").unwrap();
         layer.merge(stage(&layer, &one).path()).unwrap();
         let first = layer.version().unwrap();
+        assert_eq!(layer.content().unwrap(), first);
         layer.merge(stage(&layer, &[("space/b.py", "2"), ("b-1.dist-info/RECORD", "")]).path()).unwrap();
         layer.merge(stage(&layer, &[("a/x.py", "2"), ("A-2.dist-info/RECORD", "")]).path()).unwrap();
 
+        assert_eq!(layer.modules().unwrap(), BTreeSet::from(["a", "space"].map(str::to_owned)));
         let current = layer.directory().join("current");
         assert_eq!(fs::read_to_string(current.join("a/x.py")).unwrap(), "2");
         assert!(!current.join("a/gone.py").exists());
@@ -315,6 +341,7 @@ mod tests {
         let current = layer.version().unwrap();
         let names: Vec<_> = fs::read_dir(&current).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, ["a"]);
+        assert_eq!(layer.modules().unwrap(), BTreeSet::from(["a".to_owned()]));
         assert!(fs::symlink_metadata(current.join("a/link")).is_err());
         assert_eq!(fs::metadata(current.join("a/tool")).unwrap().permissions().mode() & 0o7777, 0o755);
     }

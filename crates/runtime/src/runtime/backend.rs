@@ -14,47 +14,125 @@ use super::{
 use crate::{
     environment::{self, ProvisionOptions, PythonEnvironment},
     sandbox::{
-        BackendKind, SandboxBackend,
+        BackendKind, Isolation, SandboxBackend, SandboxError,
         choose::{BackendSetting, choose},
-        docker::{DockerBackend, DockerOptions, SocketEngine},
+        docker::{DockerBackend, DockerOptions, SocketEngine, Tell},
         process::{ProcessBackend, ProcessOptions},
     },
 };
 
-/// Finds the backend, tells it, and provides the Python environments, which may take minutes when they must be made.
-pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Sender<BackendState>) {
-    let owner: String = hex::encode(Sha256::digest(options.data_dir.as_os_str().as_encoded_bytes())).chars().take(16).collect();
-    let files = options.data_dir.join("runtime/sandboxes");
-    let process = Arc::new(ProcessBackend::new(ProcessOptions::new(files, owner.clone()), tasks.clone()));
-    for version in PythonVersion::ALL {
-        if let Some(found) = located(&options, version).await {
-            process.provide(found);
+/// The backends that there are, chosen or not.
+struct Backends {
+    process: Arc<ProcessBackend>,
+    docker: Arc<DockerBackend>,
+}
+
+impl Backends {
+    async fn new(options: &RuntimeOptions, tasks: &Tasks) -> Self {
+        let owner: String =
+            hex::encode(Sha256::digest(options.data_dir.as_os_str().as_encoded_bytes())).chars().take(16).collect();
+        let files = options.data_dir.join("runtime/sandboxes");
+        let process = Arc::new(ProcessBackend::new(ProcessOptions::new(files.clone(), owner.clone()), tasks.clone()));
+        for version in PythonVersion::ALL {
+            if let Some(found) = located(options, version).await {
+                process.provide(found);
+            }
+        }
+        let mut settings = DockerOptions::new(files, owner);
+        settings.runtime.clone_from(&options.docker_runtime);
+        settings.image.clone_from(&options.docker_image);
+        if let Some(base) = &options.docker_base_image {
+            settings.build.base_image.clone_from(base);
+        }
+        let engine = Arc::new(SocketEngine::new(options.docker_host.clone()));
+        Self { process, docker: Arc::new(DockerBackend::new(settings, engine, tasks.clone())) }
+    }
+
+    async fn choose(&self, setting: BackendSetting) -> BackendState {
+        let choice = choose(setting, self.process.clone(), self.docker.clone()).await;
+        let reasons: Vec<_> = choice.not_used.iter().map(|(kind, reason)| format!("{}: {reason}", kind.as_str())).collect();
+        match choice.chosen {
+            Some((backend, isolation)) => BackendState::Ready { backend, isolation, reasons },
+            None => BackendState::Missing(reasons),
         }
     }
-    let mut settings = DockerOptions::new(owner);
-    settings.runtime.clone_from(&options.docker_runtime);
-    let engine = Arc::new(SocketEngine::new(options.docker_host.clone()));
-    let docker = Arc::new(DockerBackend::new(settings, engine, tasks));
-    if options.backend != BackendSetting::Only(BackendKind::Process) {
-        look_for_images(&docker).await;
+
+    /// Whether the image is missing, and is to be built.
+    async fn lacks_image(&self, options: &RuntimeOptions) -> bool {
+        let builds = options.docker_builds && options.docker_image.is_none();
+        let wanted = builds && options.backend != BackendSetting::Only(BackendKind::Process);
+        // No engine: the choice says so.
+        wanted && matches!(self.docker.look_for_image(PythonVersion::default()).await, Ok(false))
     }
-    if options.backend == BackendSetting::Only(BackendKind::Docker)
-        && let Err(error) = docker.ensure_image(PythonVersion::default()).await
-    {
-        tracing::error!(error = %error, "the image of sandboxes is not there");
+
+    async fn build_image(&self, tasks: &Tasks) {
+        let tell = |line: &str| tracing::info!(line, "image of sandboxes");
+        let built = tokio::select! {
+            () = tasks.stopping().cancelled() => return,
+            built = self.docker.ensure_image(PythonVersion::default(), &tell) => built,
+        };
+        if let Err(error) = built {
+            tracing::error!(error = %error, "the image of sandboxes is not there");
+        }
     }
-    let choice = choose(options.backend, process.clone(), docker).await;
-    let reasons: Vec<_> = choice.not_used.iter().map(|(kind, reason)| format!("{}: {reason}", kind.as_str())).collect();
-    let Some((backend, isolation)) = choice.chosen else {
-        state.send_replace(BackendState::Missing(reasons));
-        return;
-    };
-    sweep(backend.as_ref()).await;
-    let kind = backend.kind();
-    state.send_replace(BackendState::Ready { backend, isolation, reasons });
-    if kind == BackendKind::Process {
-        provision(options, &process).await;
+}
+
+/// Finds the backend, tells it, and provides what it runs: that may take minutes when it must be made. Where bubblewrap
+/// works, nobody waits for an image: it is built for the next start.
+pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Sender<BackendState>) {
+    let backends = Backends::new(&options, &tasks).await;
+    let mut lacks_image = backends.lacks_image(&options).await;
+    if lacks_image && (options.backend != BackendSetting::Auto || backends.process.probe().await.is_err()) {
+        backends.build_image(&tasks).await;
+        lacks_image = false;
     }
+    let mut found = backends.choose(options.backend).await;
+    let mut kind = None;
+    if let BackendState::Ready { backend, reasons, .. } = &mut found {
+        sweep(backend.as_ref()).await;
+        kind = Some(backend.kind());
+        if lacks_image {
+            reasons.push("docker: its image is being built; the next start of the server uses it".to_owned());
+        }
+    }
+    state.send_replace(found);
+    if kind == Some(BackendKind::Process) {
+        provision(&options, &backends.process).await;
+    }
+    if lacks_image {
+        backends.build_image(&tasks).await;
+    }
+}
+
+/// What a server would run code on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// The backend with what keeps its sandboxes apart; none when none works.
+    pub isolation: Option<Isolation>,
+    /// Why the other backends are not used: one sentence each.
+    pub reasons: Vec<String>,
+    /// The Python versions that are there for it.
+    pub versions: Vec<PythonVersion>,
+}
+
+/// Looks which backend a server with these options would use. Nothing is built, and nothing ended.
+pub(super) async fn survey(options: &RuntimeOptions, tasks: &Tasks) -> Survey {
+    match Backends::new(options, tasks).await.choose(options.backend).await {
+        BackendState::Ready { backend, isolation, reasons } => {
+            let versions = PythonVersion::ALL.into_iter().filter(|version| backend.python(*version).is_ok()).collect();
+            Survey { isolation: Some(isolation), reasons, versions }
+        }
+        BackendState::Missing(reasons) => Survey { isolation: None, reasons, versions: Vec::new() },
+        BackendState::Preparing => Survey { isolation: None, reasons: Vec::new(), versions: Vec::new() },
+    }
+}
+
+/// Builds the image of the default version unless it is there; tells its name.
+pub(super) async fn build_image(options: &RuntimeOptions, tasks: &Tasks, tell: Tell<'_>) -> Result<String, SandboxError> {
+    let docker = Backends::new(options, tasks).await.docker;
+    let version = PythonVersion::default();
+    docker.ensure_image(version, tell).await?;
+    Ok(docker.image(version))
 }
 
 /// Sweeps what an earlier server left on the backend, and tries it.
@@ -74,20 +152,11 @@ async fn sweep(backend: &dyn SandboxBackend) {
     }
 }
 
-async fn look_for_images(docker: &DockerBackend) {
-    for version in PythonVersion::ALL {
-        // No engine: the choice says so.
-        if docker.look_for_image(version).await.is_err() {
-            return;
-        }
-    }
-}
-
 /// Makes the environment of the default version when there is none and the options allow it.
-async fn provision(options: RuntimeOptions, process: &ProcessBackend) {
+async fn provision(options: &RuntimeOptions, process: &ProcessBackend) {
     let version = PythonVersion::default();
-    let (Some(search_path), Err(_)) = (options.search_path, process.python(version)) else { return };
-    let from = ProvisionOptions { cache_dir: options.cache_dir, search_path };
+    let (Some(search_path), Err(_)) = (options.search_path.clone(), process.python(version)) else { return };
+    let from = ProvisionOptions { cache_dir: options.cache_dir.clone(), search_path };
     let made = blocking("making the Python environment", move || {
         let mut tell = |line: &str| tracing::info!(line, "python environment");
         environment::provision(&from, version, &mut tell).map_err(std::io::Error::other)

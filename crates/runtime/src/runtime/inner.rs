@@ -1,7 +1,8 @@
 //! What the places of a runtime share: the backend, the registry, the directories.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -16,17 +17,18 @@ use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 use super::{
     PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeOptions,
     place::{Command, PlaceTask, Shared},
+    pool::Pool,
     slots::{Full, Slot, Slots},
 };
 use crate::{
     environment::install_kernel_files,
     error::RuntimeError,
-    intelligence::{AssistDirectories, AssistSettings, Assistant},
+    intelligence::{AssistDirectories, AssistSettings, Assistant, LiveVariable},
     kernel::{Kernel, LaunchPlan, Signal, launch},
-    packages::{GUEST_KERNEL, GUEST_LAYER, IndexSettings, Layer, Packages, PackagesOptions},
-    places::{KernelPlace, PlaceKey},
+    packages::{GUEST_KERNEL, GUEST_LAYER, IndexSettings, Layer, LookUps, Packages, PackagesOptions},
+    places::{KernelPlace, PlaceKey, PlaceKind},
     project_data::{ProjectData, ProjectFiles},
-    sandbox::{Access, Isolation, Mount, SandboxBackend},
+    sandbox::{Access, BackendKind, Isolation, Mount, SandboxBackend, SandboxLimits},
     workspace::{self, Directories},
 };
 
@@ -68,8 +70,10 @@ pub(super) struct Inner {
     links: Arc<Mutex<()>>,
     /// Kernels that may start at once. Starting is work for the processor: twenty at once would all be late, and the
     /// first of them no sooner than the last.
-    starts: Semaphore,
+    pub(super) starts: Semaphore,
+    pub(super) pool: Arc<Pool>,
     packages: tokio::sync::OnceCell<Packages>,
+    pub(super) lookups: LookUps,
     assistant: tokio::sync::OnceCell<Assistant>,
 }
 
@@ -95,7 +99,9 @@ impl Inner {
         backend: watch::Receiver<BackendState>,
     ) -> Self {
         let directories = Directories::new(&options.data_dir);
+        let pool = Arc::new(Pool::new(options.pool_size, options.pool_memory_bytes_max, tasks.stopping()));
         Self {
+            pool,
             options,
             data,
             tasks,
@@ -107,6 +113,7 @@ impl Inner {
             links: Arc::default(),
             starts: Semaphore::new(std::thread::available_parallelism().map_or(2, |cores| cores.get().max(2))),
             packages: tokio::sync::OnceCell::new(),
+            lookups: LookUps::default(),
             assistant: tokio::sync::OnceCell::new(),
         }
     }
@@ -156,6 +163,13 @@ impl Inner {
 
     pub(super) fn state(&self, key: PlaceKey) -> PlaceState {
         self.registry().places.get(&key).map_or(PlaceState::Absent, |handle| handle.shared.state())
+    }
+
+    /// What the kernel of a project's notebooks held when it last idled.
+    pub(super) fn variables(&self, project: ProjectId) -> BTreeMap<String, LiveVariable> {
+        let key = PlaceKey { project, kind: PlaceKind::Notebook };
+        let known = self.registry().places.get(&key).map(|handle| handle.shared.variables());
+        known.map(|known| (*known).clone()).unwrap_or_default()
     }
 
     /// The places of a project, or all.
@@ -231,51 +245,99 @@ impl Inner {
         }
     }
 
-    /// Starts a kernel for the place.
+    /// Gives the place a kernel: one that is ready, else a new one.
     pub(super) async fn launch(
         &self,
         place: &KernelPlace,
         memory_bytes: Option<u64>,
     ) -> Result<(Kernel, ProjectFiles), RuntimeError> {
         let backend = self.backend().await?;
-        // Closed never: an error cannot happen.
-        let _turn = self.starts.acquire().await.map_err(|_closed| RuntimeError::ShuttingDown)?;
         let files = self.data.datasets(place.project).await.map_err(RuntimeError::ProjectData)?;
         self.show_datasets(place.project, files.clone()).await?;
-        let workspace = self.directories.workspace(place.key());
-        let packages = self.directories.packages(place.project);
-        let datasets = files.directory.clone();
-        let made = workspace.clone();
-        let layer = packages.clone();
-        let cache = self.options.cache_dir.clone();
-        let helpers = blocking("preparing a workspace", move || {
-            workspace::prepare_workspace(&made)?;
-            Layer::open(layer)?;
-            std::fs::create_dir_all(datasets)?;
-            install_kernel_files(&cache).map_err(std::io::Error::other)
-        })
-        .await?;
-        let mount = |host, guest: &str, access| Mount { host, guest: guest.into(), access };
-        let mounts = vec![
-            mount(workspace, "/workspace", Access::ReadWrite),
-            mount(self.directories.links(place.project), "/workspace/datasets", Access::ReadOnly),
-            mount(files.directory.clone(), "/datasets", Access::ReadOnly),
-            mount(packages, GUEST_LAYER, Access::ReadOnly),
-            mount(helpers, GUEST_KERNEL, Access::ReadOnly),
-        ];
+        let Prepared { mounts, helpers, own_modules } = self.prepare(place, &files).await?;
         let mut limits = self.options.limits;
         limits.memory_bytes = memory_bytes.filter(|bytes| *bytes > 0).unwrap_or(limits.memory_bytes);
-        let plan = LaunchPlan {
+        if let Some(kernel) = self.ready_kernel(place, limits, &mounts, &own_modules).await {
+            return Ok((kernel, files));
+        }
+        // Closed never: an error cannot happen.
+        let _turn = self.starts.acquire().await.map_err(|_closed| RuntimeError::ShuttingDown)?;
+        // One may have become ready while this one waited for its turn.
+        if let Some(kernel) = self.ready_kernel(place, limits, &mounts, &own_modules).await {
+            return Ok((kernel, files));
+        }
+        let mut plan = self.plan(backend, place.python, helpers, limits);
+        plan.mounts.extend(mounts);
+        Ok((launch(plan).await?, files))
+    }
+
+    /// A kernel of the pool for the place, when there is one that is as one started for it would be.
+    async fn ready_kernel(
+        &self,
+        place: &KernelPlace,
+        limits: SandboxLimits,
+        mounts: &[Mount],
+        own_modules: &BTreeSet<String>,
+    ) -> Option<Kernel> {
+        if limits != self.options.limits {
+            return None;
+        }
+        let mut kernel = self.pool.claim(place.python, own_modules).await?;
+        match kernel.adopt(mounts.to_vec()).await {
+            Ok(()) => Some(kernel),
+            Err(error) => {
+                if matches!(error, RuntimeError::Unavailable { .. }) {
+                    self.pool.turn_off(&error);
+                } else {
+                    tracing::warn!(error = ?error, "a kernel that was kept ready is of no use; a new one is started");
+                }
+                kernel.kill().await;
+                None
+            }
+        }
+    }
+
+    /// Makes what a place's sandbox is to show.
+    async fn prepare(&self, place: &KernelPlace, files: &ProjectFiles) -> Result<Prepared, RuntimeError> {
+        let workspace = self.directories.workspace(place.key());
+        let packages = self.directories.packages(place.project);
+        let mount = |host: PathBuf, guest: &str, access| Mount { host, guest: guest.into(), access };
+        let mounts = vec![
+            mount(workspace.clone(), "/workspace", Access::ReadWrite),
+            mount(self.directories.links(place.project), "/workspace/datasets", Access::ReadOnly),
+            mount(files.directory.clone(), "/datasets", Access::ReadOnly),
+            mount(packages.clone(), GUEST_LAYER, Access::ReadOnly),
+        ];
+        let datasets = files.directory.clone();
+        let cache = self.options.cache_dir.clone();
+        blocking("preparing a workspace", move || {
+            workspace::prepare_workspace(&workspace)?;
+            let own_modules = Layer::open(packages)?.modules()?;
+            std::fs::create_dir_all(datasets)?;
+            let helpers = install_kernel_files(&cache).map_err(std::io::Error::other)?;
+            Ok(Prepared { mounts, helpers, own_modules })
+        })
+        .await
+    }
+
+    /// A kernel that sees the helpers alone.
+    pub(super) fn plan(
+        &self,
+        backend: Arc<dyn SandboxBackend>,
+        python: PythonVersion,
+        helpers: PathBuf,
+        limits: SandboxLimits,
+    ) -> LaunchPlan {
+        LaunchPlan {
             backend,
             id: uuid::Uuid::new_v4().simple().to_string(),
-            python: place.python,
-            mounts,
+            python,
+            mounts: vec![Mount { host: helpers, guest: GUEST_KERNEL.into(), access: Access::ReadOnly }],
             python_path: vec![GUEST_KERNEL.into()],
             limits,
             sockets: self.directories.sockets(),
             timeout: self.options.startup_timeout,
-        };
-        Ok((launch(plan).await?, files))
+        }
     }
 
     /// Makes the project's links show these datasets.
@@ -293,12 +355,17 @@ impl Inner {
     pub(super) async fn packages(&self) -> Result<&Packages, RuntimeError> {
         let made = self.packages.get_or_try_init(|| async {
             let backend = self.backend().await?;
-            let interpreter = backend.python(PythonVersion::default())?.interpreter;
+            let interpreter = match (backend.kind(), backend.python(PythonVersion::default())?.interpreter) {
+                (BackendKind::Process, interpreter) => interpreter,
+                // That one is in the image: this machine's settings are asked of a Python of this machine.
+                (BackendKind::Docker, _) => "python3".into(),
+            };
+            let sockets = self.directories.install_sockets();
             let cache = self.options.cache_dir.clone();
             blocking("reading the package index's settings", move || {
                 let helpers = install_kernel_files(&cache).map_err(std::io::Error::other)?;
                 let index = IndexSettings::of_this_machine(&interpreter);
-                Ok(Packages::new(backend, PackagesOptions::new(helpers, index)))
+                Ok(Packages::new(backend, PackagesOptions::new(helpers, index, sockets)))
             })
             .await
         });
@@ -339,6 +406,15 @@ impl Inner {
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a place's sandbox is to show.
+struct Prepared {
+    mounts: Vec<Mount>,
+    /// The server's own Python, for a new sandbox.
+    helpers: PathBuf,
+    /// Top names of the modules that the project installed.
+    own_modules: BTreeSet<String>,
 }
 
 /// Whether a signal starts the task of a place that has none.

@@ -1,6 +1,7 @@
 //! The task of one place: its kernel, its queue of runs, its idle time.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU8, Ordering},
@@ -17,14 +18,17 @@ use tokio::{
 use super::{Inner, PlaceState, RuntimeEventKind, slots::Slot};
 use crate::{
     error::RuntimeError,
-    kernel::{Kernel, RunEnd, Signal},
+    intelligence::LiveVariable,
+    kernel::{Kernel, RunEnd, Signal, Watched},
     output::{Collector, Live},
-    places::{ExecuteRequest, KernelPlace},
+    places::{ExecuteRequest, KernelPlace, PlaceKind},
     project_data::ProjectFiles,
 };
 
 /// How long the last outputs of a run may wait for its watcher.
 const WATCHER_PATIENCE: Duration = Duration::from_millis(250);
+/// After this time without a run a kernel is asked what it holds. Cells that are run one after another come sooner.
+const LOOK_AFTER: Duration = Duration::from_millis(100);
 
 /// What is asked of a place, one after another.
 #[derive(Debug)]
@@ -47,11 +51,12 @@ pub(super) struct Execution {
 pub(super) struct Shared {
     state: AtomicU8,
     last_used: Mutex<Instant>,
+    variables: Mutex<Arc<BTreeMap<String, LiveVariable>>>,
 }
 
 impl Shared {
     pub(super) fn new() -> Self {
-        Self { state: AtomicU8::new(0), last_used: Mutex::new(Instant::now()) }
+        Self { state: AtomicU8::new(0), last_used: Mutex::new(Instant::now()), variables: Mutex::default() }
     }
 
     pub(super) fn state(&self) -> PlaceState {
@@ -73,6 +78,15 @@ impl Shared {
 
     pub(super) fn last_used(&self) -> Instant {
         *self.last_used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the kernel held when it last idled.
+    pub(super) fn variables(&self) -> Arc<BTreeMap<String, LiveVariable>> {
+        Arc::clone(&self.variables.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn hold(&self, variables: BTreeMap<String, LiveVariable>) {
+        *self.variables.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(variables);
     }
 
     fn touch(&self) {
@@ -99,13 +113,16 @@ pub(super) struct PlaceTask {
     pub(super) signals: mpsc::Receiver<Signal>,
     pub(super) shared: Arc<Shared>,
     live: Option<Running>,
+    /// When the kernel is to be asked what it holds.
+    look_at: Option<Instant>,
 }
 
 enum Step {
     Stop,
     Signal(Signal),
     Command(Command),
-    Lost(String),
+    Watched(Watched),
+    Look,
     Idle,
 }
 
@@ -117,7 +134,7 @@ impl PlaceTask {
         signals: mpsc::Receiver<Signal>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { inner, place, commands, signals, shared, live: None }
+        Self { inner, place, commands, signals, shared, live: None, look_at: None }
     }
 
     /// Serves the place until the server stops, or nobody has used it for long.
@@ -137,9 +154,16 @@ impl PlaceTask {
                     self.shared.set(PlaceState::Busy);
                     self.execute(*execution).await;
                 }
-                Step::Lost(reason) => {
-                    self.live = None;
+                Step::Watched(Watched::Lost(reason)) => {
+                    drop(self.leave());
                     self.tell(RuntimeEventKind::Died { reason });
+                }
+                Step::Watched(Watched::Holds(variables)) => self.shared.hold(variables),
+                Step::Look => {
+                    self.look_at = None;
+                    if let Some(live) = &mut self.live {
+                        live.kernel.look().await;
+                    }
                 }
                 Step::Idle => {
                     if self.live.is_some() {
@@ -153,7 +177,7 @@ impl PlaceTask {
                 }
             }
         }
-        if let Some(live) = self.live.take() {
+        if let Some(live) = self.leave() {
             live.kernel.kill().await;
         }
     }
@@ -166,12 +190,20 @@ impl PlaceTask {
                 None => std::future::pending().await,
             }
         };
+        let look_at = self.look_at;
+        let looking = async {
+            match look_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
             () = self.inner.tasks.stopping().cancelled() => Step::Stop,
             signal = self.signals.recv() => signal.map_or(Step::Stop, Step::Signal),
             command = self.commands.recv() => command.map_or(Step::Stop, Step::Command),
-            reason = watching => Step::Lost(reason),
+            watched = watching => Step::Watched(watched),
+            () = looking => Step::Look,
             () = tokio::time::sleep_until(idle_at) => Step::Idle,
         }
     }
@@ -209,8 +241,15 @@ impl PlaceTask {
         self.shared.set(self.resting_state());
     }
 
+    /// Lets go of the kernel, and of what it held.
+    fn leave(&mut self) -> Option<Running> {
+        self.shared.hold(BTreeMap::new());
+        self.look_at = None;
+        self.live.take()
+    }
+
     async fn stop_kernel(&mut self) {
-        if let Some(live) = self.live.take() {
+        if let Some(live) = self.leave() {
             live.kernel.stop().await;
         }
     }
@@ -226,6 +265,8 @@ impl PlaceTask {
         let slot = self.inner.admit(place).await?;
         let (kernel, files) = self.inner.launch(place, memory_bytes).await?;
         self.live = Some(Running { kernel, place: place.clone(), files, _slot: slot });
+        // Those that wait for nobody make room for those that were asked for.
+        self.inner.pool.trim(self.inner.options.sandboxes_max.saturating_sub(self.inner.slots.count()));
         self.tell(RuntimeEventKind::Started);
         Ok(())
     }
@@ -257,6 +298,10 @@ impl PlaceTask {
         };
         let _ = tokio::time::timeout(WATCHER_PATIENCE, flush).await;
         let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Completions are about notebooks.
+        if self.live.is_some() && self.place.kind == PlaceKind::Notebook {
+            self.look_at = Some(Instant::now() + LOOK_AFTER);
+        }
         self.rest();
         let _ = reply.send(Ok(collector.finish(status, ms, count)));
         match after {
@@ -301,7 +346,7 @@ impl PlaceTask {
             RunEnd::Stopped(signal) => {
                 let what = if matches!(signal, Signal::Restart(..)) { "restarted" } else { "closed" };
                 collector.fail(&format!("The kernel was {what} during the run"), watcher);
-                if let Some(live) = self.live.take() {
+                if let Some(live) = self.leave() {
                     live.kernel.kill().await;
                 }
                 (ExecutionStatus::Error, None, After::Signal(signal))
@@ -310,7 +355,7 @@ impl PlaceTask {
     }
 
     async fn drop_kernel(&mut self, reason: &str) {
-        if let Some(live) = self.live.take() {
+        if let Some(live) = self.leave() {
             live.kernel.kill().await;
         }
         self.tell(RuntimeEventKind::Died { reason: reason.to_owned() });

@@ -13,12 +13,14 @@ pub struct RuntimeStatus {
     pub ready: bool,
     /// The backend in use with what keeps its sandboxes apart; none when none works.
     pub isolation: Option<Isolation>,
-    /// Why the other backends are not used, or nothing is ready: one sentence each.
+    /// Why the other backends are not used, no kernels are kept ready, or nothing is ready: one sentence each.
     pub reasons: Vec<String>,
     /// The Python versions that kernels can run on.
     pub versions: Vec<PythonVersion>,
     /// Sandboxes with a kernel now.
     pub active: usize,
+    /// Kernels that are kept ready and belong to no place yet.
+    pub pooled: usize,
 }
 
 /// Something that happened to a kernel outside of a call.

@@ -2,9 +2,12 @@
 
 use std::{
     collections::HashSet,
-    io,
-    os::fd::{AsFd, OwnedFd},
-    path::Path,
+    fs, io,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
+    path::{Path, PathBuf},
 };
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
@@ -12,12 +15,15 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, U
 /// Directories nested deeper than this count as over any limit: nobody's data looks so.
 const DEPTH_MAX: usize = 200;
 
+/// What a sandbox that starts over its limit may write, bytes: who tidies up makes small files too.
+const ALLOWED_MORE: u64 = 1 << 20;
+
 /// The least that an entry counts for, bytes. Empty files use up a disk too.
 const ENTRY_BYTES_MIN: u64 = 4096;
 
 /// How much is below some directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DiskUse {
+enum DiskUse {
     /// So many bytes.
     Bytes(u64),
     /// More than was asked about; the walk ended there.
@@ -25,7 +31,7 @@ pub(crate) enum DiskUse {
 }
 
 /// Adds up what is below the directories, until it is more than `limit`.
-pub(crate) fn measure<'paths>(directories: impl IntoIterator<Item = &'paths Path>, limit: u64) -> DiskUse {
+fn measure<'paths>(directories: impl IntoIterator<Item = &'paths Path>, limit: u64) -> DiskUse {
     let mut counted = Counted { bytes: 0, limit, links: HashSet::new() };
     for directory in directories {
         // A directory that is gone, or was swapped for a link, holds nothing of the sandbox.
@@ -35,6 +41,53 @@ pub(crate) fn measure<'paths>(directories: impl IntoIterator<Item = &'paths Path
         }
     }
     DiskUse::Bytes(counted.bytes)
+}
+
+/// Where a sandbox may write, and how much there may be.
+#[derive(Debug, Clone)]
+pub(crate) struct Writable {
+    directories: Vec<PathBuf>,
+    limit: u64,
+    allowed: u64,
+}
+
+impl Writable {
+    /// Looks how much is there already, so it is to be made before the sandbox runs. Blocks.
+    pub(crate) fn new(directories: Vec<PathBuf>, limit: u64) -> Self {
+        let allowed = allowance(&directories, limit);
+        Self { directories, limit, allowed }
+    }
+
+    /// Adds directories, before the sandbox sees them. Blocks.
+    pub(crate) fn extend(&mut self, directories: Vec<PathBuf>) {
+        self.directories.extend(directories);
+        self.allowed = allowance(&self.directories, self.limit);
+    }
+
+    /// Whether there is more than may be. `hidden` tells how much is in files of these file systems that have no name any
+    /// more. Blocks.
+    pub(crate) fn is_over(&self, hidden: impl FnOnce(&HashSet<u64>) -> u64) -> bool {
+        match measure(self.directories.iter().map(PathBuf::as_path), self.allowed) {
+            DiskUse::Over => true,
+            DiskUse::Bytes(bytes) => bytes.saturating_add(hidden(&self.devices())) > self.allowed,
+        }
+    }
+
+    fn devices(&self) -> HashSet<u64> {
+        self.directories.iter().filter_map(|path| fs::symlink_metadata(path).ok()).map(|meta| meta.dev()).collect()
+    }
+}
+
+/// The limit, or a little more than what is there before a sandbox starts. Else nobody could remove what is too much.
+fn allowance(directories: &[PathBuf], limit: u64) -> u64 {
+    let measured = |limit| measure(directories.iter().map(PathBuf::as_path), limit);
+    if measured(limit) != DiskUse::Over {
+        return limit;
+    }
+    match measured(u64::MAX) {
+        DiskUse::Bytes(bytes) => bytes.saturating_add(ALLOWED_MORE),
+        DiskUse::Over => limit,
+    }
 }
 
 struct Counted {
@@ -130,7 +183,7 @@ fn walk(root: OwnedFd, visit: &mut Visit<'_>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, os::unix::fs::symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -162,6 +215,25 @@ mod tests {
             fs::write(inside.path().join(number.to_string()), "").unwrap();
         }
         assert_eq!(measure([inside.path()], 50 * 4096), DiskUse::Over);
+    }
+
+    #[test]
+    fn what_is_over_from_the_start_may_stay_and_not_grow() {
+        let (inside, later) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let over = |writable: &Writable| writable.is_over(|_| 0);
+        let mut writable = Writable::new(vec![inside.path().to_owned()], 1 << 20);
+        fs::write(inside.path().join("big"), vec![1; 3 << 20]).unwrap();
+        assert!(over(&writable));
+        writable = Writable::new(vec![inside.path().to_owned()], 1 << 20);
+        assert!(!over(&writable) && writable.is_over(|_| 2 << 20));
+        fs::write(inside.path().join("more"), vec![1; 2 << 20]).unwrap();
+        assert!(over(&writable));
+
+        fs::write(later.path().join("big"), vec![1; 3 << 20]).unwrap();
+        let mut writable = Writable::new(Vec::new(), 1 << 20);
+        writable.extend(vec![later.path().to_owned()]);
+        assert!(!over(&writable));
+        assert!(!over(&Writable::new(vec![later.path().to_owned()], 8 << 20)));
     }
 
     #[test]

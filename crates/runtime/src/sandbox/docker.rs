@@ -8,7 +8,9 @@ mod running;
 
 use std::{
     collections::BTreeSet,
+    fs,
     ops::RangeInclusive,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
@@ -16,29 +18,40 @@ use std::{
 use async_trait::async_trait;
 use gristmill_domain::execution::PythonVersion;
 use gristmill_jobs::Tasks;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::running::{DockerSandbox, Shared};
 pub use self::{
     bollard::SocketEngine,
-    engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild},
+    engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild, Tell},
     image::BuildInputs,
 };
 use super::{
-    BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec,
-    prepare::{is_root, prepare, system},
+    Access, BackendKind, Exit, GuestPython, Isolation, Mount, Sandbox, SandboxBackend, SandboxError, SandboxSpec,
+    disk::Writable,
+    instance::Instance,
+    prepare::{is_root, no_user, prepare, system},
     users::UserPool,
 };
 
 const OWNER_LABEL: &str = "gristmill.owner";
 const INSTANCE_LABEL: &str = "gristmill.instance";
 const SANDBOX_LABEL: &str = "gristmill.sandbox";
+/// For people who wonder whose a container is.
+const STATE_LABEL: &str = "gristmill.state";
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+const PROBE_GUEST: &str = "/probe";
+const PROBE_TEXT: &str = "the same file";
 
 /// How the docker backend works.
 #[derive(Debug, Clone)]
 pub struct DockerOptions {
+    /// A directory of the server for small files. The engine must see it under the same path. Absolute.
+    pub state: PathBuf,
     /// Names the data directory, so that a sweep finds what belongs to it.
     pub owner: String,
     /// The user ids of sandboxes, when the server is root.
@@ -47,15 +60,16 @@ pub struct DockerOptions {
     pub runtime: Option<String>,
     /// What images are built from.
     pub build: BuildInputs,
-    /// Takes this image, which brings its own Python, and never builds one.
+    /// Takes this image, which brings its own Python, and never builds one. `{pythonVersion}` in it stands for the
+    /// version; without that it is the image of the default version.
     pub image: Option<String>,
 }
 
 impl DockerOptions {
     /// The usual options.
     #[must_use]
-    pub fn new(owner: String) -> Self {
-        Self { owner, users: 58_000..=58_999, runtime: None, build: BuildInputs::of_this_machine(), image: None }
+    pub fn new(state: PathBuf, owner: String) -> Self {
+        Self { state, owner, users: 58_000..=58_999, runtime: None, build: BuildInputs::of_this_machine(), image: None }
     }
 }
 
@@ -64,7 +78,7 @@ impl DockerOptions {
 pub struct DockerBackend {
     options: DockerOptions,
     engine: Arc<dyn ContainerEngine>,
-    instance: String,
+    instance: Arc<Instance>,
     tasks: Tasks,
     users: UserPool,
     ready: RwLock<BTreeSet<PythonVersion>>,
@@ -75,14 +89,17 @@ impl DockerBackend {
     #[must_use]
     pub fn new(options: DockerOptions, engine: Arc<dyn ContainerEngine>, tasks: Tasks) -> Self {
         let users = UserPool::new(options.users.clone(), &options.owner);
-        let instance = uuid::Uuid::new_v4().simple().to_string();
+        let instance = Arc::new(Instance::new(&options.state));
         Self { options, engine, instance, tasks, users, ready: RwLock::default() }
     }
 
     /// The image of a version, by name; it may not be there yet.
     #[must_use]
     pub fn image(&self, version: PythonVersion) -> String {
-        self.options.image.clone().unwrap_or_else(|| image::name(version, &self.options.build))
+        match &self.options.image {
+            Some(image) => image.replace(image::VERSION, version.as_str()),
+            None => image::name(version, &self.options.build),
+        }
     }
 
     /// Whether the image of a version is there. Remembered for [`SandboxBackend::python`].
@@ -91,25 +108,30 @@ impl DockerBackend {
     /// `Unavailable` when no engine answers.
     pub async fn look_for_image(&self, version: PythonVersion) -> Result<bool, SandboxError> {
         let there = self.engine.has_image(&self.image(version)).await.map_err(|error| no_engine(&error))?;
+        // One image for all versions is the default version's.
+        let every = self.options.image.as_ref().is_none_or(|image| image.contains(image::VERSION));
+        let there = there && (every || version == PythonVersion::default());
         if there {
             self.ready.write().unwrap_or_else(PoisonError::into_inner).insert(version);
         }
         Ok(there)
     }
 
-    /// Builds the image of a version unless it is there. Takes minutes; its steps are logged.
+    /// Builds the image of a version unless it is there. Takes minutes; `tell` gets each line of what the build says.
     ///
     /// # Errors
     /// `Unavailable` when no engine answers or the image cannot be built, with the end of what the build said.
-    pub async fn ensure_image(&self, version: PythonVersion) -> Result<(), SandboxError> {
+    pub async fn ensure_image(&self, version: PythonVersion, tell: Tell<'_>) -> Result<(), SandboxError> {
         if self.look_for_image(version).await? {
             return Ok(());
         }
         if self.options.image.is_none() {
             let build = image::build(version, &self.options.build);
-            self.engine.build_image(build).await.map_err(|error| SandboxError::Unavailable {
+            self.engine.build_image(build, tell).await.map_err(|error| SandboxError::Unavailable {
                 reason: format!("the image {} cannot be built: {error}", self.image(version)),
-                remedy: "give the engine a base image and a package index, or build docker/runtime/Dockerfile by hand".to_owned(),
+                remedy: "give the engine a base image (DOCKER_BASE_IMAGE) and a package index, or an image of your own \
+                         (DOCKER_IMAGE)"
+                    .to_owned(),
             })?;
         }
         if self.look_for_image(version).await? { Ok(()) } else { Err(self.no_image(version)) }
@@ -129,6 +151,35 @@ impl DockerBackend {
         self.image(named.or_else(|| ready.first()).copied().unwrap_or_default())
     }
 
+    /// Lets a container copy a file of this server's: it starts, it sees the same files under the same paths, and it may
+    /// write to what it is given. An engine on another machine, in another mount namespace, or one that maps user ids
+    /// fails here and not at somebody's first cell.
+    async fn try_out(&self) -> Result<(), SandboxError> {
+        let state = self.options.state.clone();
+        let made = tokio::task::spawn_blocking(move || {
+            fs::create_dir_all(&state)?;
+            let directory = tempfile::Builder::new().prefix("probe-").tempdir_in(state)?;
+            fs::write(directory.path().join("question"), PROBE_TEXT)?;
+            Ok::<_, std::io::Error>(directory)
+        });
+        let directory = made.await.map_err(system("preparing a trial"))?.map_err(system("preparing a trial"))?;
+        let mut spec = SandboxSpec::probe("/bin/cp");
+        spec.command.extend([format!("{PROBE_GUEST}/question"), format!("{PROBE_GUEST}/answer")]);
+        spec.mounts = vec![Mount { host: directory.path().to_owned(), guest: PROBE_GUEST.into(), access: Access::ReadWrite }];
+        let sandbox = self.start(spec).await.map_err(|error| not_here(&error.to_string()))?;
+        let ended = timeout(PROBE_TIMEOUT, sandbox.wait()).await;
+        let answer = fs::read_to_string(directory.path().join("answer")).unwrap_or_default();
+        match ended {
+            Ok(Exit::Code(0)) if answer == PROBE_TEXT => Ok(()),
+            Ok(Exit::Code(0)) => Err(not_here("its containers see other files than this server")),
+            Ok(Exit::Code(_)) => {
+                let complaint = sandbox.log_tail().await;
+                Err(not_here(&format!("its containers cannot use this server's files: {}", complaint.trim())))
+            }
+            other => Err(not_here(&format!("a container ended with {other:?}: {}", sandbox.log_tail().await.trim()))),
+        }
+    }
+
     fn measures(&self, version: &str) -> Vec<String> {
         let runtime = self.options.runtime.as_deref().unwrap_or("the engine's default runtime");
         let user = if is_root() { "a user id of its own on this machine" } else { "the server's own user id" };
@@ -144,10 +195,12 @@ impl DockerBackend {
     }
 
     fn container(&self, spec: &SandboxSpec, user: u32) -> ContainerSpec {
+        let state = self.options.state.to_string_lossy();
         let labels = [
             (OWNER_LABEL, self.options.owner.as_str()),
-            (INSTANCE_LABEL, self.instance.as_str()),
+            (INSTANCE_LABEL, self.instance.name()),
             (SANDBOX_LABEL, spec.id.as_str()),
+            (STATE_LABEL, &state),
         ];
         ContainerSpec {
             name: format!("gristmill-{}", spec.id),
@@ -160,26 +213,6 @@ impl DockerBackend {
             limits: spec.limits,
             user,
             runtime: self.options.runtime.clone(),
-        }
-    }
-}
-
-/// Removes a container whose start was given up half way.
-struct Unstarted {
-    engine: Arc<dyn ContainerEngine>,
-    tasks: Tasks,
-    name: Option<String>,
-}
-
-impl Drop for Unstarted {
-    fn drop(&mut self) {
-        if let Some(name) = self.name.take() {
-            let engine = self.engine.clone();
-            self.tasks.spawn("remove a container", async move {
-                if let Err(error) = engine.remove(&name).await {
-                    tracing::warn!(container = name, error = %error, "a container stays until the next start");
-                }
-            });
         }
     }
 }
@@ -200,63 +233,91 @@ impl SandboxBackend for DockerBackend {
         if !any {
             return Err(self.no_image(PythonVersion::default()));
         }
-        let sandbox = self.start(SandboxSpec::probe("/bin/true")).await?;
-        match timeout(PROBE_TIMEOUT, sandbox.wait()).await {
-            Ok(Exit::Code(0)) => Ok(Isolation { backend: BackendKind::Docker, measures: self.measures(&version) }),
-            other => Err(SandboxError::Unavailable {
-                reason: format!("a container ended with {other:?}: {}", sandbox.log_tail().await.trim()),
-                remedy: "look into the engine's log".to_owned(),
-            }),
-        }
+        self.try_out().await?;
+        Ok(Isolation { backend: BackendKind::Docker, measures: self.measures(&version) })
     }
 
     fn python(&self, version: PythonVersion) -> Result<GuestPython, SandboxError> {
         if !self.ready.read().unwrap_or_else(PoisonError::into_inner).contains(&version) {
             return Err(self.no_image(version));
         }
-        Ok(GuestPython { interpreter: interpreter(version).into(), mounts: Vec::new() })
+        Ok(GuestPython { name: self.image(version), interpreter: interpreter(version).into(), mounts: Vec::new() })
     }
 
     async fn start(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError> {
-        let users = self.users.clone();
-        let preparation = tokio::task::spawn_blocking(move || prepare(&users, &spec).map(|user| (user, spec)));
-        let (user, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
+        let (users, instance) = (self.users.clone(), self.instance.clone());
+        let preparation = tokio::task::spawn_blocking(move || {
+            instance.hold().map_err(system("marking this server's sandboxes"))?;
+            let user = prepare(&users, &spec)?;
+            let writable = Writable::new(spec.writable(), spec.limits.disk_bytes);
+            Ok::<_, SandboxError>((user, writable, spec))
+        });
+        let (user, writable, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
         let uid = user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |lease| lease.uid);
         let container = self.container(&spec, uid);
-        let mut unstarted =
-            Unstarted { engine: self.engine.clone(), tasks: self.tasks.clone(), name: Some(container.name.clone()) };
-        self.engine.start(&container).await.map_err(|error| SandboxError::Start(error.message))?;
-        unstarted.name = None;
-        let (exit_sender, exit) = watch::channel(None);
-        let shared = Arc::new(Shared {
-            writable: spec.writable(),
-            id: spec.id,
-            container: container.name,
-            engine: self.engine.clone(),
-            disk_bytes: spec.limits.disk_bytes,
-            last_log: Mutex::default(),
-            kill: CancellationToken::new(),
+        let (reply, started) = oneshot::channel();
+        let engine = self.engine.clone();
+        // A task of its own. Who waits may give up at any time, and a container whose start was broken off half way
+        // would stay.
+        self.tasks.spawn("sandbox", async move {
+            if let Err(error) = engine.start(&container).await {
+                return drop(reply.send(Err(SandboxError::Start(error.message))));
+            }
+            let (exit_sender, exit) = watch::channel(None);
+            let shared = Arc::new(Shared {
+                writable: Mutex::new(writable),
+                user: Mutex::new(user),
+                shared_directory: spec.mounts.iter().find(|mount| mount.access == Access::ReadWrite).cloned(),
+                id: spec.id,
+                container: container.name,
+                engine,
+                last_log: Mutex::default(),
+                kill: CancellationToken::new(),
+            });
+            let sandbox: Box<dyn Sandbox> = Box::new(DockerSandbox { shared: shared.clone(), exit });
+            // When nobody waits any more it is dropped, which tells its watcher to end it.
+            drop(reply.send(Ok(sandbox)));
+            running::watch_over(shared, exit_sender).await;
         });
-        self.tasks.spawn("sandbox", running::watch_over(shared.clone(), user, exit_sender));
-        Ok(Box::new(DockerSandbox { shared, exit }))
+        started.await.unwrap_or_else(|_gone| Err(SandboxError::Start("the server is stopping".to_owned())))
     }
 
     async fn sweep(&self) -> Result<usize, SandboxError> {
         let containers = self.engine.labelled(OWNER_LABEL, &self.options.owner).await;
         let mut swept = 0;
         for (name, labels) in containers.map_err(system("listing old containers"))? {
-            if labels.get(INSTANCE_LABEL) != Some(&self.instance) {
+            if !labels.get(INSTANCE_LABEL).is_some_and(|instance| self.instance.is_alive(instance)) {
                 self.engine.remove(&name).await.map_err(system("removing an old container"))?;
                 swept += 1;
             }
         }
         Ok(swept)
     }
+
+    fn mounts_late(&self) -> Result<(), SandboxError> {
+        if !is_root() {
+            return Err(no_user());
+        }
+        // gVisor keeps a file tree of its own: it never sees what is mounted for its process.
+        match self.options.runtime.as_deref() {
+            None | Some("runc" | "crun") => Ok(()),
+            Some(other) => Err(SandboxError::no_late_mounts(&format!("the runtime {other} may not see it"))),
+        }
+    }
 }
 
 /// As the image has it. Named with the version, so that a command tells which image it is for.
 fn interpreter(version: PythonVersion) -> String {
     format!("/opt/gristmill/python/bin/python{}", version.as_str())
+}
+
+fn not_here(complaint: &str) -> SandboxError {
+    SandboxError::Unavailable {
+        reason: format!("the engine does not serve this server: {complaint}"),
+        remedy: "use an engine of this machine that maps no user ids (not rootless, no userns-remap) and sees the data \
+                 directory under the same path, or set RUNTIME_BACKEND=process"
+            .to_owned(),
+    }
 }
 
 fn no_engine(error: &EngineError) -> SandboxError {

@@ -1,9 +1,12 @@
 //! What both backends do on the host before a sandbox starts.
 
-use std::{os::unix::fs::MetadataExt, path::Component, path::Path};
+use std::{
+    os::unix::fs::MetadataExt,
+    path::{Component, Path, PathBuf},
+};
 
 use super::{
-    SandboxError, SandboxSpec, disk, mountpoint,
+    Access, Mount, SandboxError, SandboxSpec, disk, mountpoint,
     users::{UserLease, UserPool},
 };
 
@@ -41,6 +44,33 @@ pub(crate) fn prepare(users: &UserPool, spec: &SandboxSpec) -> Result<Option<Use
     Ok(lease)
 }
 
+/// Why nothing can be mounted into a sandbox without a user of its own.
+pub(crate) fn no_user() -> SandboxError {
+    if is_root() {
+        SandboxError::Start("the sandbox has ended".to_owned())
+    } else {
+        SandboxError::no_late_mounts("only root can mount into a running sandbox")
+    }
+}
+
+/// Checks mounts for a sandbox that runs, makes their places, and gives the writable ones to its user. Blocks.
+///
+/// # Errors
+/// `Start` for mounts that make no sense, or a directory that another user's sandbox writes to; `System`.
+pub(crate) fn prepare_late(lease: &UserLease, mounts: &[Mount]) -> Result<Vec<PathBuf>, SandboxError> {
+    check_mounts(mounts)?;
+    let writable: Vec<PathBuf> =
+        mounts.iter().filter(|mount| mount.access == Access::ReadWrite).map(|mount| mount.host.clone()).collect();
+    if !lease.extend(&writable) {
+        return Err(SandboxError::Start("another sandbox writes to what this one should".to_owned()));
+    }
+    mountpoint::prepare(mounts).map_err(system("preparing what a sandbox sees"))?;
+    for directory in &writable {
+        disk::give_to(directory, lease.uid).map_err(system("giving a directory to a sandbox's user"))?;
+    }
+    Ok(writable)
+}
+
 fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
     let refuse = |why: String| Err(SandboxError::Start(why));
     let plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
@@ -53,7 +83,12 @@ fn check(spec: &SandboxSpec) -> Result<(), SandboxError> {
     if let Some(name) = spec.environment.keys().find(|name| name.is_empty() || name.contains('=')) {
         return refuse(format!("\"{name}\" cannot name a variable"));
     }
-    for mount in &spec.mounts {
+    check_mounts(&spec.mounts)
+}
+
+fn check_mounts(mounts: &[Mount]) -> Result<(), SandboxError> {
+    let refuse = |why: String| Err(SandboxError::Start(why));
+    for mount in mounts {
         for path in [&mount.host, &mount.guest] {
             if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
                 return refuse(format!("\"{}\" is not an absolute path", path.display()));

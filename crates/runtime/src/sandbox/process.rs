@@ -6,7 +6,6 @@ mod running;
 mod seccomp;
 mod spawner;
 mod sweep;
-mod tree;
 
 use std::{
     collections::BTreeMap,
@@ -24,20 +23,22 @@ use rustix::process::{Pid, Resource, Rlimit};
 use tokio::{
     io::AsyncReadExt,
     process::{Child, ChildStderr, ChildStdin, Command},
-    sync::watch,
+    sync::{oneshot, watch},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    cgroup::{Cgroups, Controller},
+    cgroup::{CgroupSet, Cgroups, Controller},
     command::Identity,
     running::{InitProcess, Owned, ProcessSandbox, Shared},
 };
 use super::{
     Access, BackendKind, Exit, GuestPython, Isolation, Mount, Sandbox, SandboxBackend, SandboxError, SandboxLimits, SandboxSpec,
+    disk::Writable,
+    instance::Instance,
     log::LogTail,
-    prepare::{is_root, prepare, system},
+    prepare::{is_root, no_user, prepare, system},
     users::{UserLease, UserPool},
 };
 use crate::environment::PythonEnvironment;
@@ -92,8 +93,8 @@ pub struct ProcessBackend {
 #[derive(Debug)]
 struct Inner {
     options: ProcessOptions,
-    /// Tells sandboxes of this server from those of an earlier one.
-    instance: String,
+    /// Tells sandboxes of this server from those of others.
+    instance: Instance,
     users: UserPool,
     cgroups: OnceLock<Cgroups>,
     file_writes: Mutex<()>,
@@ -104,7 +105,7 @@ impl ProcessBackend {
     #[must_use]
     pub fn new(options: ProcessOptions, tasks: Tasks) -> Self {
         let inner = Inner {
-            instance: uuid::Uuid::new_v4().simple().to_string(),
+            instance: Instance::new(&options.state),
             users: UserPool::new(options.users.clone(), &options.owner),
             options,
             cgroups: OnceLock::new(),
@@ -118,36 +119,46 @@ impl ProcessBackend {
         let mut environments = self.environments.write().unwrap_or_else(PoisonError::into_inner);
         environments.insert(environment.version, environment);
     }
+}
 
-    /// Brings a started bubblewrap, which waits, under its limits, and hands it to its watcher.
-    fn adopt(&self, spec: &SandboxSpec, user: Option<UserLease>, launched: Launched) -> Result<Box<dyn Sandbox>, SandboxError> {
+impl Inner {
+    async fn begin(&self, spec: SandboxSpec, prepared: Prepared) -> Result<Begun, SandboxError> {
+        let launched = self.launch(&spec, prepared.identity).await?;
+        self.adopt(&spec, prepared, launched)
+    }
+
+    /// Brings a started bubblewrap, which waits, under its limits.
+    fn adopt(&self, spec: &SandboxSpec, prepared: Prepared, launched: Launched) -> Result<Begun, SandboxError> {
         let Launched { child, go, log, init } = launched;
         let init = InitProcess::open(init).map_err(system("reaching a new sandbox"))?;
-        limit_process(init.id, &spec.limits, self.inner.counts_memory()).map_err(system("limiting a sandbox"))?;
-        let name = format!("{}-{}", self.inner.instance, spec.id);
-        let cgroups = self.inner.cgroups().create(&name, &spec.limits).map_err(system("making control groups"))?;
-        if let Err(error) = cgroups.add(init.id) {
-            drop(cgroups.remove());
-            return Err(system("putting a sandbox into its control groups")(error));
-        }
+        let cgroups = self.limit(&init, spec).inspect_err(|_| init.kill())?;
         let (exit_sender, exit) = watch::channel(None);
         let shared = Arc::new(Shared {
             id: spec.id.clone(),
             init,
             cgroups,
             limits: spec.limits,
-            writable: spec.writable(),
-            counts_memory: self.inner.counts_memory(),
+            writable: Mutex::new(prepared.writable),
+            user: Mutex::new(prepared.user),
+            counts_memory: self.counts_memory(),
             log: Mutex::new(LogTail::default()),
             kill: CancellationToken::new(),
         });
-        let owned = Owned { child, go, log, user, exit: exit_sender };
-        self.tasks.spawn("sandbox", running::watch_over(shared.clone(), owned));
-        Ok(Box::new(ProcessSandbox { shared, exit }))
+        let owned = Owned { child, go, log, exit: exit_sender };
+        Ok(Begun { sandbox: ProcessSandbox { shared: shared.clone(), exit }, shared, owned })
     }
-}
 
-impl Inner {
+    fn limit(&self, init: &InitProcess, spec: &SandboxSpec) -> Result<CgroupSet, SandboxError> {
+        limit_process(init.id, &spec.limits, self.counts_memory()).map_err(system("limiting a sandbox"))?;
+        let name = format!("{}-{}", self.instance.name(), spec.id);
+        let cgroups = self.cgroups().create(&name, &spec.limits).map_err(system("making control groups"))?;
+        if let Err(error) = cgroups.add(init.id) {
+            drop(cgroups.remove());
+            return Err(system("putting a sandbox into its control groups")(error));
+        }
+        Ok(cgroups)
+    }
+
     fn cgroups(&self) -> &Cgroups {
         self.cgroups.get_or_init(|| match self.options.cgroups {
             CgroupUse::Auto => Cgroups::prepare(&self.options.owner),
@@ -171,11 +182,12 @@ impl Inner {
     }
 
     /// Chooses the user, gives it the writable directories, and writes what bubblewrap reads.
-    fn prepare(&self, spec: &SandboxSpec) -> Result<(Identity, Option<UserLease>), SandboxError> {
-        let lease = prepare(&self.users, spec)?;
-        let identity = lease.as_ref().map_or(Identity::MappedUser, |lease| Identity::RealUser(lease.uid));
+    fn prepare(&self, spec: &SandboxSpec) -> Result<Prepared, SandboxError> {
+        self.instance.hold().map_err(system("marking this server's sandboxes"))?;
+        let user = prepare(&self.users, spec)?;
+        let identity = user.as_ref().map_or(Identity::MappedUser, |lease| Identity::RealUser(lease.uid));
         self.write_files(identity).map_err(system("writing the files of a sandbox"))?;
-        Ok((identity, lease))
+        Ok(Prepared { identity, user, writable: Writable::new(spec.writable(), spec.limits.disk_bytes) })
     }
 
     fn write_files(&self, identity: Identity) -> std::io::Result<()> {
@@ -199,7 +211,7 @@ impl Inner {
     }
 
     async fn launch(&self, spec: &SandboxSpec, identity: Identity) -> Result<Launched, SandboxError> {
-        let marker = format!("{}.{}.{}", self.options.owner, self.instance, spec.id);
+        let marker = format!("{}.{}.{}", self.options.owner, self.instance.name(), spec.id);
         let arguments = command::arguments(spec, identity, &self.etc(), &marker);
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(command::LAUNCH).arg("sh").arg(self.filter()).arg(self.program()?).args(arguments);
@@ -238,6 +250,20 @@ impl Inner {
             "disk limited by looking every second".to_owned(),
         ]
     }
+}
+
+/// What is ready on the host for a sandbox.
+struct Prepared {
+    identity: Identity,
+    user: Option<UserLease>,
+    writable: Writable,
+}
+
+/// A sandbox with what its watcher needs.
+struct Begun {
+    sandbox: ProcessSandbox,
+    shared: Arc<Shared>,
+    owned: Owned,
 }
 
 /// A bubblewrap that has made its namespaces and waits for the word to start the program.
@@ -297,20 +323,42 @@ impl SandboxBackend for ProcessBackend {
             remedy: "run \"gristmill setup\", or choose another version".to_owned(),
         })?;
         let same_path = |path: &PathBuf| Mount { host: path.clone(), guest: path.clone(), access: Access::ReadOnly };
-        Ok(GuestPython { interpreter: environment.interpreter(), mounts: environment.binds.iter().map(same_path).collect() })
+        Ok(GuestPython {
+            name: environment.root.display().to_string(),
+            interpreter: environment.interpreter(),
+            mounts: environment.binds.iter().map(same_path).collect(),
+        })
     }
 
     async fn start(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError> {
         let inner = self.inner.clone();
         let preparation = tokio::task::spawn_blocking(move || inner.prepare(&spec).map(|made| (made, spec)));
-        let ((identity, user), spec) = preparation.await.map_err(system("preparing a sandbox"))??;
-        let launched = self.inner.launch(&spec, identity).await?;
-        self.adopt(&spec, user, launched)
+        let (prepared, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
+        let (reply, started) = oneshot::channel();
+        let inner = self.inner.clone();
+        // A task of its own. Who waits may give up at any time, and a bubblewrap that is killed while it makes its
+        // namespaces may leave a program behind: only one that is complete can be ended for sure.
+        self.tasks.spawn("sandbox", async move {
+            match inner.begin(spec, prepared).await {
+                Ok(Begun { sandbox, shared, owned }) => {
+                    let sandbox: Box<dyn Sandbox> = Box::new(sandbox);
+                    // When nobody waits any more it is dropped, which tells its watcher to end it.
+                    drop(reply.send(Ok(sandbox)));
+                    running::watch_over(shared, owned).await;
+                }
+                Err(error) => drop(reply.send(Err(error))),
+            }
+        });
+        started.await.unwrap_or_else(|_gone| Err(SandboxError::Start("the server is stopping".to_owned())))
     }
 
     async fn sweep(&self) -> Result<usize, SandboxError> {
-        let (owner, instance) = (&self.inner.options.owner, &self.inner.instance);
-        sweep::sweep(owner, instance, self.inner.cgroups()).await.map_err(system("ending old sandboxes"))
+        let Inner { options, instance, .. } = &*self.inner;
+        sweep::sweep(&options.owner, instance, self.inner.cgroups()).await.map_err(system("ending old sandboxes"))
+    }
+
+    fn mounts_late(&self) -> Result<(), SandboxError> {
+        if is_root() { Ok(()) } else { Err(no_user()) }
     }
 }
 

@@ -59,6 +59,20 @@ impl UserPool {
     }
 }
 
+impl UserLease {
+    /// Adds directories that the sandbox of this id writes to from now on. False: another id's sandbox writes to one of
+    /// them, and nothing was added.
+    pub(crate) fn extend(&self, writable: &[PathBuf]) -> bool {
+        let mut leases = self.pool.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken =
+            leases.iter().any(|(uid, lease)| *uid != self.uid && lease.writable.iter().any(|path| writable.contains(path)));
+        if !taken && let Some(lease) = leases.get_mut(&self.uid) {
+            lease.writable.extend_from_slice(writable);
+        }
+        !taken
+    }
+}
+
 impl Drop for UserLease {
     fn drop(&mut self) {
         let mut leases = self.pool.leases.lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,6 +112,19 @@ mod tests {
         assert_eq!(first.uid, second.uid);
         drop(first);
         assert_ne!(pool.take(None, &paths(&["/b"])).unwrap().uid, second.uid, "still in use");
+    }
+
+    #[test]
+    fn a_directory_that_is_added_later_has_one_user_too() {
+        let pool = UserPool::new(10..=12, "");
+        let waiting = pool.take(None, &paths(&["/sockets/1"])).unwrap();
+        let other = pool.take(None, &paths(&["/a"])).unwrap();
+        assert!(!waiting.extend(&paths(&["/b", "/a"])), "another's");
+        assert_ne!(pool.take(None, &paths(&["/b"])).unwrap().uid, waiting.uid, "nothing was added");
+        assert!(waiting.extend(&paths(&["/b"])));
+        assert_eq!(pool.take(None, &paths(&["/b"])).unwrap().uid, waiting.uid);
+        drop(other);
+        assert!(waiting.extend(&paths(&["/a"])));
     }
 
     #[test]

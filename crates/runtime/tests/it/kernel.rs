@@ -180,6 +180,34 @@ async fn too_much_memory_ends_the_run_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_full_workspace_ends_the_run_and_can_be_tidied_up() {
+    let test = TestRuntime::with(|options| options.limits.disk_bytes = 20 << 20).await;
+    let place = place();
+    let fill = "import time\nfor n in range(1000):\n  open(f'{n}.bin', 'wb').write(b'x' * (1 << 20)); time.sleep(0.02)";
+    let result = test.run(&place, fill).await;
+    let error = result.error.clone().unwrap_or_default();
+    assert!(result.status == ExecutionStatus::Error && error.contains("20 MB") && error.contains("remove files"), "{result:?}");
+    let tidy = "import glob, os, time\ntime.sleep(2)\n[os.unlink(name) for name in glob.glob('*.bin')]\nos.listdir('.')";
+    let tidied = test.run(&place, tidy).await;
+    assert_eq!(shown(&tidied.outputs), [(OutputKind::Text, "['datasets']")], "{tidied:?}");
+}
+
+/// What it forked is in the same sandbox, and goes with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_bomb_is_ended_by_a_restart_and_harms_no_other_place() {
+    let test = TestRuntime::new().await;
+    let (place, bystander) = (place(), place());
+    test.run(&bystander, "kept = 7").await;
+    let bomb = "import os, time\nwhile True:\n  try: os.fork()\n  except OSError: time.sleep(0.01)";
+    let result = test.run_within(&place, bomb, Duration::from_secs(3)).await;
+    assert_ne!(result.status, ExecutionStatus::Success, "{result:?}");
+    assert_eq!(shown(&test.run(&bystander, "kept").await.outputs), [(OutputKind::Text, "7")]);
+    test.runtime.restart(&place).await.unwrap();
+    let alone = test.run(&place, "import os\nlen([p for p in os.listdir('/proc') if p.isdigit()]) < 10").await;
+    assert_eq!(shown(&alone.outputs), [(OutputKind::Text, "True")], "{alone:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gigabyte_of_printing_stays_cheap() {
     let test = TestRuntime::new().await;
     let (result, more) = flood(&test, "line = 'x' * ((1 << 20) - 1)\nfor i in range(1024): print(line, flush=True)").await;

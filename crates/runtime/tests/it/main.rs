@@ -3,6 +3,8 @@
 //! `cfg(test)` says to clippy that the helpers are test code too.
 
 #[cfg(test)]
+mod backend;
+#[cfg(test)]
 mod environment;
 #[cfg(test)]
 mod intelligence;
@@ -12,6 +14,8 @@ mod kernel;
 mod nbformat;
 #[cfg(test)]
 mod packages;
+#[cfg(test)]
+mod pool;
 #[cfg(test)]
 mod runtime;
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! Notebook files, both ways, and against Jupyter's own packages.
 
-use std::process::Stdio;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use gristmill_domain::execution::{OutputKind, RichOutput};
 use gristmill_runtime::nbformat::{FILE_BYTES_MAX, FileCell, FileCellKind, FileNotebook, NbformatError, export, import};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-
-use crate::intelligence::direct::python;
 
 const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
@@ -175,7 +176,7 @@ nbformat.validate(notebook)
 nbformat.write(notebook, sys.stdout)
 ";
     #[expect(clippy::disallowed_methods, reason = "runs Jupyter's own packages")]
-    let mut child = std::process::Command::new(python())
+    let mut child = Command::new(jupyter())
         .args(["-c", script])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -188,6 +189,28 @@ nbformat.write(notebook, sys.stdout)
     let executed = import(&output.stdout).unwrap().notebook;
     assert_eq!(executed.cells[1].outputs, [RichOutput::new(OutputKind::Text, "2\n")]);
     assert_eq!(executed.cells[0].title.as_deref(), Some("Intro"));
+}
+
+/// An interpreter with Jupyter's own packages, below the target directory, made once.
+fn jupyter() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let root = target.join("jupyter-1");
+    let interpreter = root.join("bin/python");
+    let lock = std::fs::File::create(target.join("jupyter.lock")).unwrap();
+    lock.lock().unwrap();
+    if !root.join("complete").exists() {
+        run(Path::new("python3"), &["-m", "venv", root.to_str().unwrap()]);
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "nbformat", "nbclient", "ipykernel"];
+        run(&interpreter, &install);
+        std::fs::write(root.join("complete"), "").unwrap();
+    }
+    interpreter
+}
+
+fn run(program: &Path, arguments: &[&str]) {
+    #[expect(clippy::disallowed_methods, reason = "makes what tests run on")]
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn text() -> impl Strategy<Value = String> {

@@ -23,7 +23,7 @@ const VERSION_OF_GOOD: &str = "import good; print(good.__version__)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_kernel_imports_what_is_installed() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let waiting = "
 import time
 for _ in range(1200):
@@ -47,7 +47,7 @@ for _ in range(1200):
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tells_its_progress_as_the_contract_says() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let (outcome, events) = bench.install("good").await;
     assert!(outcome.success, "{}", outcome.message);
     let bars: Vec<u8> = events
@@ -76,7 +76,7 @@ async fn tells_its_progress_as_the_contract_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_what_is_there_into_account_and_replaces_versions() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let (outcome, _) = bench.install("good==1.0").await;
     assert_eq!(outcome.message, "Successfully installed good-1.0");
     // good and the environment's numpy are there: neither is fetched again.
@@ -96,7 +96,7 @@ async fn takes_what_is_there_into_account_and_replaces_versions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_installation_says_why_and_changes_nothing() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     assert!(bench.install("good==1.0").await.0.success);
     let before = bench.layer.version().unwrap();
     for (names, reason) in [
@@ -126,7 +126,7 @@ fn names_in(directory: &Path) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reaches_no_host_but_the_index() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let (outcome, events) = bench.install("elsewhere").await;
     assert!(!outcome.success, "{}", outcome.message);
     let requests = bench.index.requests();
@@ -157,7 +157,7 @@ fn fetch(settings: &IndexSettings, path: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stops_at_its_time_limit() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let before = bench.layer.version().unwrap();
     let mut options = bench.options();
     options.time_limit = Duration::from_secs(5);
@@ -171,7 +171,7 @@ async fn stops_at_its_time_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_installation_ends_and_the_next_goes_on() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let packages = Arc::new(bench.packages());
     let (sender, mut receiver) = mpsc::channel(100);
     let mut installation = tokio::task::JoinSet::new();
@@ -197,7 +197,7 @@ async fn a_dropped_installation_ends_and_the_next_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn installations_at_once_all_arrive() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let packages = bench.packages();
     let (one, two) = tokio::join!(install(&packages, &bench.layer, "good==1.0"), install(&packages, &bench.layer, "needy"));
     assert!(one.0.success && two.0.success, "{} {}", one.0.message, two.0.message);
@@ -208,7 +208,7 @@ async fn installations_at_once_all_arrive() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn goes_on_when_nobody_listens() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let (sender, receiver) = mpsc::channel(1);
     drop(receiver);
     let names = PackageNames::parse("good").unwrap();
@@ -219,7 +219,7 @@ async fn goes_on_when_nobody_listens() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_the_environment_and_the_layer() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let packages = bench.packages();
     let before = packages.list(&bench.layer, VERSION).await.unwrap();
     assert!(before.iter().any(|package| package.name == "pandas" && package.summary.is_some() && package.version.is_some()));
@@ -237,8 +237,25 @@ async fn lists_the_environment_and_the_layer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn looks_single_names_up() {
+    let bench = Bench::new().await;
+    let packages = bench.packages();
+    let found = packages.look_up("good").await.unwrap().unwrap();
+    assert_eq!((found.name.as_str(), found.version.as_deref()), ("good", Some("2.0")));
+    assert_eq!(packages.look_up("not-there").await.unwrap(), None);
+    assert_eq!(bench.index.requests(), "index /simple/good/\nindex /simple/not-there/\n");
+    // An index that is not there is an error, soon, and nothing else is asked in its place.
+    let mut options = bench.options();
+    options.index.index_url = Some("http://127.0.0.1:1/simple".into());
+    let silent = Packages::new(Arc::clone(&bench.backend), options);
+    let error = timeout(Duration::from_secs(30), silent.look_up("good")).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("did not answer"), "{error}");
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn says_that_python_is_not_provisioned() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let names = PackageNames::parse("good").unwrap();
     let (sender, _receiver) = mpsc::channel(10);
     let other = gristmill_domain::execution::PythonVersion::V3_13;
@@ -251,7 +268,7 @@ async fn says_that_python_is_not_provisioned() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn installs_from_the_index_of_this_machine() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let mut options = bench.options();
     options.index = IndexSettings::of_this_machine(&crate::environment::python().interpreter());
     for host in options.index.hosts() {

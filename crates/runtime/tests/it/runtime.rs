@@ -238,8 +238,9 @@ async fn installed_packages_and_help_come_through_the_facade() {
     assert!(!refused.success, "{refused:?}");
     let packages = test.runtime.packages(&place).await.unwrap();
     assert!(packages.iter().any(|package| package.name == "pandas"), "{} packages", packages.len());
-    let suggested = test.runtime.suggest("pand", 8, &packages, None).await;
+    let suggested = test.runtime.suggest("pand", 8, Some(place.project)).await;
     assert_eq!(suggested[0].name, "pandas");
+    assert!(suggested[0].version.is_some(), "an installed one knows its version: {suggested:?}");
 
     test.data.add(place.project, "sales.csv", "a\n1\n");
     let request = AssistRequest {
@@ -261,6 +262,81 @@ async fn installed_packages_and_help_come_through_the_facade() {
             break;
         }
         assert!(Instant::now() < deadline, "{completions:?}");
+    }
+}
+
+/// Names that could be written at the end of the code.
+async fn completed(test: &TestRuntime, project: ProjectId, code: &str) -> Vec<String> {
+    let last = code.rsplit('\n').next().unwrap_or_default();
+    let asked = AssistRequest {
+        op: AssistOp::Completions,
+        code: code.to_owned(),
+        line: u32::try_from(code.matches('\n').count()).unwrap() + 1,
+        column: u32::try_from(last.len()).unwrap(),
+        cells: Vec::new(),
+        current_cell_id: None,
+        datasets: Vec::new(),
+        variables: BTreeMap::new(),
+    };
+    match test.runtime.assist(project, asked).await.unwrap() {
+        AssistAnswer::Completions { completions } => completions.into_iter().map(|completion| completion.name).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn eventually_completed(test: &TestRuntime, project: ProjectId, code: &str, expected: &[&str]) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let names = completed(test, project, code).await;
+        if names == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{code}: {names:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn completions_know_what_the_kernel_holds() {
+    let test = TestRuntime::new().await;
+    let place = place();
+    test.runtime.warm_assist(place.project);
+    let code = "import pandas as pd\nlive_frame = pd.DataFrame({'only here': [1], 'and here': [2]})\nlive_number = 3";
+    test.run(&place, code).await;
+    eventually_completed(&test, place.project, "live_frame[\"", &["only here", "and here"]).await;
+    eventually_completed(&test, place.project, "live_", &["live_frame", "live_number"]).await;
+    test.run(&place, "live_frame['third'] = 3; del live_number").await;
+    eventually_completed(&test, place.project, "live_frame[\"", &["only here", "and here", "third"]).await;
+    eventually_completed(&test, place.project, "live_", &["live_frame"]).await;
+    // A new kernel holds nothing of the old one's.
+    test.runtime.restart(&place).await.unwrap();
+    eventually_completed(&test, place.project, "live_", &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_at_a_kernel_delays_no_cell_and_counts_none() {
+    let test = TestRuntime::new().await;
+    let place = place();
+    let trap = "
+import pandas as pd
+def runs_away(self):
+    while True:
+        try:
+            pass
+        except Exception:
+            pass
+pd.DataFrame.columns = property(runs_away)
+trapped = pd.DataFrame.__new__(pd.DataFrame)
+after = 1";
+    assert_eq!(test.run(&place, trap).await.status, ExecutionStatus::Success);
+    for number in 2..5 {
+        // What comes before the trap in the telling is told: it was looked at, and given up.
+        let latest = if number == 2 { "after".to_owned() } else { format!("after_{}", number - 1) };
+        eventually_completed(&test, place.project, &latest, &[latest.as_str()]).await;
+        let began = Instant::now();
+        let result = test.run(&place, &format!("after_{number} = 1; print(1 + 1)")).await;
+        assert_eq!((shown(&result.outputs), result.execution_order), (vec![(OutputKind::Text, "2\n")], Some(number)));
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod engine;
 mod escape;
+mod late;
 mod life;
 mod limits;
 mod support;
@@ -47,6 +48,10 @@ on_every_backend! {
     life::keeps_the_end_of_a_gigabyte_of_output,
     life::tells_what_it_uses,
     life::a_killed_server_leaves_nothing,
+    late::shows_what_is_mounted_later,
+    late::counts_what_is_written_to_later_mounts,
+    late::shares_no_directory_between_users,
+    late::refuses_what_cannot_be_mounted,
     limits::survives_a_fork_bomb,
     limits::ends_a_memory_bomb,
     limits::counts_the_memory_of_all_processes,
@@ -54,6 +59,7 @@ on_every_backend! {
     limits::ends_what_fills_the_disk,
     limits::ends_what_fills_the_disk_with_empty_files,
     limits::ends_what_hides_deleted_files,
+    limits::lets_be_removed_what_is_too_much,
     limits::refuses_a_file_that_is_too_big,
     limits::refuses_too_many_open_files,
     escape::reads_no_file_of_the_host,

@@ -12,13 +12,10 @@ use gristmill_domain::{
     ids::{DatasetId, ProjectId},
 };
 use gristmill_jobs::Tasks;
-use gristmill_runtime::{
-    DatasetFile, ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions,
-    sandbox::{BackendKind, choose::BackendSetting},
-};
+use gristmill_runtime::{DatasetFile, ExecuteRequest, KernelPlace, ProjectData, ProjectFiles, Runtime, RuntimeOptions};
 use tokio::sync::mpsc;
 
-use crate::environment;
+use crate::{backend, environment};
 
 /// The datasets of every project: those that a test wrote.
 #[derive(Debug)]
@@ -37,6 +34,10 @@ impl ProjectData for TestData {
 }
 
 impl TestData {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root, files: std::sync::Mutex::default() }
+    }
+
     pub(crate) fn add(&self, project: ProjectId, filename: &str, text: &str) {
         let id = DatasetId::random();
         let path = PathBuf::from(format!("{id}/original"));
@@ -54,6 +55,7 @@ pub(crate) struct TestRuntime {
     pub(crate) data: Arc<TestData>,
     pub(crate) scratch: tempfile::TempDir,
     pub(crate) tasks: Tasks,
+    _containers: backend::Containers,
 }
 
 impl TestRuntime {
@@ -64,13 +66,13 @@ impl TestRuntime {
     pub(crate) async fn with(change: impl FnOnce(&mut RuntimeOptions)) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let mut options = RuntimeOptions::new(scratch.path().to_owned(), environment::cache_dir());
-        options.backend = BackendSetting::Only(BackendKind::Process);
+        backend::set(&mut options);
         change(&mut options);
-        let data = Arc::new(TestData { root: scratch.path().join("datasets"), files: std::sync::Mutex::default() });
+        let data = Arc::new(TestData::new(scratch.path().join("datasets")));
         let tasks = Tasks::new();
-        environment::python();
         let runtime = Runtime::start(options, data.clone(), &tasks).await;
-        Self { runtime, data, scratch, tasks }
+        let containers = backend::Containers::of(scratch.path().join("runtime/sandboxes"));
+        Self { runtime, data, scratch, tasks, _containers: containers }
     }
 
     pub(crate) async fn run(&self, place: &KernelPlace, code: &str) -> ExecutionResult {

@@ -27,7 +27,8 @@ use super::{
 use crate::{
     database::DbError,
     files,
-    repo::file_deletions,
+    notifications::Channel,
+    repo::{admin, file_deletions},
     schema::{jobs, projects, users},
 };
 
@@ -213,6 +214,7 @@ async fn delete_in(connection: &mut AsyncPgConnection, id: UserId) -> Result<(),
         projects::table.filter(projects::owner_id.eq(id.0)).select(projects::project_id).load(connection).await?;
     for project in owned {
         file_deletions::queue(connection, files::project_prefix(ProjectId(project))).await?;
+        admin::announce(connection, Channel::ProjectDeleted, &project.to_string()).await?;
     }
     file_deletions::queue(connection, files::user_prefix(id)).await?;
     diesel::delete(users::table.find(id.0)).execute(connection).await?;

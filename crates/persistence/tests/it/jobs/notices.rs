@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use gristmill_domain::{
     ErrorCode,
+    identity::AccountStore,
     jobs::{JobError, JobOutcome, NewJobEvent},
-    ports::{EventBatch, JobStore},
+    ports::{EventBatch, JobStore, StoreError},
 };
-use gristmill_persistence::notifications::{Channel, Notifications, Signal};
+use gristmill_persistence::{
+    Database, DatabaseOptions,
+    notifications::{Channel, Notifications, Signal},
+    repo::{identity::Identity, projects::Projects},
+};
 use gristmill_testkit::job_store_suite::{JobStoreEnvironment, LEASE, new_job, request};
 use serde_json::json;
 use tokio::{sync::broadcast::Receiver, task::JoinSet, time::timeout};
@@ -68,4 +73,25 @@ async fn announces_each_change_once() {
     jobs.request_cancel(&owner, job.id).await.unwrap();
     heard(&mut signals, Channel::JobChanged, job.id).await;
     assert!(signals.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn announces_projects_that_are_gone() {
+    let environment = environment().await;
+    let (owner, stranger) = (environment.caller().await.unwrap(), environment.caller().await.unwrap());
+    let (first, second) = (environment.project(&owner).await.unwrap(), environment.project(&owner).await.unwrap());
+    let database = Database::connect(&DatabaseOptions::new(environment.database.url().clone())).await.unwrap();
+    let projects = Projects::new(database.clone());
+    let mut tasks = JoinSet::new();
+    let mut signals = listen(&environment, &mut tasks).await;
+
+    assert!(matches!(projects.delete(&stranger, first).await, Err(StoreError::NotFound)));
+    assert_eq!(projects.gone(&[first, second]).await.unwrap(), []);
+    projects.delete(&owner, first).await.unwrap();
+    heard(&mut signals, Channel::ProjectDeleted, first).await;
+    assert_eq!(projects.gone(&[first, second]).await.unwrap(), [first]);
+    Identity::new(database).delete_account(owner.user_id).await.unwrap();
+    heard(&mut signals, Channel::ProjectDeleted, second).await;
+    heard(&mut signals, Channel::IdentityChanged, format!("user:{}", owner.user_id)).await;
+    assert_eq!(projects.gone(&[]).await.unwrap(), []);
 }

@@ -14,7 +14,8 @@ use ::bollard::{
     },
     query_parameters::{
         BuildImageOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder, LogsOptionsBuilder,
-        RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder, WaitContainerOptions,
+        PruneImagesOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions, StatsOptionsBuilder,
+        WaitContainerOptions,
     },
 };
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ use tokio::{sync::OnceCell, time::timeout};
 
 use super::{
     super::{Access, Mount, Usage, log::LogTail},
-    engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild},
+    engine::{ContainerEngine, ContainerSpec, ContainerState, EngineError, ImageBuild, Tell},
     profile,
 };
 
@@ -31,6 +32,8 @@ use super::{
 const REQUEST_SECONDS: u64 = 60;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const BUILD_TIMEOUT: Duration = Duration::from_secs(3600);
+/// As the Dockerfile labels its first stage.
+const STAGE_LABEL: &str = "gristmill.stage=build";
 
 /// An engine behind a Unix socket. It is connected to on first use, and again when it was not there.
 #[derive(Debug)]
@@ -60,6 +63,19 @@ impl SocketEngine {
         };
         self.client.get_or_try_init(|| connect).await
     }
+
+    /// Removes the nameless images of builds' first stages: a second copy of all packages, and pip's settings.
+    async fn forget_stages(&self) {
+        let filters = HashMap::from([("dangling", vec!["true"]), ("label", vec![STAGE_LABEL])]);
+        let options = PruneImagesOptionsBuilder::default().filters(&filters).build();
+        let pruned = match self.client().await {
+            Ok(client) => client.prune_images(Some(options)).await.map_err(told).map(drop),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = pruned {
+            tracing::warn!(error = %error, "what a build left behind was not removed");
+        }
+    }
 }
 
 #[async_trait]
@@ -74,7 +90,7 @@ impl ContainerEngine for SocketEngine {
         Ok(found(self.client().await?.inspect_image(image).await)?.is_some())
     }
 
-    async fn build_image(&self, build: ImageBuild) -> Result<(), EngineError> {
+    async fn build_image(&self, build: ImageBuild, tell: Tell<'_>) -> Result<(), EngineError> {
         let arguments: HashMap<String, String> = build.arguments.into_iter().collect();
         let options = BuildImageOptionsBuilder::default()
             .dockerfile("Dockerfile")
@@ -101,14 +117,17 @@ impl ContainerEngine for SocketEngine {
                 if let Some(problem) = step.error_detail.and_then(|detail| detail.message) {
                     return Err(EngineError { message: format!("{problem}; the build said: {}", said.text()) });
                 }
-                if let Some(line) = step.stream.filter(|line| !line.trim().is_empty()) {
-                    tracing::info!(image = build.name, "{}", line.trim_end());
+                for line in step.stream.iter().flat_map(|text| text.lines()).filter(|line| !line.trim().is_empty()) {
+                    tell(line);
                     said.push(line.as_bytes());
+                    said.push(b"\n");
                 }
             }
             Ok(())
         };
-        timeout(BUILD_TIMEOUT, whole).await.map_err(|_late| silent())?
+        let built = timeout(BUILD_TIMEOUT, whole).await.map_err(|_late| silent())?;
+        self.forget_stages().await;
+        built
     }
 
     async fn start(&self, container: &ContainerSpec) -> Result<(), EngineError> {
@@ -144,6 +163,7 @@ impl ContainerEngine for SocketEngine {
             running: state.running.unwrap_or(false),
             exit_code: state.exit_code.unwrap_or(0),
             out_of_memory: state.oom_killed.unwrap_or(false),
+            process: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0),
         }))
     }
 
@@ -217,7 +237,7 @@ fn body(container: &ContainerSpec) -> ContainerCreateBody {
             ulimit("core", 0),
         ]),
         readonly_rootfs: Some(true),
-        tmpfs: Some(HashMap::from([("/tmp".to_owned(), format!("rw,nosuid,nodev,size={tmp},mode=1777"))])),
+        tmpfs: Some(HashMap::from([("/tmp".to_owned(), format!("rw,exec,nosuid,nodev,size={tmp},mode=1777"))])),
         shm_size: Some(signed(tmp)),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned(), format!("seccomp={}", profile::profile())]),

@@ -40,7 +40,7 @@ pub struct ContainerSpec {
 }
 
 /// How a container is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerState {
     /// Whether it runs.
     pub running: bool,
@@ -48,6 +48,8 @@ pub struct ContainerState {
     pub exit_code: i64,
     /// Whether the kernel ended something in it because memory ran out.
     pub out_of_memory: bool,
+    /// Its main process, as the engine's machine numbers it; none when it does not run.
+    pub process: Option<u32>,
 }
 
 /// An image to build.
@@ -60,6 +62,9 @@ pub struct ImageBuild {
     /// Build arguments.
     pub arguments: BTreeMap<String, String>,
 }
+
+/// Who hears what a build says, line by line.
+pub type Tell<'listener> = &'listener (dyn Fn(&str) + Send + Sync);
 
 /// A container engine.
 #[async_trait]
@@ -76,11 +81,11 @@ pub trait ContainerEngine: Send + Sync + std::fmt::Debug {
     /// When it does not answer.
     async fn has_image(&self, image: &str) -> Result<bool, EngineError>;
 
-    /// Builds an image; takes minutes.
+    /// Builds an image; takes minutes. What only the build needed is not kept.
     ///
     /// # Errors
     /// With the end of what the build said.
-    async fn build_image(&self, build: ImageBuild) -> Result<(), EngineError>;
+    async fn build_image(&self, build: ImageBuild, tell: Tell<'_>) -> Result<(), EngineError>;
 
     /// Creates a container, and starts it. When starting fails it is removed again.
     ///

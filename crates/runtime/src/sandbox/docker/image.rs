@@ -9,13 +9,15 @@ use super::engine::ImageBuild;
 
 const DOCKERFILE: &str = include_str!("../../../../../docker/runtime/Dockerfile");
 const LOCK: &str = include_str!("../../../python/environment/requirements.lock");
+/// Stands for the Python version in names of images.
+pub(crate) const VERSION: &str = "{pythonVersion}";
 const BLOCK: usize = 512;
 const CERTIFICATES: [&str; 2] = ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
 /// What a build takes from the host, beside the lock.
 #[derive(Debug, Clone)]
 pub struct BuildInputs {
-    /// The base image; `{version}` stands for the Python version.
+    /// The base image; `{pythonVersion}` stands for the Python version.
     pub base_image: String,
     /// pip's settings for the build: an index of one's own, a proxy. Not kept in the image.
     pub pip_conf: Option<Vec<u8>>,
@@ -25,7 +27,7 @@ pub struct BuildInputs {
 
 impl Default for BuildInputs {
     fn default() -> Self {
-        Self { base_image: "python:{version}-slim".to_owned(), pip_conf: None, certificates: None }
+        Self { base_image: format!("python:{VERSION}-slim"), pip_conf: None, certificates: None }
     }
 }
 
@@ -53,7 +55,7 @@ pub(crate) fn name(version: PythonVersion, inputs: &BuildInputs) -> String {
 }
 
 fn base(version: PythonVersion, inputs: &BuildInputs) -> String {
-    inputs.base_image.replace("{version}", version.as_str())
+    inputs.base_image.replace(VERSION, version.as_str())
 }
 
 /// All that an engine needs to build it.
@@ -68,7 +70,10 @@ pub(crate) fn build(version: PythonVersion, inputs: &BuildInputs) -> ImageBuild 
     ImageBuild {
         name: name(version, inputs),
         context: archive(&files),
-        arguments: BTreeMap::from([("BASE_IMAGE".to_owned(), base(version, inputs))]),
+        arguments: BTreeMap::from([
+            ("BASE_IMAGE".to_owned(), base(version, inputs)),
+            ("PYTHON_VERSION".to_owned(), version.as_str().to_owned()),
+        ]),
     }
 }
 

@@ -1,19 +1,24 @@
 //! A running container, and the task that watches over it.
 
 use std::{
-    path::PathBuf,
+    os::{fd::AsFd, unix::fs::MetadataExt},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use rustix::process::{Pid, PidfdFlags};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
-        Exit, Sandbox, Usage,
-        disk::{self, DiskUse},
+        Exit, Mount, Sandbox, SandboxError, Usage,
+        disk::Writable,
+        late,
+        prepare::{no_user, prepare_late, system},
+        tree,
         users::UserLease,
     },
     engine::{ContainerEngine, ContainerState},
@@ -30,10 +35,46 @@ pub(crate) struct Shared {
     pub(crate) id: String,
     pub(crate) container: String,
     pub(crate) engine: Arc<dyn ContainerEngine>,
-    pub(crate) writable: Vec<PathBuf>,
-    pub(crate) disk_bytes: u64,
+    pub(crate) writable: Mutex<Writable>,
+    /// The user it runs as, when the server is root; given back at its end.
+    pub(crate) user: Mutex<Option<UserLease>>,
+    /// A directory that it shares with the host, by which its processes are recognised.
+    pub(crate) shared_directory: Option<Mount>,
     pub(crate) last_log: Mutex<String>,
     pub(crate) kill: CancellationToken,
+}
+
+impl Shared {
+    fn writable(&self) -> Writable {
+        self.writable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn mount(&self, process: u32, mounts: &[Mount]) -> Result<(), SandboxError> {
+        let user = self.user.lock().unwrap_or_else(PoisonError::into_inner);
+        let lease = user.as_ref().ok_or_else(no_user)?;
+        let pid = i32::try_from(process).ok().and_then(Pid::from_raw).ok_or_else(elsewhere)?;
+        let descriptor = rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(|_gone| elsewhere())?;
+        // Behind the descriptor, so that the number cannot go to another process between the look and the mount.
+        if !self.shared_directory.as_ref().is_some_and(|mount| sees(process, mount)) {
+            return Err(elsewhere());
+        }
+        let added = prepare_late(lease, mounts)?;
+        self.writable.lock().unwrap_or_else(PoisonError::into_inner).extend(added);
+        late::attach(descriptor.as_fd(), mounts).map_err(system("mounting into a sandbox"))
+    }
+}
+
+/// Whether a process has this directory of the host where its container should have it.
+fn sees(process: u32, mount: &Mount) -> bool {
+    let Ok(guest) = mount.guest.strip_prefix("/") else { return false };
+    let identity = |path: &Path| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    let inside = identity(&Path::new("/proc").join(process.to_string()).join("root").join(guest));
+    inside.is_some() && inside == identity(&mount.host)
+}
+
+/// The engine is on another machine, or this server is in a container itself.
+fn elsewhere() -> SandboxError {
+    SandboxError::no_late_mounts("the engine's processes are not this machine's, as seen from here")
 }
 
 /// A running container. Dropping it tells its watcher to end it.
@@ -81,10 +122,18 @@ impl Sandbox for DockerSandbox {
         }
         self.shared.last_log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    async fn mount(&self, mounts: Vec<Mount>) -> Result<(), SandboxError> {
+        let state = self.shared.engine.state(&self.shared.container).await.map_err(system("asking for a container's process"))?;
+        let process = state.and_then(|state| state.process).ok_or_else(elsewhere)?;
+        let shared = self.shared.clone();
+        let mounted = tokio::task::spawn_blocking(move || shared.mount(process, &mounts)).await;
+        mounted.map_err(system("mounting into a sandbox"))?
+    }
 }
 
 /// Watches over a container until its end, which it reports after the container is removed.
-pub(crate) async fn watch_over(shared: Arc<Shared>, user: Option<UserLease>, exit: watch::Sender<Option<Exit>>) {
+pub(crate) async fn watch_over(shared: Arc<Shared>, exit: watch::Sender<Option<Exit>>) {
     let verdict = tokio::select! {
         state = ended(&shared) => decide(state),
         () = shared.kill.cancelled() => Exit::Killed,
@@ -94,7 +143,7 @@ pub(crate) async fn watch_over(shared: Arc<Shared>, user: Option<UserLease>, exi
         *shared.last_log.lock().unwrap_or_else(PoisonError::into_inner) = log;
     }
     remove(&shared).await;
-    drop(user);
+    drop(shared.user.lock().unwrap_or_else(PoisonError::into_inner).take());
     exit.send_replace(Some(verdict));
 }
 
@@ -133,19 +182,29 @@ async fn ended(shared: &Shared) -> Option<ContainerState> {
 }
 
 async fn disk_over(shared: &Arc<Shared>) {
-    let mut pause = DISK_PERIOD;
+    let (mut pause, mut process) = (DISK_PERIOD, None);
     loop {
         tokio::time::sleep(pause).await;
+        if process.is_none() {
+            process = first_process(shared).await;
+        }
         let (looked_at, began) = (shared.clone(), Instant::now());
-        let used = tokio::task::spawn_blocking(move || {
-            disk::measure(looked_at.writable.iter().map(PathBuf::as_path), looked_at.disk_bytes)
-        });
-        if matches!(used.await, Ok(DiskUse::Over)) {
+        // Files without a name are found through the processes that hold them.
+        let hidden = move |devices: &_| process.map_or(0, |process| tree::deleted_bytes(process, devices));
+        let over = tokio::task::spawn_blocking(move || looked_at.writable().is_over(hidden));
+        if matches!(over.await, Ok(true)) {
             return;
         }
         // A walk over very many files must not take a whole core.
         pause = DISK_PERIOD.max(began.elapsed() * 10);
     }
+}
+
+/// The container's first process. None where the engine counts processes otherwise than this server does: the number
+/// would be somebody else's.
+async fn first_process(shared: &Shared) -> Option<u32> {
+    let process = shared.engine.state(&shared.container).await.ok()??.process?;
+    shared.shared_directory.as_ref().filter(|mount| sees(process, mount)).map(|_| process)
 }
 
 async fn remove(shared: &Shared) {
@@ -162,11 +221,21 @@ async fn remove(shared: &Shared) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::super::Access, *};
+
+    #[test]
+    fn a_process_is_recognised_by_what_it_sees() {
+        let own = std::process::id();
+        let mount = |host: &str, guest: &str| Mount { host: host.into(), guest: guest.into(), access: Access::ReadWrite };
+        assert!(sees(own, &mount("/usr", "/usr")));
+        assert!(!sees(own, &mount("/usr", "/proc")));
+        assert!(!sees(own, &mount("/nowhere", "/nowhere")));
+        assert!(!sees(u32::MAX, &mount("/usr", "/usr")));
+    }
 
     #[test]
     fn tells_ends_apart() {
-        let ended = |exit_code, out_of_memory| Some(ContainerState { running: false, exit_code, out_of_memory });
+        let ended = |exit_code, out_of_memory| Some(ContainerState { running: false, exit_code, out_of_memory, process: None });
         assert_eq!(decide(ended(0, false)), Exit::Code(0));
         assert_eq!(decide(ended(3, true)), Exit::Code(3));
         assert_eq!(decide(ended(139, false)), Exit::Signal(11));

@@ -1,9 +1,7 @@
 //! A running sandbox of bubblewrap, and the task that watches over it.
 
 use std::{
-    collections::HashSet,
-    os::fd::OwnedFd,
-    path::PathBuf,
+    os::fd::{AsFd, OwnedFd},
     process::ExitStatus,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -21,13 +19,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
-        Exit, Sandbox, SandboxLimits, Usage,
-        disk::{self, DiskUse},
+        Exit, Mount, Sandbox, SandboxError, SandboxLimits, Usage,
+        disk::Writable,
+        late,
         log::LogTail,
+        prepare::{no_user, prepare_late, system},
+        tree,
         users::UserLease,
     },
     cgroup::CgroupSet,
-    tree,
 };
 
 const MEMORY_PERIOD: Duration = Duration::from_millis(100);
@@ -48,7 +48,7 @@ impl InitProcess {
         Ok(Self { id, descriptor: rustix::process::pidfd_open(pid, PidfdFlags::empty())? })
     }
 
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         // It fails when the process is gone, which is what was wanted.
         let _gone = rustix::process::pidfd_send_signal(&self.descriptor, Signal::KILL);
     }
@@ -61,7 +61,9 @@ pub(crate) struct Shared {
     pub(crate) init: InitProcess,
     pub(crate) cgroups: CgroupSet,
     pub(crate) limits: SandboxLimits,
-    pub(crate) writable: Vec<PathBuf>,
+    pub(crate) writable: Mutex<Writable>,
+    /// The user it runs as, when the server is root; given back at its end.
+    pub(crate) user: Mutex<Option<UserLease>>,
     /// Whether the watcher must count memory, because no control group does.
     pub(crate) counts_memory: bool,
     pub(crate) log: Mutex<LogTail>,
@@ -69,6 +71,19 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    fn writable(&self) -> Writable {
+        self.writable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn mount(&self, mounts: &[Mount]) -> Result<(), SandboxError> {
+        // Held until all is mounted: the watcher gives the user back only when nothing is half done.
+        let user = self.user.lock().unwrap_or_else(PoisonError::into_inner);
+        let lease = user.as_ref().ok_or_else(no_user)?;
+        let added = prepare_late(lease, mounts)?;
+        self.writable.lock().unwrap_or_else(PoisonError::into_inner).extend(added);
+        late::attach(self.init.descriptor.as_fd(), mounts).map_err(system("mounting into a sandbox"))
+    }
+
     fn usage(&self) -> Usage {
         let seen = tree::usage(self.init.id, u64::MAX);
         Usage {
@@ -120,6 +135,12 @@ impl Sandbox for ProcessSandbox {
     async fn log_tail(&self) -> String {
         self.shared.log.lock().unwrap_or_else(PoisonError::into_inner).text()
     }
+
+    async fn mount(&self, mounts: Vec<Mount>) -> Result<(), SandboxError> {
+        let shared = self.shared.clone();
+        let mounted = tokio::task::spawn_blocking(move || shared.mount(&mounts)).await;
+        mounted.map_err(system("mounting into a sandbox"))?
+    }
 }
 
 /// What the watcher owns: all of it is released when the sandbox is gone.
@@ -129,13 +150,12 @@ pub(crate) struct Owned {
     /// bubblewrap waits for a byte from here before it starts the program.
     pub(crate) go: ChildStdin,
     pub(crate) log: ChildStderr,
-    pub(crate) user: Option<UserLease>,
     pub(crate) exit: watch::Sender<Option<Exit>>,
 }
 
 /// Watches over a sandbox until its end, which it reports.
 pub(crate) async fn watch_over(shared: Arc<Shared>, owned: Owned) {
-    let Owned { mut child, mut go, log, user, exit } = owned;
+    let Owned { mut child, mut go, log, exit } = owned;
     // It fails when bubblewrap has ended already, which is noticed below.
     drop(go.write_all(b"g").await);
     drop(go);
@@ -168,7 +188,7 @@ pub(crate) async fn watch_over(shared: Arc<Shared>, owned: Owned) {
     };
     let outcome = decide(verdict, status, shared.cgroups.memory_kills() > 0);
     remove_groups(&shared).await;
-    drop(user);
+    drop(shared.user.lock().unwrap_or_else(PoisonError::into_inner).take());
     exit.send_replace(Some(outcome));
 }
 
@@ -202,7 +222,6 @@ async fn pump_log(mut log: ChildStderr, shared: &Shared) {
 async fn watch_limits(shared: &Arc<Shared>) -> Exit {
     let mut memory = tokio::time::interval(MEMORY_PERIOD);
     memory.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let devices = Arc::new(devices(&shared.writable));
     let mut disk_due = Instant::now() + DISK_PERIOD;
     loop {
         memory.tick().await;
@@ -210,13 +229,14 @@ async fn watch_limits(shared: &Arc<Shared>) -> Exit {
         if !counts_memory && !counts_disk {
             continue;
         }
-        let (shared, devices) = (shared.clone(), devices.clone());
+        let shared = shared.clone();
         let began = Instant::now();
         let looked = tokio::task::spawn_blocking(move || {
             if counts_memory && over_memory(&shared) {
                 return Some(Exit::OutOfMemory);
             }
-            (counts_disk && over_disk(&shared, &devices)).then_some(Exit::OutOfDisk)
+            let over = counts_disk && shared.writable().is_over(|devices| tree::deleted_bytes(shared.init.id, devices));
+            over.then_some(Exit::OutOfDisk)
         });
         if let Ok(Some(over)) = looked.await {
             return over;
@@ -234,19 +254,6 @@ fn over_memory(shared: &Shared) -> bool {
     let temporary: u64 = ["/tmp", "/dev/shm"].map(|path| tree::private_filesystem_bytes(init, path, size)).iter().sum();
     let left = limit.saturating_sub(temporary);
     temporary > limit || tree::usage(shared.init.id, left).memory_bytes > left
-}
-
-fn over_disk(shared: &Shared, devices: &HashSet<u64>) -> bool {
-    let limit = shared.limits.disk_bytes;
-    match disk::measure(shared.writable.iter().map(PathBuf::as_path), limit) {
-        DiskUse::Over => true,
-        DiskUse::Bytes(bytes) => bytes.saturating_add(tree::deleted_bytes(shared.init.id, devices)) > limit,
-    }
-}
-
-fn devices(directories: &[PathBuf]) -> HashSet<u64> {
-    use std::os::unix::fs::MetadataExt;
-    directories.iter().filter_map(|path| std::fs::symlink_metadata(path).ok()).map(|meta| meta.dev()).collect()
 }
 
 async fn remove_groups(shared: &Shared) {

@@ -4,24 +4,24 @@ use std::{collections::BTreeSet, fs, io, time::Duration};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{cgroup::Cgroups, command::MARKER};
+use super::{super::instance::Instance, cgroup::Cgroups, command::MARKER};
 
 const GONE_TRIES_MAX: usize = 500;
 const GONE_PERIOD: Duration = Duration::from_millis(10);
 
-/// Ends the sandboxes of this owner that another instance started, and removes their groups. Returns how many there
-/// were.
-pub(crate) async fn sweep(owner: &str, instance: &str, cgroups: &Cgroups) -> io::Result<usize> {
+/// Ends the sandboxes of this owner that a server started which runs no more, and removes their groups. Returns how many
+/// there were.
+pub(crate) async fn sweep(owner: &str, instance: &Instance, cgroups: &Cgroups) -> io::Result<usize> {
     let mut swept = BTreeSet::new();
     let mut processes = BTreeSet::new();
     for (process, name) in marked(owner) {
-        if !name.starts_with(instance) {
+        if left_behind(instance, &name) {
             swept.insert(name);
             processes.insert(process);
         }
     }
     let groups = cgroups.existing();
-    let old: Vec<_> = groups.into_iter().filter(|(name, _)| !name.starts_with(instance)).collect();
+    let old: Vec<_> = groups.into_iter().filter(|(name, _)| left_behind(instance, name)).collect();
     for (name, group) in &old {
         processes.extend(group.processes());
         swept.insert(name.clone());
@@ -37,6 +37,12 @@ pub(crate) async fn sweep(owner: &str, instance: &str, cgroups: &Cgroups) -> io:
         remove(group).await?;
     }
     Ok(swept.len())
+}
+
+/// Whether `<instance>-<id>` is a sandbox that nobody watches over.
+fn left_behind(own: &Instance, name: &str) -> bool {
+    let instance = name.split_once('-').map_or(name, |(instance, _)| instance);
+    !own.is_alive(instance)
 }
 
 async fn wait_until_gone(processes: &BTreeSet<u32>) -> io::Result<()> {

@@ -1,7 +1,6 @@
 //! Python help through its public door, with a real worker.
 
-pub(crate) mod direct;
-mod isolated;
+mod recorded;
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +9,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use direct::DirectBackend;
 use gristmill_domain::ids::{DatasetId, ProjectId};
 use gristmill_jobs::Tasks;
 use gristmill_runtime::{
@@ -20,24 +18,30 @@ use gristmill_runtime::{
     },
     sandbox::SandboxBackend,
 };
+use recorded::Recorded;
 use tempfile::TempDir;
+
+use crate::backend;
 
 struct World {
     assistant: Assistant,
-    backend: Arc<DirectBackend>,
+    backend: Arc<Recorded>,
     directory: TempDir,
     tasks: Tasks,
     project: ProjectId,
+    _containers: backend::Containers,
 }
 
 impl World {
-    fn new(settings: AssistSettings) -> Self {
-        Self::with(DirectBackend::new(), settings)
+    async fn new(settings: AssistSettings) -> Self {
+        Self::with(settings, |_| {}).await
     }
 
-    fn with(backend: DirectBackend, settings: AssistSettings) -> Self {
-        // Not in `/tmp`, which the sandbox of these tests hides.
+    async fn with(settings: AssistSettings, change: impl FnOnce(&mut Recorded)) -> Self {
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let tasks = Tasks::new();
+        let mut backend = Recorded::new(backend::open(&directory.path().join("state"), &tasks).await);
+        change(&mut backend);
         let backend = Arc::new(backend);
         let directories = AssistDirectories {
             projects: directory.path().join("projects"),
@@ -45,10 +49,10 @@ impl World {
             sockets: directory.path().join("long".repeat(30)).join("sockets"),
             cache: prepared_cache(),
         };
-        let tasks = Tasks::new();
         let dynamic: Arc<dyn SandboxBackend> = backend.clone();
         let assistant = Assistant::new(dynamic, directories, settings, tasks.clone());
-        Self { assistant, backend, directory, tasks, project: ProjectId::random() }
+        let containers = backend::Containers::of(directory.path().join("state"));
+        Self { assistant, backend, directory, tasks, project: ProjectId::random(), _containers: containers }
     }
 
     async fn ask(&self, op: AssistOp, code: &str) -> Result<AssistAnswer, AssistError> {
@@ -116,12 +120,11 @@ fn names(answer: AssistAnswer) -> Vec<String> {
     completions.into_iter().map(|completion| completion.name).collect()
 }
 
-const DEADLINE: Duration = Duration::from_secs(10);
 const FRAME: &str = "import pandas as pd\ndf = pd.read_csv('/workspace/datasets/sales.csv')\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_all_four_questions_from_one_worker() {
-    let world = World::new(settings());
+    let world = World::new(settings()).await;
     let names = world.some_names(&format!("{FRAME}df.")).await;
     assert!(names.contains(&"region".to_owned()) && names.len() == 50, "{names:?}");
     assert_eq!(world.some_names(&format!("{FRAME}df[\"")).await, ["region", "unit price"]);
@@ -142,13 +145,13 @@ async fn answers_all_four_questions_from_one_worker() {
     let AssistAnswer::Diagnostics { diagnostics } = diagnostics else { panic!("{diagnostics:?}") };
     assert_eq!(diagnostics.len(), 1);
     assert_eq!((diagnostics[0].line, diagnostics[0].column, diagnostics[0].severity.as_str()), (2, 4, "error"));
-    assert_eq!(world.backend.started.lock().unwrap().len(), 1);
+    assert_eq!(world.backend.count(), 1);
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn knows_other_cells_and_live_variables() {
-    let world = World::new(settings());
+    let world = World::new(settings()).await;
     let cell = |id: &str, content: &str, position| AssistCell { cell_id: id.to_owned(), content: content.to_owned(), position };
     let mut asked = request(AssistOp::Completions, "g[\"");
     asked.cells = vec![
@@ -171,7 +174,7 @@ async fn knows_other_cells_and_live_variables() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn newer_completions_push_out_older_ones_of_the_same_cell() {
-    let world = World::new(settings());
+    let world = World::new(settings()).await;
     world.assistant.warm(world.project);
     // The worker is starting: all wait for it.
     let asks = (0..10).map(|_| world.ask(AssistOp::Completions, "prin"));
@@ -184,19 +187,19 @@ async fn newer_completions_push_out_older_ones_of_the_same_cell() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn starts_another_worker_when_one_died() {
-    let world = World::new(settings());
+    let world = World::new(settings()).await;
     assert_eq!(world.some_names("prin").await, ["print"]);
-    let first = world.backend.last();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(first).unwrap(), rustix::process::Signal::KILL).unwrap();
+    let first = world.backend.count();
+    world.backend.kill_last().await;
     assert_eq!(world.some_names("prin").await, ["print"]);
-    assert_ne!(world.backend.last(), first);
+    assert!(world.backend.count() > first);
     assert_eq!(world.assistant.workers(), 1);
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn survives_hostile_code() {
-    let world = World::new(settings());
+    let world = World::new(settings()).await;
     assert_eq!(world.some_names("prin").await, ["print"]);
     let hostile = [
         "(".repeat(100_000),
@@ -221,34 +224,33 @@ async fn survives_hostile_code() {
     }
     assert_eq!(world.some_names("prin").await, ["print"]);
     // It was never run: the worker is the first one.
-    assert_eq!(world.backend.started.lock().unwrap().len(), 1);
+    assert_eq!(world.backend.count(), 1);
     world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn says_why_there_is_no_help_and_does_not_try_at_every_key() {
-    let world = World::with(DirectBackend { broken: Some("no room".to_owned()), ..DirectBackend::new() }, settings());
+    let world = World::with(settings(), |backend| backend.broken = Some("no room".to_owned())).await;
     for _ in 0..3 {
         let error = world.ask(AssistOp::Completions, "pri").await.unwrap_err();
         assert!(matches!(&error, AssistError::Unavailable(reason) if reason.contains("no room")), "{error}");
     }
-    let interpreter = "/usr/bin/false".into();
-    let world = World::with(DirectBackend { interpreter, ..DirectBackend::new() }, settings());
+    let world = World::with(settings(), |backend| backend.interpreter = Some("/usr/bin/false".into())).await;
     for _ in 0..3 {
         let error = world.ask(AssistOp::Hover, "pri").await.unwrap_err();
         assert!(matches!(&error, AssistError::Unavailable(reason) if reason.contains("ended at its start")), "{error}");
     }
-    assert_eq!(world.backend.started.lock().unwrap().len(), 1);
+    assert_eq!(world.backend.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ends_workers_that_idle_and_the_oldest_beyond_the_limit() {
-    let world = World::new(AssistSettings { workers_max: 1, idle_after: Duration::from_secs(3), ..settings() });
+    let world = World::new(AssistSettings { workers_max: 1, idle_after: Duration::from_secs(3), ..settings() }).await;
     assert_eq!(world.some_names("prin").await, ["print"]);
     let other = ProjectId::random();
     world.assistant.assist(other, request(AssistOp::Diagnostics, "x")).await.unwrap();
     // More than two may have been started: on a busy machine one can idle away between two questions.
-    assert!(world.backend.started.lock().unwrap().len() >= 2 && world.assistant.workers() <= 1);
+    assert!(world.backend.count() >= 2 && world.assistant.workers() <= 1);
     let deadline = Instant::now() + Duration::from_secs(30);
     while world.assistant.workers() > 0 || world.tasks.alive() > 0 {
         assert!(Instant::now() < deadline, "a worker does not end");
@@ -259,7 +261,7 @@ async fn ends_workers_that_idle_and_the_oldest_beyond_the_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sees_modules_of_its_project_only() {
-    let world = World::new(settings());
+    let world = World::new(settings()).await;
     let other = ProjectId::random();
     for (project, module) in [(world.project, "mine"), (other, "theirs")] {
         let workspace = world.directory.path().join("projects").join(project.to_string()).join("workspace");
@@ -272,8 +274,27 @@ async fn sees_modules_of_its_project_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sees_installed_packages_and_later_ones_when_it_is_closed() {
+    let world = World::new(settings()).await;
+    let layer = world.directory.path().join("projects").join(world.project.to_string()).join("packages");
+    let install = |version: &str, module: &str| {
+        std::fs::create_dir_all(layer.join(version)).unwrap();
+        std::fs::write(layer.join(version).join(format!("{module}.py")), "def helper_of_package(): pass\n").unwrap();
+        drop(std::fs::remove_file(layer.join("current")));
+        std::os::unix::fs::symlink(version, layer.join("current")).unwrap();
+    };
+    install("version-1", "first_package");
+    assert_eq!(world.some_names("import first_package\nfirst_package.helper").await, ["helper_of_package"]);
+    assert!(world.names("import second_package\nsecond_package.helper").await.is_empty());
+    install("version-2", "second_package");
+    world.assistant.close(world.project);
+    assert_eq!(world.some_names("import second_package\nsecond_package.helper").await, ["helper_of_package"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn prepares_the_installed_libraries_once() {
-    let world = World::new(settings());
+    let world = World::new(settings()).await;
     world.assistant.prepare().await.unwrap();
     assert!(!world.assistant.prepare().await.unwrap());
     let asked = Instant::now();
@@ -286,7 +307,7 @@ async fn prepares_the_installed_libraries_once() {
 /// Prints the measured times, and fails only when they are out of all proportion: other tests run beside it.
 #[tokio::test(flavor = "multi_thread")]
 async fn completes_a_pandas_frame_while_typing() {
-    let world = World::new(settings());
+    let world = World::new(settings()).await;
     assert!(!world.some_names(&format!("{FRAME}df.")).await.is_empty());
     let mut times = Vec::new();
     for typed in ["", "d", "dr", "dro", "drop", "g", "gr", "gro", "s", "so", "sort_"].iter().cycle().take(200) {

@@ -15,14 +15,11 @@ use gristmill_runtime::{
     InstallEvent, InstallOutcome,
     environment::install_kernel_files,
     packages::{IndexSettings, Layer, PackageNames, Packages, PackagesOptions},
-    sandbox::{
-        Access, Mount, Sandbox, SandboxBackend, SandboxSpec,
-        process::{ProcessBackend, ProcessOptions},
-    },
+    sandbox::{Access, Mount, Sandbox, SandboxBackend, SandboxSpec},
 };
 use tokio::sync::mpsc;
 
-use crate::environment::python;
+use crate::{backend, environment::python};
 
 pub(crate) const VERSION: PythonVersion = PythonVersion::V3_11;
 
@@ -71,23 +68,23 @@ pub(crate) struct Bench {
     pub(crate) index: Index,
     pub(crate) layer: Layer,
     tasks: Tasks,
+    _containers: backend::Containers,
 }
 
 impl Bench {
-    pub(crate) fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let tasks = Tasks::new();
-        let options = ProcessOptions::new(directory.path().join("state"), "packagestest".into());
-        let backend = ProcessBackend::new(options, tasks.clone());
-        backend.provide(python());
+        let backend = backend::open(&directory.path().join("state"), &tasks).await;
         let layer = Layer::open(directory.path().join("project/packages")).unwrap();
         let index = Index::start(directory.path().join("requests"));
-        Self { directory, backend: Arc::new(backend), index, layer, tasks }
+        let containers = backend::Containers::of(directory.path().join("state"));
+        Self { directory, backend, index, layer, tasks, _containers: containers }
     }
 
     pub(crate) fn options(&self) -> PackagesOptions {
         let files = install_kernel_files(&self.directory.path().join("cache")).unwrap();
-        PackagesOptions::new(files, self.index.settings.clone())
+        PackagesOptions::new(files, self.index.settings.clone(), self.directory.path().join("installs"))
     }
 
     pub(crate) fn packages(&self) -> Packages {

@@ -197,7 +197,7 @@ async fn holds_a_sandbox_when_asked() {
     let tasks = Tasks::new();
     let bench = Bench::process(CgroupUse::Auto);
     let backend: Box<dyn SandboxBackend> = match kind {
-        "docker" => Box::new(docker_backend(owner, &tasks).await.unwrap()),
+        "docker" => Box::new(docker_backend(&workspace.parent().unwrap().join("held"), owner, &tasks).await.unwrap()),
         _ => Box::new(process_backend(&workspace.join("../held"), owner, CgroupUse::Auto, &tasks)),
     };
     let mut spec =

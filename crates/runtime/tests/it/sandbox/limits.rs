@@ -1,6 +1,6 @@
 //! Taking more than one may.
 
-use gristmill_runtime::sandbox::{BackendKind, Exit};
+use gristmill_runtime::sandbox::Exit;
 
 use super::support::{Bench, DEADLINE, logged, until};
 
@@ -68,10 +68,6 @@ pub(crate) async fn ends_what_fills_the_disk_with_empty_files(bench: &Bench) {
 }
 
 pub(crate) async fn ends_what_hides_deleted_files(bench: &Bench) {
-    if bench.backend.kind() == BackendKind::Docker {
-        eprintln!("skipped on docker: the engine's processes may be on another machine, only names are seen");
-        return;
-    }
     let mut spec = bench.spec(
         "import os, time\nf = open('/workspace/x', 'wb', buffering=0)\nos.unlink('/workspace/x')\n\
         for _ in range(80): f.write(b'x' * (1 << 20))\nprint('written', flush=True)\ntime.sleep(1000)",
@@ -79,6 +75,23 @@ pub(crate) async fn ends_what_hides_deleted_files(bench: &Bench) {
     spec.limits.disk_bytes = 50 << 20;
     let (exit, log) = bench.run_spec(spec).await;
     assert_eq!(exit, Exit::OutOfDisk, "{log}");
+}
+
+pub(crate) async fn lets_be_removed_what_is_too_much(bench: &Bench) {
+    std::fs::write(bench.workspace().join("big"), vec![1; 60 << 20]).unwrap();
+    let mut spec = bench.spec(
+        "import os, time\ntime.sleep(2.5)\nopen('/workspace/small', 'w').write('x')\nos.unlink('/workspace/big')\ntime.sleep(1.5)",
+    );
+    spec.limits.disk_bytes = 50 << 20;
+    let (exit, log) = bench.run_spec(spec).await;
+    assert_eq!(exit, Exit::Code(0), "{log}");
+
+    std::fs::write(bench.workspace().join("big"), vec![1; 60 << 20]).unwrap();
+    let mut spec = bench
+        .spec("import time\nfor n in range(1000):\n  open(f'/workspace/{n}', 'wb').write(b'x' * (1 << 20))\n  time.sleep(0.05)");
+    spec.limits.disk_bytes = 50 << 20;
+    let (exit, log) = bench.run_spec(spec).await;
+    assert_eq!(exit, Exit::OutOfDisk, "it must not grow: {log}");
 }
 
 pub(crate) async fn refuses_a_file_that_is_too_big(bench: &Bench) {

@@ -11,10 +11,12 @@ use std::{
 use gristmill_domain::execution::PythonVersion;
 use gristmill_jobs::Tasks;
 use gristmill_runtime::sandbox::{
-    Access, Exit, Mount, Sandbox, SandboxBackend, SandboxLimits, SandboxSpec,
+    Access, BackendKind, Exit, Mount, Sandbox, SandboxBackend, SandboxLimits, SandboxSpec,
     docker::{ContainerEngine, DockerBackend, DockerOptions, SocketEngine},
     process::{CgroupUse, ProcessBackend, ProcessOptions},
 };
+
+use crate::backend;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -24,6 +26,7 @@ pub(crate) struct Bench {
     pub(crate) owner: String,
     directory: tempfile::TempDir,
     tasks: Tasks,
+    _containers: backend::Containers,
 }
 
 impl Bench {
@@ -36,16 +39,21 @@ impl Bench {
     pub(crate) fn process_at(directory: tempfile::TempDir, owner: String, cgroups: CgroupUse) -> Self {
         let tasks = Tasks::new();
         let backend = process_backend(directory.path(), &owner, cgroups, &tasks);
-        Self { backend: Arc::new(backend), owner, directory, tasks }
+        Self::made(Arc::new(backend), owner, directory, tasks)
+    }
+
+    fn made(backend: Arc<dyn SandboxBackend>, owner: String, directory: tempfile::TempDir, tasks: Tasks) -> Self {
+        let containers = backend::Containers::of(directory.path().join("state"));
+        Self { backend, owner, directory, tasks, _containers: containers }
     }
 
     /// None, and a reason printed, where no engine answers.
     pub(crate) async fn docker() -> Option<Self> {
         let owner = uuid::Uuid::new_v4().simple().to_string();
         let tasks = Tasks::new();
-        let backend = docker_backend(&owner, &tasks).await?;
         let directory = tempfile::tempdir().unwrap();
-        Some(Self { backend: Arc::new(backend), owner, directory, tasks })
+        let backend = docker_backend(directory.path(), &owner, &tasks).await?;
+        Some(Self::made(Arc::new(backend), owner, directory, tasks))
     }
 
     /// A directory below the server's data directory.
@@ -106,26 +114,27 @@ pub(crate) fn process_backend(state: &Path, owner: &str, cgroups: CgroupUse, tas
 }
 
 /// The backend with a plain image that has Python. None, and a reason printed, where no engine answers.
-pub(crate) async fn docker_backend(owner: &str, tasks: &Tasks) -> Option<DockerBackend> {
-    let engine = Arc::new(SocketEngine::new("unix:///var/run/docker.sock".to_owned()));
-    let image = match engine.has_image("python:3.11-slim").await {
-        Ok(true) => "python:3.11-slim",
-        Ok(false) => "gristmill-base:bookworm",
-        Err(error) => return skip(&format!("no Docker engine: {error}")),
+pub(crate) async fn docker_backend(state: &Path, owner: &str, tasks: &Tasks) -> Option<DockerBackend> {
+    let engine = Arc::new(SocketEngine::new(backend::docker_host()));
+    let slim = "python:3.11-slim";
+    let image = match (backend::base_image(), engine.has_image(slim).await) {
+        (_, Err(error)) => return skip(&format!("no Docker engine: {error}")),
+        (Some(image), Ok(_)) => image,
+        (None, Ok(true)) => slim.to_owned(),
+        (None, Ok(false)) => "gristmill-base:bookworm".to_owned(),
     };
-    let mut options = DockerOptions::new(owner.to_owned());
-    options.image = Some(image.to_owned());
+    let mut options = DockerOptions::new(state.join("state"), owner.to_owned());
+    options.image = Some(image);
     let backend = DockerBackend::new(options, engine, tasks.clone());
-    match backend.ensure_image(PythonVersion::V3_11).await {
+    match backend.ensure_image(PythonVersion::V3_11, &|_| {}).await {
         Ok(()) => Some(backend),
         Err(error) => skip(&format!("{error} (docker/runtime/ci-engine.sh makes one)")),
     }
 }
 
 /// Prints why a test is skipped, or fails where it must not be.
-#[expect(clippy::disallowed_methods, reason = "how CI says that it has an engine")]
 fn skip<T>(reason: &str) -> Option<T> {
-    assert!(std::env::var("GRISTMILL_TEST_DOCKER").as_deref() != Ok("required"), "{reason}");
+    assert!(backend::kind() != BackendKind::Docker, "{reason}");
     eprintln!("skipped: {reason}");
     None
 }

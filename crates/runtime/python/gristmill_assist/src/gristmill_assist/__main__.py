@@ -12,7 +12,7 @@ from .inference import Inference
 from .server import Worker
 
 # Where a kernel finds modules beside the locked environment.
-_PATHS = ["/opt/gristmill/packages", "/workspace"]
+_PATHS = ["/opt/gristmill/packages/current", "/workspace"]
 
 
 def main(arguments: list[str]) -> int:

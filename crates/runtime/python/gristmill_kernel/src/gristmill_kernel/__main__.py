@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, cast
 
+from .requests import register
 from .startup import install, prepare
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def main(arguments: list[str]) -> None:
     shell = cast("InteractiveShell", app.shell)
     names = install(shell.user_ns)
     shell.user_ns_hidden.update(names)
+    register(app.kernel)
     app.start()
 
 

@@ -147,11 +147,26 @@ def _package(about: Any, name: str, version: str) -> dict[str, str]:  # noqa: AN
     return package
 
 
+def look_up(order: dict[str, Any]) -> None:
+    """Tells the package of one name, or none; ends with an error when the index does not answer."""
+    from .lookup import find
+
+    teller = Teller(order["events"])
+    try:
+        found = find(order["name"], f"http://127.0.0.1:{serve_proxy(order['proxy'])}")
+    except Exception as error:
+        teller.tell(log=f"{type(error).__name__}: {error}"[:1000])
+        teller.tell(exit=1)
+        return
+    teller.tell(packages=[found] if found else [])
+    teller.tell(exit=0)
+
+
 def main(arguments: list[str]) -> None:
     """Does what the order on the command line says."""
     order = json.loads(arguments[0])
     os.umask(0o022)
-    {"install": install, "list": list_packages}[order["do"]](order)
+    {"install": install, "list": list_packages, "lookUp": look_up}[order["do"]](order)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fs, time::Duration};
 
-use super::super::Usage;
+use super::Usage;
 
 /// Never looks at more processes than this: the limit on processes is far below.
 const PROCESSES_MAX: usize = 100_000;
