@@ -49,8 +49,9 @@ impl Tasks {
     pub fn spawn_until_stopped(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let stopping = self.stopping.clone();
         self.spawn(name, async move {
-            // Cut off by the stop: that is what it is for.
-            drop(stopping.run_until_cancelled(task).await);
+            if stopping.run_until_cancelled(task).await.is_none() {
+                tracing::debug!(task.name = name, "cut off by the stop");
+            }
         });
     }
 
