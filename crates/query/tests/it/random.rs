@@ -203,7 +203,7 @@ impl Writer {
         let alias = self.from[0].0.clone();
         let partition =
             if self.random.below(2) == 0 { format!("partition by {} ", self.scalar(Kind::Text, 1)) } else { String::new() };
-        let over = format!("over ({partition}order by {alias}.id, {})", self.from_keys());
+        let over = format!("over ({partition}order by {alias}.id, {})", self.keys());
         let value = self.scalar(Kind::Int, 1);
         match self.random.below(4) {
             0 => format!("row_number() {over}"),
@@ -213,7 +213,7 @@ impl Writer {
         }
     }
 
-    fn from_keys(&self) -> String {
+    fn keys(&self) -> String {
         self.from.iter().map(|(alias, _)| format!("{alias}.id")).collect::<Vec<_>>().join(", ")
     }
 
