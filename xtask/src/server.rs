@@ -65,7 +65,13 @@ pub(crate) struct Programs {
 /// Always the whole workspace with an example: that turns on the features of all dev-dependencies, as the tests do,
 /// so that both share every built crate. Otherwise cargo builds most of the tree a second time.
 pub(crate) fn build(profile: Profile, example: &str) -> Result<Programs> {
-    run(cargo().args(["build", "--profile", profile.name(), "--workspace", "--bin", "gristmill", "--example", example]))?;
+    let mut command = cargo();
+    command.args(["build", "--profile", profile.name(), "--workspace", "--bin", "gristmill", "--example", example]);
+    if profile == Profile::Release {
+        // What benchmarks measure on, and beside.
+        command.args(["--example", "generate_csv", "--example", "bench_sql"]);
+    }
+    run(&mut command)?;
     let directory = target_dir()?.join(profile.directory());
     Ok(Programs { server: directory.join("gristmill"), example: directory.join("examples").join(example) })
 }

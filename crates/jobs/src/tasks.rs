@@ -45,6 +45,16 @@ impl Tasks {
         drop(self.tracker.spawn(guarded));
     }
 
+    /// Spawns a task that may be dropped at any await, and is when the tasks should end.
+    pub fn spawn_until_stopped(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        self.spawn(name, async move {
+            if stopping.run_until_cancelled(task).await.is_none() {
+                tracing::debug!(task.name = name, "cut off by the stop");
+            }
+        });
+    }
+
     /// Fires when the tasks should end. Tasks that stop work of their own on it need no other signal.
     #[must_use]
     pub fn stopping(&self) -> &CancellationToken {

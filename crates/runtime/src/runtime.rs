@@ -52,7 +52,7 @@ impl Runtime {
     /// never fails; [`Self::status`] tells what is missing.
     pub async fn start(options: RuntimeOptions, data: Arc<dyn ProjectData>, tasks: &Tasks) -> Self {
         let (state, backend) = watch::channel(BackendState::Preparing);
-        tasks.spawn("runtime.backend", backend::find(options.clone(), tasks.clone(), state));
+        tasks.spawn_until_stopped("runtime.backend", backend::find(options.clone(), tasks.clone(), state));
         Self::made(options, data, tasks, backend).await
     }
 
@@ -64,7 +64,7 @@ impl Runtime {
         tasks: &Tasks,
     ) -> Self {
         let (state, receiver) = watch::channel(BackendState::Preparing);
-        tasks.spawn("runtime.backend", async move {
+        tasks.spawn_until_stopped("runtime.backend", async move {
             state.send_replace(backend::look_at(backend).await);
         });
         Self::made(options, data, tasks, receiver).await
@@ -280,7 +280,7 @@ impl Runtime {
     /// Makes Python help ready for a project, so that its first question is answered at once.
     pub fn warm_assist(&self, project: ProjectId) {
         let inner = Arc::clone(&self.inner);
-        self.inner.tasks.spawn("runtime.warm help", async move {
+        self.inner.tasks.spawn_until_stopped("runtime.warm help", async move {
             // Where there is no backend, the question tells why.
             if let Ok(assistant) = inner.assistant().await {
                 assistant.warm(project);

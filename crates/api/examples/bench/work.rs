@@ -39,6 +39,12 @@ impl User {
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        Ok(self.timed(method, path, body).await?.1)
+    }
+
+    /// The answer, and how many milliseconds passed until its last byte. Reading it is the client's business.
+    async fn timed(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(f64, Value)> {
+        let began = Instant::now();
         let request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
         let request = match body {
             Some(body) => request.json(body),
@@ -47,15 +53,14 @@ impl User {
         let response = request.send().await?;
         let status = response.status();
         let text = response.text().await?;
+        let elapsed = began.elapsed().as_secs_f64() * 1000.0;
         ensure!(status.is_success(), "{path} answered {status}: {text}");
-        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+        Ok((elapsed, serde_json::from_str(&text).unwrap_or(Value::Null)))
     }
 
     async fn sql(&self, sql: &str) -> Result<(f64, Value)> {
         let body = json!({ "projectId": self.project, "sql": sql });
-        let began = Instant::now();
-        let answer = self.send(Method::POST, "/api/query/sql", Some(&body)).await?;
-        Ok((began.elapsed().as_secs_f64() * 1000.0, answer))
+        self.timed(Method::POST, "/api/query/sql", Some(&body)).await
     }
 }
 
@@ -124,7 +129,7 @@ pub(crate) fn big_file() -> Result<PathBuf> {
         let status = std::process::Command::new(program)
             .arg(&path)
             .status()
-            .context("cargo build --release -p gristmill-ingest --example generate_csv")?;
+            .context("`cargo xtask bench` builds generate_csv beside this program")?;
         ensure!(status.success(), "the file could not be generated");
     }
     Ok(path)
@@ -213,9 +218,8 @@ pub(crate) async fn paging(table: &mut Table, user: &User) -> Result<()> {
     for (name, offset) in [("start", 0), ("middle", rows / 2), ("end", rows - 200)] {
         let mut times = Vec::new();
         for _ in 0..50 {
-            let began = Instant::now();
-            user.send(Method::GET, &format!("/api/datasets/{id}/rows?offset={offset}&limit=200"), None).await?;
-            times.push(began.elapsed().as_secs_f64() * 1000.0);
+            let path = format!("/api/datasets/{id}/rows?offset={offset}&limit=200");
+            times.push(user.timed(Method::GET, &path, None).await?.0);
         }
         table.add(&format!("page of 200 rows at the {name}, p50"), percentile(&mut times, 50.0), "ms", Some(AtMost(8.0)));
     }

@@ -77,7 +77,8 @@ async fn wait_for_sandboxes(client: &Client) -> Result<()> {
         loop {
             let health = client.get("/api/execute/health").await?;
             if health["status"] == "healthy" {
-                let found = format!("{}; {} measures keep code apart", text(&health["backend"]), count(&health["isolation"]));
+                let measures: Vec<&str> = health["isolation"].as_array().into_iter().flatten().map(text).collect();
+                let found = format!("backend `{}`: {}", text(&health["backend"]), measures.join("; "));
                 return Ok(((), found));
             }
             if began.elapsed() > PATIENCE {

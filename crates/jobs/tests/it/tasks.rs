@@ -36,6 +36,15 @@ async fn shutdown_waits_for_tasks_that_stop_by_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn shutdown_waits_for_no_task_that_may_be_dropped() {
+    let tasks = Tasks::new();
+    tasks.spawn_until_stopped("hangs", pending());
+    let before = Instant::now();
+    assert_eq!(tasks.shutdown(Duration::from_secs(10)).await, 0);
+    assert_eq!(before.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
 async fn shutdown_drops_tasks_that_do_not_stop() {
     struct SaysWhenDropped(Option<oneshot::Sender<()>>);
     impl Drop for SaysWhenDropped {

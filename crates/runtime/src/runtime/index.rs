@@ -35,7 +35,7 @@ impl PackageIndex for Index<'_> {
         let (reply, answer) = oneshot::channel();
         let (inner, name) = (Arc::clone(self.inner), name.to_owned());
         // It goes on when nobody waits any more: what it brings is there for the next key.
-        self.inner.tasks.spawn("runtime.package index", async move {
+        self.inner.tasks.spawn_until_stopped("runtime.package index", async move {
             let found = inner.look_up(&name).await;
             if let Err(error) = &found {
                 tracing::debug!(error = %error, "the package index could not be asked");
@@ -55,9 +55,17 @@ impl Inner {
 
     /// The packages that kernels of a project, or of any, can import, when the list is there soon.
     pub(super) async fn installed(self: &Arc<Self>, project: Option<ProjectId>) -> Vec<PackageInfo> {
+        match tokio::time::timeout(LIST_PATIENCE, self.list_installed(project)).await {
+            Ok(Ok(list)) => list.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Lists them, whether somebody waits for it or not: the list is kept.
+    pub(super) fn list_installed(self: &Arc<Self>, project: Option<ProjectId>) -> oneshot::Receiver<Arc<[PackageInfo]>> {
         let (reply, list) = oneshot::channel();
         let inner = Arc::clone(self);
-        self.tasks.spawn("runtime.package list", async move {
+        self.tasks.spawn_until_stopped("runtime.package list", async move {
             let listing = async {
                 let directory = project.map_or_else(|| inner.directories.no_packages(), |id| inner.directories.packages(id));
                 let layer = blocking("opening a layer", move || Layer::open(directory)).await?;
@@ -68,9 +76,6 @@ impl Inner {
                 Err(error) => tracing::debug!(error = %error, "the installed packages could not be listed"),
             }
         });
-        match tokio::time::timeout(LIST_PATIENCE, list).await {
-            Ok(Ok(list)) => list.to_vec(),
-            _ => Vec::new(),
-        }
+        list
     }
 }

@@ -30,8 +30,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 const REFILL_AFTER: Duration = Duration::from_millis(300);
 const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
-/// What the first kernel is taken to need until one was measured.
-const MEMORY_GUESS: u64 = 80 << 20;
+/// What a kernel counts for at least, bytes. Engines measure differently, some without what the kernel reads from files.
+const MEMORY_MIN: u64 = 60 << 20;
 
 /// The kernels that wait.
 #[derive(Debug)]
@@ -165,7 +165,7 @@ impl Pool {
         waiting.retain(|one| !one.claim.is_closed() && wanted(&one.version));
         let room = inner.options.sandboxes_max.saturating_sub(inner.slots.count());
         let used: u64 = waiting.iter().map(|one| one.memory_bytes).sum();
-        let next = if *largest == 0 { MEMORY_GUESS } else { *largest };
+        let next = (*largest).max(MEMORY_MIN);
         if *off || waiting.len() >= room || used.saturating_add(next) > self.memory_bytes_max {
             return None;
         }
@@ -250,14 +250,11 @@ async fn known_backend(inner: &Inner) -> Option<Arc<dyn SandboxBackend>> {
 }
 
 async fn fill_from(inner: &Arc<Inner>, pool: &Arc<Pool>, backend: Arc<dyn SandboxBackend>) {
+    // A new session is told its packages: those that every project has are listed before somebody waits.
+    drop(inner.list_installed(None));
     let mut pause = RETRY_MIN;
-    let mut listed = false;
     loop {
         let Some(version) = pool.missing(inner, &*backend) else {
-            if !std::mem::replace(&mut listed, true) {
-                // A new session is told its packages: those that every project has are listed before somebody waits.
-                drop(inner.installed(None).await);
-            }
             if tokio::time::timeout(LOOK_EVERY, pool.changed.notified()).await.is_ok() {
                 tokio::time::sleep(REFILL_AFTER).await;
             }
@@ -304,6 +301,6 @@ async fn start(
     plan.mounts.extend(places.map(shows_nothing));
     let mut kernel = launch(plan).await?;
     let modules = kernel.modules().await?;
-    let memory_bytes = kernel.usage().await.memory_bytes;
+    let memory_bytes = kernel.usage().await.memory_bytes.max(MEMORY_MIN);
     Ok((kernel, memory_bytes, modules))
 }

@@ -18,7 +18,10 @@ use std::{
 use async_trait::async_trait;
 use gristmill_domain::execution::PythonVersion;
 use gristmill_jobs::Tasks;
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::{oneshot, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use self::running::{DockerSandbox, Shared};
@@ -214,26 +217,6 @@ impl DockerBackend {
     }
 }
 
-/// Removes a container whose start was given up half way.
-struct Unstarted {
-    engine: Arc<dyn ContainerEngine>,
-    tasks: Tasks,
-    name: Option<String>,
-}
-
-impl Drop for Unstarted {
-    fn drop(&mut self) {
-        if let Some(name) = self.name.take() {
-            let engine = self.engine.clone();
-            self.tasks.spawn("remove a container", async move {
-                if let Err(error) = engine.remove(&name).await {
-                    tracing::warn!(container = name, error = %error, "a container stays until the next start");
-                }
-            });
-        }
-    }
-}
-
 #[async_trait]
 impl SandboxBackend for DockerBackend {
     fn kind(&self) -> BackendKind {
@@ -272,23 +255,31 @@ impl SandboxBackend for DockerBackend {
         let (user, writable, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
         let uid = user.as_ref().map_or_else(|| rustix::process::geteuid().as_raw(), |lease| lease.uid);
         let container = self.container(&spec, uid);
-        let mut unstarted =
-            Unstarted { engine: self.engine.clone(), tasks: self.tasks.clone(), name: Some(container.name.clone()) };
-        self.engine.start(&container).await.map_err(|error| SandboxError::Start(error.message))?;
-        unstarted.name = None;
-        let (exit_sender, exit) = watch::channel(None);
-        let shared = Arc::new(Shared {
-            writable: Mutex::new(writable),
-            user: Mutex::new(user),
-            shared_directory: spec.mounts.iter().find(|mount| mount.access == Access::ReadWrite).cloned(),
-            id: spec.id,
-            container: container.name,
-            engine: self.engine.clone(),
-            last_log: Mutex::default(),
-            kill: CancellationToken::new(),
+        let (reply, started) = oneshot::channel();
+        let engine = self.engine.clone();
+        // A task of its own. Who waits may give up at any time, and a container whose start was broken off half way
+        // would stay.
+        self.tasks.spawn("sandbox", async move {
+            if let Err(error) = engine.start(&container).await {
+                return drop(reply.send(Err(SandboxError::Start(error.message))));
+            }
+            let (exit_sender, exit) = watch::channel(None);
+            let shared = Arc::new(Shared {
+                writable: Mutex::new(writable),
+                user: Mutex::new(user),
+                shared_directory: spec.mounts.iter().find(|mount| mount.access == Access::ReadWrite).cloned(),
+                id: spec.id,
+                container: container.name,
+                engine,
+                last_log: Mutex::default(),
+                kill: CancellationToken::new(),
+            });
+            let sandbox: Box<dyn Sandbox> = Box::new(DockerSandbox { shared: shared.clone(), exit });
+            // When nobody waits any more it is dropped, which tells its watcher to end it.
+            drop(reply.send(Ok(sandbox)));
+            running::watch_over(shared, exit_sender).await;
         });
-        self.tasks.spawn("sandbox", running::watch_over(shared.clone(), exit_sender));
-        Ok(Box::new(DockerSandbox { shared, exit }))
+        started.await.unwrap_or_else(|_gone| Err(SandboxError::Start("the server is stopping".to_owned())))
     }
 
     async fn sweep(&self) -> Result<usize, SandboxError> {

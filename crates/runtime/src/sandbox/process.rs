@@ -23,13 +23,13 @@ use rustix::process::{Pid, Resource, Rlimit};
 use tokio::{
     io::AsyncReadExt,
     process::{Child, ChildStderr, ChildStdin, Command},
-    sync::watch,
+    sync::{oneshot, watch},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
 
 use self::{
-    cgroup::{Cgroups, Controller},
+    cgroup::{CgroupSet, Cgroups, Controller},
     command::Identity,
     running::{InitProcess, Owned, ProcessSandbox, Shared},
 };
@@ -119,18 +119,19 @@ impl ProcessBackend {
         let mut environments = self.environments.write().unwrap_or_else(PoisonError::into_inner);
         environments.insert(environment.version, environment);
     }
+}
 
-    /// Brings a started bubblewrap, which waits, under its limits, and hands it to its watcher.
-    fn adopt(&self, spec: &SandboxSpec, prepared: Prepared, launched: Launched) -> Result<Box<dyn Sandbox>, SandboxError> {
+impl Inner {
+    async fn begin(&self, spec: SandboxSpec, prepared: Prepared) -> Result<Begun, SandboxError> {
+        let launched = self.launch(&spec, prepared.identity).await?;
+        self.adopt(&spec, prepared, launched)
+    }
+
+    /// Brings a started bubblewrap, which waits, under its limits.
+    fn adopt(&self, spec: &SandboxSpec, prepared: Prepared, launched: Launched) -> Result<Begun, SandboxError> {
         let Launched { child, go, log, init } = launched;
         let init = InitProcess::open(init).map_err(system("reaching a new sandbox"))?;
-        limit_process(init.id, &spec.limits, self.inner.counts_memory()).map_err(system("limiting a sandbox"))?;
-        let name = format!("{}-{}", self.inner.instance.name(), spec.id);
-        let cgroups = self.inner.cgroups().create(&name, &spec.limits).map_err(system("making control groups"))?;
-        if let Err(error) = cgroups.add(init.id) {
-            drop(cgroups.remove());
-            return Err(system("putting a sandbox into its control groups")(error));
-        }
+        let cgroups = self.limit(&init, spec).inspect_err(|_| init.kill())?;
         let (exit_sender, exit) = watch::channel(None);
         let shared = Arc::new(Shared {
             id: spec.id.clone(),
@@ -139,17 +140,25 @@ impl ProcessBackend {
             limits: spec.limits,
             writable: Mutex::new(prepared.writable),
             user: Mutex::new(prepared.user),
-            counts_memory: self.inner.counts_memory(),
+            counts_memory: self.counts_memory(),
             log: Mutex::new(LogTail::default()),
             kill: CancellationToken::new(),
         });
         let owned = Owned { child, go, log, exit: exit_sender };
-        self.tasks.spawn("sandbox", running::watch_over(shared.clone(), owned));
-        Ok(Box::new(ProcessSandbox { shared, exit }))
+        Ok(Begun { sandbox: ProcessSandbox { shared: shared.clone(), exit }, shared, owned })
     }
-}
 
-impl Inner {
+    fn limit(&self, init: &InitProcess, spec: &SandboxSpec) -> Result<CgroupSet, SandboxError> {
+        limit_process(init.id, &spec.limits, self.counts_memory()).map_err(system("limiting a sandbox"))?;
+        let name = format!("{}-{}", self.instance.name(), spec.id);
+        let cgroups = self.cgroups().create(&name, &spec.limits).map_err(system("making control groups"))?;
+        if let Err(error) = cgroups.add(init.id) {
+            drop(cgroups.remove());
+            return Err(system("putting a sandbox into its control groups")(error));
+        }
+        Ok(cgroups)
+    }
+
     fn cgroups(&self) -> &Cgroups {
         self.cgroups.get_or_init(|| match self.options.cgroups {
             CgroupUse::Auto => Cgroups::prepare(&self.options.owner),
@@ -250,6 +259,13 @@ struct Prepared {
     writable: Writable,
 }
 
+/// A sandbox with what its watcher needs.
+struct Begun {
+    sandbox: ProcessSandbox,
+    shared: Arc<Shared>,
+    owned: Owned,
+}
+
 /// A bubblewrap that has made its namespaces and waits for the word to start the program.
 struct Launched {
     child: Child,
@@ -318,8 +334,22 @@ impl SandboxBackend for ProcessBackend {
         let inner = self.inner.clone();
         let preparation = tokio::task::spawn_blocking(move || inner.prepare(&spec).map(|made| (made, spec)));
         let (prepared, spec) = preparation.await.map_err(system("preparing a sandbox"))??;
-        let launched = self.inner.launch(&spec, prepared.identity).await?;
-        self.adopt(&spec, prepared, launched)
+        let (reply, started) = oneshot::channel();
+        let inner = self.inner.clone();
+        // A task of its own. Who waits may give up at any time, and a bubblewrap that is killed while it makes its
+        // namespaces may leave a program behind: only one that is complete can be ended for sure.
+        self.tasks.spawn("sandbox", async move {
+            match inner.begin(spec, prepared).await {
+                Ok(Begun { sandbox, shared, owned }) => {
+                    let sandbox: Box<dyn Sandbox> = Box::new(sandbox);
+                    // When nobody waits any more it is dropped, which tells its watcher to end it.
+                    drop(reply.send(Ok(sandbox)));
+                    running::watch_over(shared, owned).await;
+                }
+                Err(error) => drop(reply.send(Err(error))),
+            }
+        });
+        started.await.unwrap_or_else(|_gone| Err(SandboxError::Start("the server is stopping".to_owned())))
     }
 
     async fn sweep(&self) -> Result<usize, SandboxError> {

@@ -48,7 +48,7 @@ impl InitProcess {
         Ok(Self { id, descriptor: rustix::process::pidfd_open(pid, PidfdFlags::empty())? })
     }
 
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         // It fails when the process is gone, which is what was wanted.
         let _gone = rustix::process::pidfd_send_signal(&self.descriptor, Signal::KILL);
     }

@@ -14,7 +14,7 @@ COLUMNS_MAX = 500
 TEXT_MAX = 200
 ROOM_MAX = 100_000
 #: A cell that comes meanwhile waits for no longer than this.
-SECONDS_MAX = 0.05
+SECONDS_MAX = 0.2
 
 
 class OutOfTimeError(BaseException):
