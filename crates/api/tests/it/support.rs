@@ -92,6 +92,8 @@ pub(crate) fn sandbox_settings() -> Vec<(String, String)> {
     let mut settings = vec![
         ("XDG_CACHE_HOME", cache.unwrap_or_default()),
         ("RUNTIME_BACKEND", text("GRISTMILL_TEST_BACKEND").unwrap_or_else(|| "process".to_owned())),
+        // Other tests run beside it.
+        ("KERNEL_STARTUP_TIMEOUT_MS", "120000".to_owned()),
         // By each of these servers it would take hours.
         ("EXECUTION_AUTO_BUILD_IMAGE", "false".to_owned()),
     ];

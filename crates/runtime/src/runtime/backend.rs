@@ -65,13 +65,9 @@ impl Backends {
         wanted && matches!(self.docker.look_for_image(PythonVersion::default()).await, Ok(false))
     }
 
-    async fn build_image(&self, tasks: &Tasks) {
+    async fn build_image(&self) {
         let tell = |line: &str| tracing::info!(line, "image of sandboxes");
-        let built = tokio::select! {
-            () = tasks.stopping().cancelled() => return,
-            built = self.docker.ensure_image(PythonVersion::default(), &tell) => built,
-        };
-        if let Err(error) = built {
+        if let Err(error) = self.docker.ensure_image(PythonVersion::default(), &tell).await {
             tracing::error!(error = %error, "the image of sandboxes is not there");
         }
     }
@@ -83,7 +79,7 @@ pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Se
     let backends = Backends::new(&options, &tasks).await;
     let mut lacks_image = backends.lacks_image(&options).await;
     if lacks_image && (options.backend != BackendSetting::Auto || backends.process.probe().await.is_err()) {
-        backends.build_image(&tasks).await;
+        backends.build_image().await;
         lacks_image = false;
     }
     let mut found = backends.choose(options.backend).await;
@@ -100,7 +96,7 @@ pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Se
         provision(&options, &backends.process).await;
     }
     if lacks_image {
-        backends.build_image(&tasks).await;
+        backends.build_image().await;
     }
 }
 

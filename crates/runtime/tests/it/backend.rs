@@ -4,6 +4,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
+    time::Duration,
 };
 
 use gristmill_domain::execution::PythonVersion;
@@ -47,6 +48,8 @@ pub(crate) fn set(options: &mut RuntimeOptions) {
     options.backend = BackendSetting::Only(kind());
     options.docker_host = docker_host();
     options.docker_base_image = base_image();
+    // Other tests run beside it.
+    options.startup_timeout = Duration::from_mins(2);
     // By each of twenty tests at once it would take an hour.
     options.docker_builds = false;
     if kind() == BackendKind::Process {
