@@ -266,6 +266,7 @@ fn missing_text(code: ErrorCode) -> &'static str {
         // The contract has this text for both.
         ErrorCode::NotebookNotFound | ErrorCode::CellNotFound => "Not found",
         ErrorCode::SavepointNotFound => "Savepoint not found",
+        ErrorCode::ModelNotFound => "Model not found",
         ErrorCode::ExecutionSessionNotFound => "Session not found",
         _ => "Not Found",
     }
@@ -297,6 +298,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::UnreadableFile
         | E::TooManyColumns
         | E::ConversionFailed
+        | E::TemplateUnknown
+        | E::TrainingFailed
+        | E::OutOfBudget
         | E::SqlRefused
         | E::SqlInvalid
         | E::SqlFailed
@@ -316,6 +320,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::CellNotFound
         | E::SavepointNotFound
         | E::ExecutionSessionNotFound
+        | E::ModelNotFound
         | E::FileMissing => StatusCode::NOT_FOUND,
         E::EmailTaken
         | E::DatasetInUse

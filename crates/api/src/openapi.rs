@@ -44,6 +44,8 @@ pub const BEARER: &str = "bearer";
         (name = "notebooks", description = "Notebooks, their cells and savepoints"),
         (name = "execute", description = "Running code outside of notebooks, and packages"),
         (name = "python", description = "Help with writing Python"),
+        (name = "models", description = "Training models, and what they are made of"),
+        (name = "experiments", description = "Judging, tuning and comparing models"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),
         (name = "meta", description = "The API about itself"),

@@ -85,6 +85,10 @@ id_types! {
     SavepointId = "savepointId";
     /// A kernel session outside of notebooks.
     ExecutionSessionId = "sessionId";
+    /// A trained model.
+    ModelId = "modelId";
+    /// A tuning study.
+    StudyId = "studyId";
 }
 
 #[cfg(test)]

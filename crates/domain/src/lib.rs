@@ -13,6 +13,7 @@ pub mod identity;
 pub mod ids;
 pub mod jobs;
 pub mod limits;
+pub mod models;
 pub mod notebooks;
 pub mod ports;
 pub mod projects;

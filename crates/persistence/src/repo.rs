@@ -7,6 +7,7 @@ pub mod file_deletions;
 mod idempotency;
 pub mod identity;
 pub mod jobs;
+pub mod models;
 pub mod notebooks;
 pub mod projects;
 pub mod settings;

@@ -258,6 +258,59 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    models (model_id) {
+        model_id -> Uuid,
+        project_id -> Uuid,
+        dataset_id -> Uuid,
+        name -> Text,
+        plan -> Json,
+        task_type -> Text,
+        template_id -> Text,
+        library -> Text,
+        algorithm -> Text,
+        parameters -> Json,
+        metrics -> Json,
+        status -> Text,
+        version -> Integer,
+        training_ms -> Nullable<BigInt>,
+        feature_columns -> Json,
+        sample_count -> Nullable<BigInt>,
+        artifacts -> Json,
+        storage -> Text,
+        error -> Nullable<Text>,
+        metadata -> Json,
+        feature_types -> Json,
+        sample_request -> Json,
+        evaluation_status -> Nullable<Text>,
+        evaluation_computed_at -> Nullable<Timestamptz>,
+        evaluation_error -> Nullable<Text>,
+        evaluation_storage -> Nullable<Text>,
+        evaluation_job_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tuning_studies (study_id) {
+        study_id -> Uuid,
+        project_id -> Uuid,
+        source_model_id -> Uuid,
+        job_id -> Uuid,
+        status -> Text,
+        n_trials -> Integer,
+        metric -> Text,
+        best_trial_number -> Nullable<Integer>,
+        best_value -> Nullable<Double>,
+        best_params -> Nullable<Json>,
+        result_model_id -> Nullable<Uuid>,
+        error_message -> Nullable<Text>,
+        created_at -> Timestamptz,
+        completed_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(one_time_tokens -> users (user_id));
@@ -269,6 +322,7 @@ diesel::joinable!(cell_outputs -> notebooks (notebook_id));
 diesel::joinable!(savepoints -> notebooks (notebook_id));
 diesel::joinable!(notebook_events -> notebooks (notebook_id));
 diesel::joinable!(execution_sessions -> projects (project_id));
+diesel::joinable!(models -> projects (project_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -285,4 +339,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     savepoints,
     notebook_events,
     execution_sessions,
+    models,
+    tuning_studies,
 );
