@@ -15,7 +15,7 @@ use gristmill_api_types::{
     paths::{InProjectPath, OfModelPath},
 };
 use gristmill_domain::{
-    ErrorCode, ProjectId,
+    Caller, ErrorCode, ProjectId,
     models::{EvaluationStatus, Model},
     ports::StoreError,
 };
@@ -69,7 +69,7 @@ pub async fn find_evaluation(
     if let Some(bytes) = ready_file(&state, &model, "evaluation.json").await? {
         return Ok(HttpResponse::Ok().content_type("application/json").body(bytes));
     }
-    let (status, message) = standing(&state, &signed, &model).await?;
+    let (status, message) = standing(&state, &signed.caller, &model).await?;
     Ok(HttpResponse::Accepted().json(EvaluationPendingView { status, message }))
 }
 
@@ -129,7 +129,7 @@ pub async fn find_error_analysis(
     if let Some(bytes) = ready_file(&state, &model, "error_analysis.json").await? {
         return Ok(HttpResponse::Ok().content_type("application/json").body(bytes));
     }
-    let (_, reason) = standing(&state, &signed, &model).await?;
+    let (_, reason) = standing(&state, &signed.caller, &model).await?;
     Ok(HttpResponse::Ok().json(json!({ "available": false, "reason": reason })))
 }
 
@@ -185,7 +185,7 @@ pub async fn compare_models(
     PathParams(path): PathParams<InProjectPath>,
     ValidJson(body): ValidJson<ComparisonCreate>,
 ) -> ApiResult<Json<ComparisonView>> {
-    let all = project_models(&state, &signed, path.project_id).await?;
+    let all = project_models(&state, &signed.caller, path.project_id).await?;
     let mut chosen: Vec<&Model> = Vec::new();
     for id in &body.model_ids {
         if chosen.iter().any(|model| model.id == *id) {
@@ -196,7 +196,7 @@ pub async fn compare_models(
     if chosen.len() < 2 {
         return Err(ApiError::new(ErrorCode::ModelNotFound, "Fewer than two of these models are in the project"));
     }
-    let bootstrap = bootstrap(&state, &signed, &chosen).await?;
+    let bootstrap = bootstrap(&state, &signed.caller, &chosen).await?;
     let models = chosen.iter().map(|model| ComparedModelView {
         model_id: model.id,
         name: model.plan.name.clone(),
@@ -219,7 +219,7 @@ pub async fn filter_models(
     PathParams(path): PathParams<InProjectPath>,
     ValidJson(body): ValidJson<FilterCreate>,
 ) -> ApiResult<Json<FilterView>> {
-    let models = project_models(&state, &signed, path.project_id).await?;
+    let models = project_models(&state, &signed.caller, path.project_id).await?;
     let predicates = parse(&body.query, &known(&models));
     let views: Result<Vec<PredicateView>, serde_json::Error> = predicates.iter().map(predicate_view).collect();
     Ok(Json(FilterView { predicates: views.map_err(ApiError::internal)? }))
@@ -245,7 +245,7 @@ pub async fn stream_insight(
         let names = "must be one of banner, explain, compare, error_narrative, report";
         return Err(ApiError::field(ErrorShape::Flatten, "type", names));
     };
-    let models = project_models(&state, &signed, path.project_id).await?;
+    let models = project_models(&state, &signed.caller, path.project_id).await?;
     let text = tell(kind, &project.name, &models, &body.context.unwrap_or_default());
     let lines = [json!({ "type": "token", "content": text }), json!({ "type": "done" })];
     let lines = lines.map(|line| Ok::<Bytes, ApiError>(Bytes::from(format!("{line}\n"))));
@@ -270,12 +270,12 @@ async fn ready_file(state: &AppState, model: &Model, name: &str) -> ApiResult<Op
 }
 
 /// Where an evaluation stands, and what to expect. One whose job has ended without a word counts as failed.
-async fn standing<S>(state: &AppState, signed: &Signed<S>, model: &Model) -> ApiResult<(EvaluationStatus, String)> {
+async fn standing(state: &AppState, caller: &Caller, model: &Model) -> ApiResult<(EvaluationStatus, String)> {
     let status = model.evaluation_status.unwrap_or(EvaluationStatus::Pending);
     if matches!(status, EvaluationStatus::Pending | EvaluationStatus::Computing)
         && let Some(id) = model.evaluation_job
     {
-        let why = match state.jobs.find(&signed.caller, id).await {
+        let why = match state.jobs.find(caller, id).await {
             Ok(job) if !job.state.is_final() => None,
             Ok(job) => Some(job.error.map_or_else(|| "The evaluation was cancelled".to_owned(), |error| error.message)),
             Err(StoreError::NotFound) => Some("The evaluation was never finished; start it again".to_owned()),
@@ -296,16 +296,16 @@ async fn standing<S>(state: &AppState, signed: &Signed<S>, model: &Model) -> Api
     Ok((status, message))
 }
 
-async fn project_models<S>(state: &AppState, signed: &Signed<S>, project: ProjectId) -> ApiResult<Vec<Model>> {
-    state.models.list(&signed.caller, Some(project)).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))
+async fn project_models(state: &AppState, caller: &Caller, project: ProjectId) -> ApiResult<Vec<Model>> {
+    state.models.list(caller, Some(project)).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))
 }
 
 /// The comparison on common rows, or why there is none: the other numbers stand without it.
-async fn bootstrap<S>(state: &AppState, signed: &Signed<S>, models: &[&Model]) -> ApiResult<Value> {
+async fn bootstrap(state: &AppState, caller: &Caller, models: &[&Model]) -> ApiResult<Value> {
     if let Some(reason) = incomparable(models) {
         return Ok(json!({ "available": false, "reason": reason }));
     }
-    let budget = budget_of(state, &signed.caller).await?;
+    let budget = budget_of(state, caller).await?;
     let compared: Vec<Compared<'_>> = models
         .iter()
         .map(|model| Compared { model, files: state.files.path(&model_prefix(model.project_id, model.id)).join(&model.storage) })

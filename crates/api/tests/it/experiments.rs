@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     models::{Lab, lab},
-    support::{TestApp, eventually},
+    support::{TestApp, eventually, files_below},
 };
 
 impl Lab {
@@ -73,6 +73,11 @@ async fn an_evaluation_stands_without_its_dataset() {
     let model = lab.model(&json!({ "templateId": "ridge", "targetColumn": "body_mass_g", "parameters": {} })).await;
     let first = lab.evaluation(&model).await;
     lab.ada.delete(&format!("/api/datasets/{}", lab.dataset)).await.expect(200);
+    let path = format!("/datasets/{}", lab.dataset);
+    eventually("the dataset's files to go", async || {
+        files_below(lab.app.data_dir.path()).iter().all(|file| !file.to_string_lossy().contains(&path)).then_some(())
+    })
+    .await;
     let again = lab.ada.post(&format!("/api/experiments/{model}/evaluation/retry"), &json!({})).await.expect(200);
     assert_eq!(again["evaluationStatus"], "ready");
     let second = lab.evaluation(&model).await;
