@@ -224,3 +224,30 @@ impl ScalarUDFImpl for PgFunction {
         Ok(ColumnarValue::Array(result))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use gristmill_sql_safety::functions::{FunctionKind, allowed_functions};
+
+    use super::*;
+    use crate::config::EngineConfig;
+
+    /// Written as functions, read as syntax or rewritten before the engine looks a name up.
+    const SYNTAX: &[&str] = &["position", "regexp_split_to_table", "string_to_table"];
+
+    #[test]
+    fn every_function_that_the_gate_lets_through_is_there() {
+        let scope = Arc::new(QueryScope::new(&EngineConfig::default(), Instant::now() + Duration::from_secs(1), 0));
+        let is_there = |name: &str, kind: FunctionKind| match kind {
+            FunctionKind::Scalar => scalar(name, &scope).is_some() || SYNTAX.contains(&name),
+            FunctionKind::Aggregate => aggregate(name).is_some(),
+            FunctionKind::Window => window(name).is_some() || aggregate(name).is_some(),
+            FunctionKind::Table => name == "generate_series" || name == "unnest",
+        };
+        let missing: Vec<&str> =
+            allowed_functions().iter().filter(|info| !is_there(info.name, info.kind)).map(|info| info.name).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

@@ -4,7 +4,7 @@
 //! A block of a `.sql` file begins with `-- name: …`. Further marks behind it: `ordered` (the rows have a total order),
 //! `fails` (both refuse, with the same message).
 
-mod compare;
+pub(crate) mod compare;
 
 use std::collections::BTreeMap;
 

@@ -7,4 +7,6 @@ mod data;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod random;
+#[cfg(test)]
 mod support;

@@ -120,3 +120,8 @@ select status, min(ordered_at), max(ordered_at), count(distinct ordered_at::date
 select to_char(make_date(2024, m, 1), 'FMMonth') from generate_series(1, 12) m
 -- name: casts_between_times
 select timestamp '2024-01-01 10:20:30'::date, timestamp '2024-01-01 10:20:30'::time, date '2024-01-01'::timestamp, '10:30'::time::text, time '10:30'::interval
+
+-- name: justified_intervals ordered
+select id, justify_days(interval '35 days' * quantity), justify_hours(interval '27 hours' * quantity),
+  justify_interval(interval '1 mon -1 hour' * quantity), isfinite(ordered_at)
+from orders where quantity is not null order by id

@@ -108,3 +108,18 @@ select left(id::text, 1), count(*) from orders group by left(id::text, 1)
 select greatest(name, city), least(name, city) from customers
 -- name: levenshtein_free
 select strpos(payload, '='), split_part(split_part(payload, ';', 1), '=', 2) from events
+
+-- name: format_templates ordered
+select id, format('%s has %s|%-6s|%6s|%L|%I|100%%', name, score > 0, city, city, city, 'It''s') from customers order by id
+
+-- name: quoting ordered
+select id, quote_literal(name), quote_ident(city), quote_literal('a\b') from customers order by id
+
+-- name: split_by_pattern ordered
+select id, regexp_split_to_array(name, '\s+'), regexp_split_to_array('a1b22c', '[0-9]+') from customers order by id
+
+-- name: split_to_rows
+select id, regexp_split_to_table(name, '\s+') from customers
+
+-- name: texts_to_rows
+select id, string_to_table(name, ' ') from customers where id < 10
