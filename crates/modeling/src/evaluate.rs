@@ -19,7 +19,7 @@ use crate::{
     results,
     step::{Done, Step, run},
     train::{
-        OnStage, PREDICTIONS, TEST_FEATURES, TEST_LABELS, Training, fraction_of, make_views, numbers, stage_of, training_spec,
+        OnStage, PREDICTIONS, TEST_FEATURES, TEST_LABELS, Training, fraction_of, keep_clusters, make_views, numbers, stage_of, training_spec,
     },
     views::{ViewPlaces, row_ids, write_permuted},
 };
@@ -97,17 +97,7 @@ async fn again_for_clusters(evaluation: &Evaluation<'_>, target: PathBuf) -> Res
     let files = evaluation.files.clone();
     let report = off_thread("reading a model's report", move || results::json(&files, "report.json")).await?;
     let metrics = evaluation.model.metrics.clone();
-    let document = json!({
-        "version": 1, "taskType": "clustering", "effectiveTaskType": "clustering", "computeMs": 0,
-        "warnings": report["warnings"], "metrics": metrics, "clustering_metrics": report["clustering_metrics"],
-    });
-    let directory = target.clone();
-    blocking("keeping an evaluation", move || {
-        let analysis = json!({ "available": false, "reason": "clusters have no labels that could be wrong" });
-        fs::write(directory.join("error_analysis.json"), analysis.to_string())?;
-        fs::write(directory.join("evaluation.json"), document.to_string())
-    })
-    .await?;
+    keep_clusters(&report, &metrics, &target).await?;
     Ok(Evaluated { files: target, metrics })
 }
 

@@ -5,11 +5,13 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
+use chrono::{DateTime, Utc};
 use gristmill_domain::{
     ModelId, ProjectId,
+    datasets::iso_millis,
     models::{Artifact, EvaluationStatus, MODEL_FILE, ModelStatus, NewModel, TaskType, TrainingPlan},
 };
 use serde_json::{Map, Value, json};
@@ -223,14 +225,21 @@ async fn clusters(report: &Value, evaluation: &Path) -> Result<BTreeMap<String, 
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), block[name].as_f64()?)))
         .collect();
+    keep_clusters(report, &metrics, evaluation).await?;
+    Ok(metrics)
+}
+
+/// Writes the evaluation of clusters.
+pub(crate) async fn keep_clusters(report: &Value, metrics: &BTreeMap<String, f64>, evaluation: &Path) -> Result<(), ModelingError> {
     let document = json!({
         "version": 1,
         "taskType": "clustering",
         "effectiveTaskType": "clustering",
+        "timestamp": iso_millis::format(DateTime::<Utc>::from(SystemTime::now())),
         "computeMs": 0,
         "warnings": report["warnings"],
         "metrics": metrics,
-        "clustering_metrics": block,
+        "clustering_metrics": report["clustering_metrics"],
     });
     let directory = evaluation.to_owned();
     blocking("keeping an evaluation", move || {
@@ -239,8 +248,7 @@ async fn clusters(report: &Value, evaluation: &Path) -> Result<BTreeMap<String, 
         let analysis = json!({ "available": false, "reason": "clusters have no labels that could be wrong" });
         fs::write(directory.join("error_analysis.json"), analysis.to_string())
     })
-    .await?;
-    Ok(metrics)
+    .await
 }
 
 fn describe(

@@ -100,6 +100,8 @@ pub fn study_stream(
 ) -> impl Stream<Item = Result<Bytes, ApiError>> + 'static {
     let mut guard = CancelOnDrop { state: state.clone(), caller: caller.clone(), job: Some(job) };
     state.job_reader.follow(caller, job, 0).filter_map(move |event| {
+        // All of it: a closure would take the field alone, and the rest would be dropped here and now.
+        let guard = &mut guard;
         if let Ok(event) = &event
             && event.is_closing()
         {
