@@ -45,7 +45,7 @@ async fn an_evaluation_agrees_with_itself() {
     }
     let permutation = &evaluation["feature_importance"]["permutation"];
     assert_eq!((permutation["features"].as_array().unwrap().len(), permutation["repeats"].as_u64()), (4, Some(3)), "{permutation}");
-    assert_eq!(permutation["features"][0], "bill_length_mm", "the bill tells the species: {permutation}");
+    assert_eq!(permutation["features"][3], "sex", "the sex tells least of the species: {permutation}");
 
     let analysis = lab.ada.get(&format!("/api/experiments/{model}/error-analysis")).await.expect(200);
     let tree = &analysis["error_tree"];

@@ -206,33 +206,44 @@ async fn what_cannot_be_trained_is_refused_at_once() {
 #[actix_web::test]
 async fn data_that_cannot_be_learned_from_says_why() {
     let Some(lab) = lab(&[]).await else { return };
-    let mut rows = String::from("x,constant,empty,single,copy,y,inf\n");
+    let mut rows = String::from("x,constant,empty,single,copy,y,size\n");
     for row in 0..40 {
         let single = if row == 0 { "one" } else { ["a", "b"][row % 2] };
         let y = ["a", "b"][row % 2];
-        rows.push_str(&format!("{row},1,,{single},{y},{y},{}\n", if row == 3 { "inf" } else { "1.5" }));
+        let size = if row == 3 { "inf".to_owned() } else { format!("{}.5", row % 7) };
+        rows.push_str(&format!("{row},1,,{single},{y},{y},{size}\n"));
     }
     let dataset = lab.ada.dataset(&lab.project, "odd.csv", rows).await;
-    for (target, says) in [("constant", "one value"), ("empty", "no value"), ("single", "one")] {
-        let extra = json!({ "datasetId": dataset["datasetId"], "targetColumn": target, "templateId": "logistic_regression",
+    let cases = [
+        ("constant", json!({})),
+        ("empty", json!({})),
+        ("single", json!({})),
+        ("y", json!({ "features": ["copy", "size"] })),
+        ("y", json!({ "features": ["x", "empty", "constant"] })),
+    ];
+    for (target, more) in cases {
+        let mut extra = json!({ "datasetId": dataset["datasetId"], "targetColumn": target, "templateId": "logistic_regression",
             "parameters": {} });
+        extra.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let answer = lab.train(&extra).await;
         assert_eq!((answer["success"].as_bool(), answer["model"]["status"].as_str()), (Some(false), Some("failed")), "{answer}");
         let error = answer["model"]["error"].as_str().unwrap();
         assert!(!error.is_empty() && error == answer["model"]["evaluationError"] && error == answer["message"], "{answer}");
-        println!("{target} ({says}): {error}");
+        assert!(answer["model"]["metadata"]["failure"]["code"].is_string(), "{target}: {error}");
         assert_eq!((answer["model"]["evaluationStatus"].as_str(), answer["model"].get("artifact")), (Some("failed"), None));
         let id = answer["model"]["modelId"].as_str().unwrap();
         lab.ada.get(&format!("/api/models/{id}/artifact")).await.refused(404, "file_missing");
         lab.ada.post(&format!("/api/experiments/{id}/evaluation/retry"), &json!({})).await.refused(409, "conflict");
     }
     // Infinities and columns without values are no reason to fail; the report says what became of them.
-    let extra = json!({ "datasetId": dataset["datasetId"], "targetColumn": "y", "features": ["x", "empty", "constant", "inf"],
+    let extra = json!({ "datasetId": dataset["datasetId"], "targetColumn": "y", "features": ["x", "empty", "constant", "size"],
         "templateId": "logistic_regression", "parameters": {} });
     let answer = lab.train(&extra).await;
     assert_eq!(answer["success"], true, "{answer}");
     let decisions = answer["model"]["metadata"]["columnDecisions"].to_string();
-    assert!(decisions.contains("all_missing") && decisions.contains("constant"), "{decisions}");
+    for decision in ["all_missing", "constant", "identifier"] {
+        assert!(decisions.contains(decision), "{decision} is not in {decisions}");
+    }
 }
 
 #[actix_web::test]
