@@ -89,6 +89,8 @@ id_types! {
     ModelId = "modelId";
     /// A tuning study.
     StudyId = "studyId";
+    /// A run that a program logged.
+    RunId = "runId";
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod ports;
 pub mod projects;
 pub mod settings;
 pub mod sql_names;
+pub mod tracking;
 pub mod users;
 
 pub use caller::{Caller, Scope};

@@ -19,7 +19,7 @@ use crate::{
     results,
     step::{Done, Step, run},
     train::{
-        OnStage, PREDICTIONS, TEST_FEATURES, TEST_LABELS, Training, fraction_of, keep_clusters, make_views, numbers, stage_of, training_spec,
+        OnStage, PREDICTIONS, TEST_FEATURES, TEST_LABELS, Training, fraction_of, keep_clusters, make_views, metrics_of, stage_of, training_spec,
     },
     views::{ViewPlaces, row_ids, write_permuted},
 };
@@ -80,7 +80,7 @@ pub(crate) async fn evaluate(
     let kept = keep_predictions(&predicted, &target, permuted.iter().map(|(_, file)| file.clone()).collect()).await?;
     let report = merged_report(evaluation, diagnosed, &target).await?;
     let scored = score(engine, work, evaluation, &Scored { kept: &kept, permuted: &permuted, report: &report }, stop).await?;
-    let metrics = numbers(&scored.event["metrics"]);
+    let metrics = metrics_of(&scored.event);
     take_results(&scored.out, &target, notes).await?;
     on_stage("packaging", 0.95, &Value::Null);
     package(engine, work, evaluation, &target, stop).await?;
@@ -226,6 +226,7 @@ async fn merged_report(evaluation: &Evaluation<'_>, diagnosed: Value, target: &P
     let (files, path) = (evaluation.files.clone(), target.join("report.json"));
     off_thread("reading a model's report", move || {
         let mut report = results::json(&files, "report.json")?;
+        let diagnosed = &diagnosed;
         if let Some(report) = report.as_object_mut() {
             for key in ["cross_validation", "learning_curve"] {
                 if !diagnosed[key].is_null() {

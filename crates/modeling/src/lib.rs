@@ -16,6 +16,8 @@ pub mod insights;
 pub mod nl_filter;
 mod package;
 mod results;
+#[cfg(test)]
+mod sealed_tests;
 mod split;
 mod step;
 mod templates;

@@ -129,7 +129,7 @@ fn wide(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): a bijection whose outputs look random.
+/// `SplitMix64` (Steele, Lea, Flood 2014): a bijection whose outputs look random.
 pub(crate) fn rank(seed: u32, number: u64) -> u64 {
     let mut mixed = number.wrapping_add(u64::from(seed).wrapping_mul(0xD1B5_4A32_D192_ED03)).wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

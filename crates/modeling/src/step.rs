@@ -215,7 +215,8 @@ async fn conclude(
     step: &Step<'_>,
 ) -> Result<Done, ModelingError> {
     let last = said.last.unwrap_or(Value::Null);
-    match (exit, last["type"].as_str()) {
+    let kind = text(&last, "type");
+    match (exit, kind.as_deref()) {
         (Exit::Code(0), Some("done")) => return Ok(Done { event: last, out }),
         (Exit::Code(2), Some("error")) => {
             return Err(ModelingError::Refused {

@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
-    ModelId, ProjectId,
+    JobId, ModelId, ProjectId,
     datasets::iso_millis,
     models::{Artifact, EvaluationStatus, MODEL_FILE, ModelStatus, NewModel, TaskType, TrainingPlan},
 };
@@ -102,6 +102,32 @@ pub(crate) async fn train(
     model.training_ms = Some(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
     on_stage("saving", 0.97, &Value::Null);
     Ok(Trained { model, files, evaluation })
+}
+
+impl Engine {
+    /// Trains on a Parquet file and leaves the model's files, and the rows that it was tested on, in `target`, which is made:
+    /// for programs without a store. The server's jobs do the same, and store what comes out.
+    ///
+    /// # Errors
+    /// `TrainingFailed` and `OutOfBudget` say what to change; `RuntimeUnavailable`, `SandboxFailed`, `Internal`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the sandbox; nothing is left in `target`.
+    pub async fn train_file(
+        &self,
+        plan: &TrainingPlan,
+        dataset: &Path,
+        target: &Path,
+        budget: Budget,
+        stop: &CancellationToken,
+    ) -> Result<NewModel, ModelingError> {
+        let work = self.work_directory(JobId::random(), 0).await?;
+        let dataset = dataset.to_owned();
+        let training = Training { id: ModelId::random(), project: ProjectId::random(), plan, dataset, budget };
+        let trained = train(self, &work, &training, stop, &|_, _, _| {}).await?;
+        put_in_place(trained.files, target.to_owned()).await?;
+        Ok(trained.model)
+    }
 }
 
 /// Writes the views of a training.
@@ -215,7 +241,7 @@ async fn score(
         on_event: &|_| {},
     };
     let scored = run(engine, scoring, stop).await?;
-    Ok(numbers(&scored.event["metrics"]))
+    Ok(metrics_of(&scored.event))
 }
 
 /// The evaluation of clusters, which `train` has measured already.
@@ -286,7 +312,7 @@ fn describe(
     ] {
         note(key, report[from].clone());
     }
-    note("clusterSizes", report["clustering_metrics"]["cluster_sizes"].clone());
+    note("clusterSizes", report.pointer("/clustering_metrics/cluster_sizes").cloned().unwrap_or_default());
     let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     NewModel {
@@ -303,7 +329,7 @@ fn describe(
             .as_array()
             .map(|names| names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
             .unwrap_or_default(),
-        sample_count: report["rows"]["used"].as_u64().map(|used| used + counts.test),
+        sample_count: report.pointer("/rows/used").and_then(Value::as_u64).map(|used| used + counts.test),
         artifacts,
         storage: String::new(),
         error: None,
@@ -319,8 +345,13 @@ fn describe(
     }
 }
 
+/// The scores that a scoring command told.
+pub(crate) fn metrics_of(done: &Value) -> BTreeMap<String, f64> {
+    numbers(&done["metrics"])
+}
+
 /// The numbers of an object; what is no finite number is left out.
-pub(crate) fn numbers(value: &Value) -> BTreeMap<String, f64> {
+fn numbers(value: &Value) -> BTreeMap<String, f64> {
     let entries = value.as_object().into_iter().flatten();
     entries.filter_map(|(name, value)| Some((name.clone(), value.as_f64().filter(|number| number.is_finite())?))).collect()
 }

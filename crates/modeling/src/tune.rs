@@ -92,6 +92,7 @@ pub(crate) async fn tune(
         let out = done.out.clone();
         crate::engine::off_thread("reading a study's result", move || results::json(&out, "result.json")).await?
     };
+    let result = &result;
     Ok(Found {
         best_trial: result["bestTrialNumber"].as_u64().and_then(|number| u32::try_from(number).ok()),
         best_value: result["bestValue"].as_f64(),

@@ -12,7 +12,7 @@ use gristmill_domain::{
 };
 use gristmill_jobs::JobsError;
 use gristmill_modeling::{Catalogue, StudyRequest, tune_job, tuning_metric};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::training::budget_of;
 use crate::{
@@ -116,24 +116,26 @@ fn line_of(event: Result<JobEvent, JobsError>) -> Option<Result<Bytes, ApiError>
         Ok(event) => event,
         Err(error) => return Some(Err(ApiError::job(error))),
     };
+    let data = &event.data;
     let line = match event.event_type.as_str() {
         kind if PLAIN.contains(&kind) => {
             let mut line = json!({ "type": kind });
-            if let (Some(line), Value::Object(data)) = (line.as_object_mut(), event.data) {
-                line.extend(data);
+            if let (Some(line), Some(data)) = (line.as_object_mut(), data.as_object()) {
+                line.extend(data.clone());
             }
             line
         }
         JOB_SUCCEEDED => {
             let mut line = json!({ "type": "done" });
-            if let (Some(line), Some(result)) = (line.as_object_mut(), event.data["result"].as_object()) {
+            if let (Some(line), Some(result)) = (line.as_object_mut(), data["result"].as_object()) {
                 line.extend(result.clone());
             }
             line
         }
         JOB_FAILED => {
-            let message = event.data["error"]["message"].as_str().unwrap_or("The study failed");
-            json!({ "type": "error", "message": message, "code": event.data["error"]["code"] })
+            let error = &data["error"];
+            let message = error["message"].as_str().unwrap_or("The study failed");
+            json!({ "type": "error", "message": message, "code": error["code"] })
         }
         JOB_CANCELLED => json!({ "type": "error", "message": "The study was cancelled", "code": "job_cancelled" }),
         _ => return None,

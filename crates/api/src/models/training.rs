@@ -135,7 +135,7 @@ pub async fn trained(state: &AppState, caller: &Caller, job: JobId) -> ApiResult
     if job.state == JobState::Cancelled {
         return Err(ApiError::new(ErrorCode::JobCancelled, "The training was cancelled"));
     }
-    let id: Option<ModelId> = job.payload["modelId"].as_str().and_then(|id| id.parse().ok());
+    let id: Option<ModelId> = job.payload.get("modelId").and_then(|id| id.as_str()?.parse().ok());
     let id = id.ok_or_else(|| ApiError::internal("a training without a model id"))?;
     match state.models.find(caller, id).await {
         Ok(model) => Ok(model),

@@ -321,7 +321,7 @@ fn deltas(models: &[&Model], bootstrap: &Value) -> Vec<MetricDeltaView> {
     let mut names: Vec<&String> = models.iter().flat_map(|model| model.metrics.keys()).collect();
     names.sort();
     names.dedup();
-    let tested = if models.len() == 2 { bootstrap["pairs"][0]["metrics"].as_array() } else { None };
+    let tested = if models.len() == 2 { bootstrap.pointer("/pairs/0/metrics").and_then(Value::as_array) } else { None };
     names
         .into_iter()
         .map(|name| {

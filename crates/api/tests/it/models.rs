@@ -324,3 +324,54 @@ async fn a_dataset_that_goes_during_a_training_fails_it_with_a_reason() {
     let failed: Vec<&Value> = models["models"].as_array().unwrap().iter().filter(|model| model["status"] == "failed").collect();
     assert!(failed.len() == 1 && failed[0]["error"].as_str().unwrap().contains("deleted"), "{failed:?}");
 }
+
+/// Ends every bubblewrap that was started for this server's trainings.
+fn kill_sandboxes(data_dir: &std::path::Path) -> usize {
+    let place = data_dir.join("runtime/modeling").to_string_lossy().into_owned();
+    let mut killed = 0;
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        if line.contains("bwrap") && line.contains(&place) {
+            let process = rustix::process::Pid::from_raw(id).unwrap();
+            killed += usize::from(rustix::process::kill_process(process, rustix::process::Signal::KILL).is_ok());
+        }
+    }
+    killed
+}
+
+#[actix_web::test]
+async fn a_sandbox_that_is_killed_fails_its_training_with_a_reason() {
+    let Some(lab) = lab(&[("RUNTIME_BACKEND", "process")]).await else { return };
+    let job = lab.start(&json!({ "templateId": "auto_classifier", "parameters": { "time_budget_seconds": 120 } })).await;
+    eventually("the search to begin", async || {
+        let job = lab.job(&job).await;
+        (job["progress"]["fraction"].as_f64().unwrap_or(0.0) > 0.0).then_some(())
+    })
+    .await;
+    assert!(kill_sandboxes(lab.app.data_dir.path()) > 0);
+    let ended = lab.ended(&job).await;
+    assert_eq!((ended["status"].as_str(), ended["error"]["code"].as_str()), (Some("failed"), Some("sandbox_failed")), "{ended}");
+    let models = lab.ada.get("/api/models").await.expect(200);
+    let error = models["models"][0]["error"].as_str().unwrap_or_else(|| panic!("no record: {models}"));
+    assert!(error.contains("sandbox ended") && models["models"][0]["status"] == "failed", "{error}");
+    // And the next training works.
+    lab.model(&json!({ "templateId": "logistic_regression", "parameters": {} })).await;
+}
+
+#[actix_web::test]
+async fn thousands_of_columns_are_trained_on_or_refused_with_a_reason() {
+    let Some(lab) = lab(&[]).await else { return };
+    let names: Vec<String> = (0..5000).map(|column| format!("c{column}")).collect();
+    let mut text = format!("{},y\n", names.join(","));
+    for row in 0..40_usize {
+        let cells: Vec<String> = (0..5000).map(|column| format!("{}.5", (row * 7 + column * 3) % 11)).collect();
+        text.push_str(&format!("{},{}\n", cells.join(","), ["a", "b"][row % 2]));
+    }
+    let wide = lab.ada.dataset(&lab.project, "wide.csv", text).await;
+    let extra = json!({ "datasetId": wide["datasetId"], "targetColumn": "y", "templateId": "logistic_regression", "parameters": {} });
+    let answer = lab.train(&extra).await;
+    assert_eq!(answer["success"], true, "{}", answer["message"]);
+    assert_eq!(answer["model"]["featureColumns"].as_array().unwrap().len(), 5000);
+}
