@@ -167,7 +167,8 @@ impl ApiError {
         }
     }
 
-    fn log(&self) {
+    /// Writes the cause to the log.
+    pub(crate) fn log(&self) {
         let Some(cause) = &self.0.cause else { return };
         let chain = chain(cause.as_ref());
         if self.status_code() == StatusCode::INTERNAL_SERVER_ERROR {
@@ -177,7 +178,8 @@ impl ApiError {
         }
     }
 
-    fn body(&self) -> ErrorBody {
+    /// The body that says all this.
+    pub(crate) fn body(&self) -> ErrorBody {
         let failure = &self.0;
         let issues = (failure.shape == Some(ErrorShape::Issues)).then(|| issues_of(&failure.fields));
         let details = match failure.shape {

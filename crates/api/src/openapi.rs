@@ -46,6 +46,7 @@ pub const BEARER: &str = "bearer";
         (name = "python", description = "Help with writing Python"),
         (name = "models", description = "Training models, and what they are made of"),
         (name = "experiments", description = "Judging, tuning and comparing models"),
+        (name = "mlflow", description = "Experiment tracking for programs that log to MLflow: set MLFLOW_TRACKING_URI to /api/mlflow"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),
         (name = "meta", description = "The API about itself"),

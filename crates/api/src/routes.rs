@@ -11,6 +11,7 @@ pub mod experiments;
 pub mod health;
 pub mod jobs;
 pub mod meta;
+pub mod mlflow;
 pub mod models;
 pub mod notebooks;
 pub mod projects;
@@ -45,6 +46,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(python::configure)
         .configure(models::configure)
         .configure(experiments::configure)
+        .configure(mlflow::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

@@ -20,6 +20,7 @@ use gristmill_persistence::{
     repo::{
         datasets::Datasets, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
         identity::Identity as IdentityStore, jobs::Jobs, models::Models, notebooks::Notebooks, projects::Projects, settings::UserSettings,
+        tracking::Tracking,
     },
 };
 use gristmill_runtime::{Runtime, RuntimeOptions};
@@ -129,6 +130,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     Ok(AppState {
         identity: identity(&config, &secret, &database, &clock)?,
         models: Models::new(database.clone()),
+        tracking: Tracking::new(database.clone()),
         modeling: Arc::new(Engine::new(runtime.clone(), modeling)),
         notebooks: Notebooks::new(database.clone()),
         execution_sessions: ExecutionSessions::new(database.clone()),

@@ -12,7 +12,7 @@ use gristmill_persistence::{
     files::LocalFiles,
     repo::{
         datasets::Datasets, execution_sessions::ExecutionSessions, models::Models, notebooks::Notebooks, projects::Projects,
-        settings::UserSettings,
+        settings::UserSettings, tracking::Tracking,
     },
 };
 
@@ -49,6 +49,8 @@ pub struct AppState {
     pub execution_sessions: ExecutionSessions,
     /// Models.
     pub models: Models,
+    /// What programs log.
+    pub tracking: Tracking,
     /// Training, evaluation, comparison.
     pub modeling: Arc<Engine>,
     /// Sandboxes and kernels.

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gristmill_domain::{CellId, DatasetId, JobId, ModelId, NotebookId, ProjectId, UserId};
+use gristmill_domain::{CellId, DatasetId, JobId, ModelId, NotebookId, ProjectId, RunId, UserId};
 
 /// Prefix of everything that belongs to a project.
 #[must_use]
@@ -42,6 +42,12 @@ pub fn output_file(project: ProjectId, notebook: NotebookId, cell: CellId, name:
 #[must_use]
 pub fn model_prefix(project: ProjectId, id: ModelId) -> String {
     format!("{}/models/{id}", project_prefix(project))
+}
+
+/// Prefix of the files that a program logged to a run.
+#[must_use]
+pub fn run_prefix(project: ProjectId, id: RunId) -> String {
+    format!("{}/runs/{id}", project_prefix(project))
 }
 
 /// Prefix of all datasets of a project.

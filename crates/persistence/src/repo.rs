@@ -12,5 +12,6 @@ pub mod notebooks;
 pub mod projects;
 pub mod settings;
 pub mod spool;
+pub mod tracking;
 
 pub use idempotency::{IDEMPOTENCY_MISMATCH, Idempotency};

@@ -311,6 +311,68 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    tracking_runs (run_id) {
+        run_id -> Uuid,
+        project_id -> Uuid,
+        name -> Text,
+        user_name -> Text,
+        status -> Text,
+        is_deleted -> Bool,
+        start_ms -> BigInt,
+        end_ms -> Nullable<BigInt>,
+        metrics -> Jsonb,
+        params -> Jsonb,
+        tags -> Jsonb,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tracking_metrics (run_id, metric_key, point_id) {
+        run_id -> Uuid,
+        metric_key -> Text,
+        point_id -> BigInt,
+        point_value -> Double,
+        timestamp_ms -> BigInt,
+        step -> BigInt,
+    }
+}
+
+diesel::table! {
+    tracking_artifacts (run_id, artifact_path) {
+        run_id -> Uuid,
+        artifact_path -> Text,
+        file_name -> Text,
+        size_bytes -> BigInt,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registered_models (owner_id, name) {
+        owner_id -> Uuid,
+        name -> Text,
+        description -> Text,
+        tags -> Jsonb,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registered_versions (owner_id, name, version) {
+        owner_id -> Uuid,
+        name -> Text,
+        version -> Integer,
+        run_id -> Nullable<Text>,
+        source -> Text,
+        description -> Text,
+        tags -> Jsonb,
+        created_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(one_time_tokens -> users (user_id));
@@ -341,4 +403,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     execution_sessions,
     models,
     tuning_studies,
+    tracking_runs,
+    tracking_metrics,
+    tracking_artifacts,
+    registered_models,
+    registered_versions,
 );

@@ -29,7 +29,7 @@ const PLAIN: [&str; 3] = ["trial_result", "convergence_update", "importance_upda
 #[derive(Debug)]
 pub enum StudyStream {
     /// It runs as this job.
-    Started(Job),
+    Started(Box<Job>),
     /// It cannot run; the contract tells it in the stream.
     Refused(String),
 }
@@ -81,7 +81,7 @@ pub async fn submit_study(
     };
     let job = tune_job(caller.user_id, project, request);
     let job = state.models.submit_study(caller, project, study, job, now).await.map_err(model_error)?;
-    Ok(StudyStream::Started(job))
+    Ok(StudyStream::Started(Box::new(job)))
 }
 
 fn tuned_name(model: &Model, now: chrono::DateTime<chrono::Utc>) -> String {
@@ -94,10 +94,10 @@ fn milliseconds(seconds: f64) -> u64 {
 
 /// The log of a study as the contract's lines. A client that goes away before the end stops the study.
 pub fn study_stream(
-    state: web::Data<AppState>,
+    state: &web::Data<AppState>,
     caller: Caller,
     job: JobId,
-) -> impl Stream<Item = Result<Bytes, ApiError>> + 'static {
+) -> impl Stream<Item = Result<Bytes, ApiError>> + use<> {
     let mut guard = CancelOnDrop { state: state.clone(), caller: caller.clone(), job: Some(job) };
     state.job_reader.follow(caller, job, 0).filter_map(move |event| {
         // All of it: a closure would take the field alone, and the rest would be dropped here and now.

@@ -106,7 +106,7 @@ pub async fn find_shap(
 ) -> ApiResult<HttpResponse> {
     let model = state.models.find(&signed.caller, path.model_id).await.map_err(model_error)?;
     let Some(bytes) = ready_file(&state, &model, "shap.json").await? else { return Ok(HttpResponse::NoContent().finish()) };
-    let available = serde_json::from_slice::<Value>(&bytes).is_ok_and(|shap| shap["available"] != false);
+    let available = serde_json::from_slice::<Value>(&bytes).is_ok_and(|shap| shap.get("available") != Some(&Value::Bool(false)));
     if !available {
         return Ok(HttpResponse::NoContent().finish());
     }
@@ -161,14 +161,14 @@ pub async fn tune_model(
         }
     };
     if prefers_async(&request) {
-        return Ok(HttpResponse::Accepted().json(JobEnvelope::from(job)));
+        return Ok(HttpResponse::Accepted().json(JobEnvelope::from(*job)));
     }
     if StreamForm::of(&request) == StreamForm::ServerSentEvents {
         let events = state.job_reader.follow(signed.caller, job.id, 0);
         let events = events.map(|event| event.map(JobEventView::from).map_err(ApiError::job));
         return Ok(events_response(StreamForm::ServerSentEvents, events));
     }
-    Ok(ndjson().streaming(study_stream(state, signed.caller, job.id)))
+    Ok(ndjson().streaming(study_stream(&state, signed.caller, job.id)))
 }
 
 /// Compares two to five models of a project, on the same held out rows where they have such.

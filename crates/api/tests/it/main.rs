@@ -19,6 +19,8 @@ mod kernels;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod mlflow;
+#[cfg(test)]
 mod models;
 #[cfg(test)]
 mod notebooks;
