@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use garde::Validate;
 use gristmill_domain::{
     DatasetId, ModelId, ProjectId,
-    models::{Artifact, EvaluationStatus, MODEL_FILE, Model, ModelStatus, NAME_CHARS_MAX, SplitKind, TEST_SIZE_MAX, TEST_SIZE_MIN, TaskType},
+    models::{
+        Artifact, EvaluationStatus, MODEL_FILE, Model, ModelStatus, NAME_CHARS_MAX, SplitKind, TEST_SIZE_MAX, TEST_SIZE_MIN,
+        TaskType,
+    },
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

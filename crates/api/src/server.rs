@@ -19,8 +19,8 @@ use gristmill_persistence::{
     notifications::{Channel, Notifications, Signal},
     repo::{
         datasets::Datasets, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
-        identity::Identity as IdentityStore, jobs::Jobs, models::Models, notebooks::Notebooks, projects::Projects, settings::UserSettings,
-        tracking::Tracking,
+        identity::Identity as IdentityStore, jobs::Jobs, models::Models, notebooks::Notebooks, projects::Projects,
+        settings::UserSettings, tracking::Tracking,
     },
 };
 use gristmill_runtime::{Runtime, RuntimeOptions};

@@ -43,11 +43,8 @@ async fn main() -> anyhow::Result<()> {
     };
     let home = std::env::home_dir().ok_or_else(|| anyhow::anyhow!("there is no home directory"))?;
     let options = RuntimeOptions::new(directory.path().to_owned(), home.join(".cache/gristmill"));
-    let modeling = ModelingOptions {
-        work_dir: directory.path().join("work"),
-        cache_dir: options.cache_dir.clone(),
-        limits: options.limits,
-    };
+    let modeling =
+        ModelingOptions { work_dir: directory.path().join("work"), cache_dir: options.cache_dir.clone(), limits: options.limits };
     let tasks = Tasks::new();
     let runtime = Runtime::start(options, Arc::new(NoProjects), &tasks).await;
     let engine = Engine::new(runtime, modeling);

@@ -44,7 +44,8 @@ pub fn incomparable(models: &[&Model]) -> Option<&'static str> {
     if !same(|one, other| one.plan.task_type == other.plan.task_type && one.plan.target == other.plan.target) {
         return Some("the models predict different things");
     }
-    if !same(|one, other| one.plan.dataset_id == other.plan.dataset_id && one.plan.dataset_version == other.plan.dataset_version) {
+    if !same(|one, other| one.plan.dataset_id == other.plan.dataset_id && one.plan.dataset_version == other.plan.dataset_version)
+    {
         return Some("the models were trained on different data");
     }
     None

@@ -102,7 +102,9 @@ impl ModelingError {
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 "The server has no disk space left; try again later".to_owned()
             }
-            Self::Table { .. } | Self::Io { .. } => "The server could not prepare the data; report it with the job's id".to_owned(),
+            Self::Table { .. } | Self::Io { .. } => {
+                "The server could not prepare the data; report it with the job's id".to_owned()
+            }
             Self::BadResult(why) => format!("The sandbox's result could not be used: {why}"),
         }
     }

@@ -19,7 +19,8 @@ use crate::{
     results,
     step::{Done, Step, run},
     train::{
-        OnStage, PREDICTIONS, TEST_FEATURES, TEST_LABELS, Training, fraction_of, keep_clusters, make_views, metrics_of, stage_of, training_spec,
+        OnStage, PREDICTIONS, TEST_FEATURES, TEST_LABELS, Training, fraction_of, keep_clusters, make_views, metrics_of, stage_of,
+        training_spec,
     },
     views::{ViewPlaces, row_ids, write_permuted},
 };

@@ -160,7 +160,9 @@ fn report(project: &str, models: &[Model]) -> String {
     }
     text.push_str("\n## Efficiency\n\n");
     for (model, _, _) in &ranked {
-        let seconds = model.training_ms.map_or_else(|| "an unknown time".to_owned(), |ms| format!("{}.{:01} s", ms / 1000, ms % 1000 / 100));
+        let seconds = model
+            .training_ms
+            .map_or_else(|| "an unknown time".to_owned(), |ms| format!("{}.{:01} s", ms / 1000, ms % 1000 / 100));
         let _ = writeln!(text, "- **{}** took {seconds} for {} rows.", model.plan.name, model.sample_count.unwrap_or(0));
     }
     text.push_str("\n## Recommendations\n\n");

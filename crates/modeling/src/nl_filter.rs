@@ -163,7 +163,8 @@ fn comparison(clause: &str, known: &Known) -> Option<Predicate> {
     let field = last_field(left, known)?;
     let right = right.trim().trim_start_matches('=').trim().trim_matches(['"', '\'']);
     if TEXT_FIELDS.contains(&field.as_str()) {
-        let value = if field == "algorithm" { algorithm(right, known).unwrap_or_else(|| right.to_owned()) } else { right.to_owned() };
+        let value =
+            if field == "algorithm" { algorithm(right, known).unwrap_or_else(|| right.to_owned()) } else { right.to_owned() };
         let operator = if operator == Operator::Contains { operator } else { Operator::Eq };
         return (!value.is_empty()).then_some(Predicate { field, operator, value: Operand::Text(value) });
     }
@@ -308,8 +309,14 @@ mod tests {
         check("models with accuracy of at least 0.8", &[("accuracy", Operator::Gte, Number(0.8))]);
         check("models with accuracy at least 0.8", &[("accuracy", Operator::Gte, Number(0.8))]);
         check("metrics.accuracy_score>=0.8", &[("accuracy", Operator::Gte, Number(0.8))]);
-        check("rmse below 20 and f1 score is above 0.5", &[("rmse", Operator::Lt, Number(20.0)), ("f1", Operator::Gt, Number(0.5))]);
-        check("accuracy between 0.9 and 0.8", &[("accuracy", Operator::Gte, Number(0.8)), ("accuracy", Operator::Lte, Number(0.9))]);
+        check(
+            "rmse below 20 and f1 score is above 0.5",
+            &[("rmse", Operator::Lt, Number(20.0)), ("f1", Operator::Gt, Number(0.5))],
+        );
+        check(
+            "accuracy between 0.9 and 0.8",
+            &[("accuracy", Operator::Gte, Number(0.8)), ("accuracy", Operator::Lte, Number(0.9))],
+        );
         check("auc = 0.9", &[("roc_auc", Operator::Eq, Number(0.9))]);
     }
 
@@ -317,7 +324,10 @@ mod tests {
     fn words_are_read() {
         check("high accuracy", &[("accuracy", Operator::Gte, Operand::Number(0.95))]);
         check("low accuracy", &[("accuracy", Operator::Lte, Operand::Number(0.8))]);
-        check("failed regression models", &[("taskType", Operator::Eq, text("regression")), ("status", Operator::Eq, text("failed"))]);
+        check(
+            "failed regression models",
+            &[("taskType", Operator::Eq, text("regression")), ("status", Operator::Eq, text("failed"))],
+        );
         check("algorithm is random_forest classifier", &[("algorithm", Operator::Eq, text("RandomForestClassifier"))]);
         check("logistic regression", &[("algorithm", Operator::Eq, text("LogisticRegression"))]);
         check("random forest models", &[("algorithm", Operator::Contains, text("RandomForest"))]);
@@ -327,7 +337,9 @@ mod tests {
 
     #[test]
     fn nonsense_gives_nothing() {
-        for query in ["", "  ", "hello there", "accuracy above nan", "> 5", "between and", "accuracy between 1", "\u{0}'; drop table"] {
+        for query in
+            ["", "  ", "hello there", "accuracy above nan", "> 5", "between and", "accuracy between 1", "\u{0}'; drop table"]
+        {
             check(query, &[]);
         }
     }

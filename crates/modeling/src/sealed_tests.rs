@@ -40,7 +40,7 @@ const INTRUDER: &str = r#"
 import json, os, re
 import pyarrow.parquet as pq
 labels, models, readable = set(), set(), 0
-PATTERN = re.compile(rb'(?<![0-9.])1000[01][0-9]{2}(?![0-9])')
+PATTERN = re.compile(rb'(?<![0-9.])7345600[01][0-9]{2}(?![0-9])')
 for root, dirs, files in os.walk('/'):
     if root == '/':
         dirs[:] = [d for d in dirs if d not in ('proc', 'sys', 'usr', 'dev')]
@@ -57,7 +57,7 @@ for root, dirs, files in os.walk('/'):
         if data[:4] == b'PAR1':
             for column in pq.read_table(path).columns:
                 for value in column.to_pylist():
-                    if isinstance(value, (int, float)) and 1000000 <= value < 1000200 and value == int(value):
+                    if isinstance(value, (int, float)) and 7345600000 <= value < 7345600200 and value == int(value):
                         labels.add(int(value))
         else:
             labels.update(int(match) for match in PATTERN.findall(data))
@@ -166,7 +166,7 @@ async fn setting() -> Option<Setting> {
 fn dataset(directory: &Path) -> PathBuf {
     let x: ArrayRef = Arc::new(Float64Array::from_iter_values((0..200_u32).map(|row| f64::from(row % 7) + 0.25)));
     let y: ArrayRef = Arc::new(StringArray::from_iter_values((0..200).map(|row| format!("group {}", row % 3))));
-    let label: ArrayRef = Arc::new(Int64Array::from_iter_values((0..200).map(|row| 1_000_000 + row * 79 % 200)));
+    let label: ArrayRef = Arc::new(Int64Array::from_iter_values((0..200).map(|row| 7_345_600_000 + row * 79 % 200)));
     let batch = RecordBatch::try_from_iter([("x", x), ("y", y), ("label", label)]).unwrap();
     let path = directory.join("v1.parquet");
     let mut writer = ArrowWriter::try_new(std::fs::File::create(&path).unwrap(), batch.schema(), None).unwrap();
@@ -228,7 +228,8 @@ async fn no_sandbox_has_a_test_label_and_a_model() {
     let budget = Budget { time: Duration::from_mins(2), memory_bytes: 2 << 30 };
     let stop = CancellationToken::new();
     let (plan, quiet) = (plan(), |_: &str, _: f64, _: &Value| {});
-    let training = Training { id: ModelId::random(), project: ProjectId::random(), plan: &plan, dataset: dataset.clone(), budget };
+    let training =
+        Training { id: ModelId::random(), project: ProjectId::random(), plan: &plan, dataset: dataset.clone(), budget };
 
     let work = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
     let trained = train(&setting.engine, &work, &training, &stop, &quiet).await.unwrap();

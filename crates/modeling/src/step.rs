@@ -143,9 +143,23 @@ fn command(interpreter: &Path, name: &str) -> Vec<String> {
     // The shell only sends the events to their file; nothing of the request is among its words.
     let events = format!("{GUEST_OUT}/{EVENTS}");
     let interpreter = interpreter.to_string_lossy();
-    ["/bin/sh", "-c", r#"exec "$@" >"$0""#, &events, &interpreter, "-s", "-m", "gristmill_ml", name, "--in", GUEST_IN, "--out", GUEST_OUT]
-        .map(str::to_owned)
-        .to_vec()
+    [
+        "/bin/sh",
+        "-c",
+        r#"exec "$@" >"$0""#,
+        &events,
+        &interpreter,
+        "-s",
+        "-m",
+        "gristmill_ml",
+        name,
+        "--in",
+        GUEST_IN,
+        "--out",
+        GUEST_OUT,
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }
 
 fn environment(limits: &SandboxLimits) -> BTreeMap<String, String> {
@@ -207,13 +221,7 @@ async fn watch(
     Ok((exit, said))
 }
 
-async fn conclude(
-    sandbox: &dyn Sandbox,
-    exit: &Exit,
-    said: Said,
-    out: PathBuf,
-    step: &Step<'_>,
-) -> Result<Done, ModelingError> {
+async fn conclude(sandbox: &dyn Sandbox, exit: &Exit, said: Said, out: PathBuf, step: &Step<'_>) -> Result<Done, ModelingError> {
     let last = said.last.unwrap_or(Value::Null);
     let kind = text(&last, "type");
     match (exit, kind.as_deref()) {

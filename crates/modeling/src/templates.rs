@@ -158,9 +158,10 @@ impl Catalogue {
             return refuse("templateId", format!("there is no template \"{}\"; there are: {}", short(id), names.join(", ")));
         };
         match task.filter(|task| *task != template.task_type) {
-            Some(task) => {
-                refuse("problemType", format!("{} is for {}, not for {}", template.id, template.task_type.as_str(), task.as_str()))
-            }
+            Some(task) => refuse(
+                "problemType",
+                format!("{} is for {}, not for {}", template.id, template.task_type.as_str(), task.as_str()),
+            ),
             None => Ok(template),
         }
     }

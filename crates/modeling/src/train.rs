@@ -26,16 +26,8 @@ use crate::{
 };
 
 /// Files of a model, in the order in which they are listed; the first must be there.
-const ARTIFACTS: [&str; 8] = [
-    MODEL_FILE,
-    "signature.json",
-    "model.onnx",
-    "parity.json",
-    "baseline.json",
-    "report.json",
-    "card.json",
-    "card.md",
-];
+const ARTIFACTS: [&str; 8] =
+    [MODEL_FILE, "signature.json", "model.onnx", "parity.json", "baseline.json", "report.json", "card.json", "card.md"];
 /// The rows that the server keeps apart.
 pub(crate) const TEST_FEATURES: &str = "test-features.parquet";
 /// Their labels.
@@ -168,12 +160,7 @@ pub(crate) fn training_spec(plan: &TrainingPlan, extra: Option<Value>) -> Value 
 }
 
 /// Copies the model's files out of the sandbox's directory, and the held out rows beside them.
-async fn take_artifacts(
-    out: &Path,
-    files: &Path,
-    views: &ViewPlaces,
-    task: TaskType,
-) -> Result<Vec<Artifact>, ModelingError> {
+async fn take_artifacts(out: &Path, files: &Path, views: &ViewPlaces, task: TaskType) -> Result<Vec<Artifact>, ModelingError> {
     let (out, files, views) = (out.to_owned(), files.to_owned(), views.clone());
     off_thread("keeping a model's files", move || {
         fs::create_dir_all(&files).map_err(ModelingError::io("keeping a model's files"))?;
@@ -198,8 +185,10 @@ async fn take_artifacts(
 
 async fn read_reports(files: &Path) -> Result<(Value, Value), ModelingError> {
     let files = files.to_owned();
-    off_thread("reading a model's report", move || Ok((results::json(&files, "report.json")?, results::json(&files, "signature.json")?)))
-        .await
+    off_thread("reading a model's report", move || {
+        Ok((results::json(&files, "report.json")?, results::json(&files, "signature.json")?))
+    })
+    .await
 }
 
 /// Predicts the held out rows without labels, then scores the predictions without a model.
@@ -256,7 +245,11 @@ async fn clusters(report: &Value, evaluation: &Path) -> Result<BTreeMap<String, 
 }
 
 /// Writes the evaluation of clusters.
-pub(crate) async fn keep_clusters(report: &Value, metrics: &BTreeMap<String, f64>, evaluation: &Path) -> Result<(), ModelingError> {
+pub(crate) async fn keep_clusters(
+    report: &Value,
+    metrics: &BTreeMap<String, f64>,
+    evaluation: &Path,
+) -> Result<(), ModelingError> {
     let document = json!({
         "version": 1,
         "taskType": "clustering",
@@ -294,14 +287,20 @@ fn describe(
     };
     if plan.task_type != TaskType::Clustering {
         note("testSize", json!(plan.split.test_size));
-        note("split", json!({ "kind": plan.split.kind, "column": plan.split.column, "testSize": plan.split.test_size,
-            "seed": plan.split.seed, "trainRows": counts.train, "testRows": counts.test }));
+        note(
+            "split",
+            json!({ "kind": plan.split.kind, "column": plan.split.column, "testSize": plan.split.test_size,
+            "seed": plan.split.seed, "trainRows": counts.train, "testRows": counts.test }),
+        );
         note("holdout", json!("sealed"));
     }
     note("seed", json!(plan.split.seed));
     note("dataset", json!({ "datasetId": plan.dataset_id, "version": plan.dataset_version, "filename": plan.dataset_name }));
-    note("onnx", json!({ "converted": parity["converted"], "reason": parity["reason"], "maxDifference": parity["maxDifference"],
-        "rows": parity["rows"] }));
+    note(
+        "onnx",
+        json!({ "converted": parity["converted"], "reason": parity["reason"], "maxDifference": parity["maxDifference"],
+        "rows": parity["rows"] }),
+    );
     for (key, from) in [
         ("columnDecisions", "columns"),
         ("warnings", "warnings"),

@@ -133,11 +133,10 @@ pub(crate) fn write_permuted(
             let order = UInt64Array::from(shuffled(values.len(), salt));
             let moved = take(&values, &order, None).map_err(table("shuffling a column"))?;
             let file = format!("permuted-{number}-{repeat}.parquet");
-            let schema = Schema::new(vec![
-                Field::new(ROW_ID, DataType::Int64, false),
-                Field::new(name, values.data_type().clone(), true),
-            ]);
-            let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::clone(&ids), moved]).map_err(table("shuffling a column"))?;
+            let schema =
+                Schema::new(vec![Field::new(ROW_ID, DataType::Int64, false), Field::new(name, values.data_type().clone(), true)]);
+            let batch =
+                RecordBatch::try_new(Arc::new(schema), vec![Arc::clone(&ids), moved]).map_err(table("shuffling a column"))?;
             let mut writer = Writer::create(&directory.join(&file), batch.schema())?;
             writer.write(&batch)?;
             writer.close()?;
@@ -154,11 +153,7 @@ pub(crate) fn row_ids(path: &Path) -> Result<Vec<i64>, ModelingError> {
 }
 
 /// Copies the rows of `source` whose ids are in `kept`.
-pub(crate) fn keep_rows(
-    source: &Path,
-    target: &Path,
-    kept: &std::collections::HashSet<i64>,
-) -> Result<u64, ModelingError> {
+pub(crate) fn keep_rows(source: &Path, target: &Path, kept: &std::collections::HashSet<i64>) -> Result<u64, ModelingError> {
     let reader = open(source)?.with_batch_size(BATCH_ROWS).build().map_err(table("reading a view"))?;
     let schema = open(source)?.schema().clone();
     let mut writer = Writer::create(target, schema)?;
@@ -273,7 +268,9 @@ fn read_rows(request: &ViewRequest, target: &str) -> Result<Rows, ModelingError>
 }
 
 fn column<'batch>(batch: &'batch RecordBatch, name: &str) -> Result<&'batch ArrayRef, ModelingError> {
-    batch.column_by_name(name).ok_or_else(|| ModelingError::refused("column_missing", format!("there is no column \"{name}\""), None))
+    batch
+        .column_by_name(name)
+        .ok_or_else(|| ModelingError::refused("column_missing", format!("there is no column \"{name}\""), None))
 }
 
 fn texts(values: &ArrayRef) -> Result<Vec<Option<String>>, ModelingError> {
@@ -342,7 +339,8 @@ impl Writer {
             .set_created_by("gristmill".to_owned())
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .build();
-        let file = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(table("writing a view of the dataset"))?;
+        let file =
+            ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(table("writing a view of the dataset"))?;
         Ok(Self { file, schema })
     }
 

@@ -6,7 +6,7 @@ use futures_util::{Stream, StreamExt};
 use gristmill_api_types::{common::ErrorShape, experiments::StudyCreate};
 use gristmill_domain::{
     Caller, ErrorCode, JobId, ModelId, ProjectId, StudyId,
-    jobs::{Job, JOB_CANCELLED, JOB_FAILED, JOB_SUCCEEDED, JobEvent},
+    jobs::{JOB_CANCELLED, JOB_FAILED, JOB_SUCCEEDED, Job, JobEvent},
     models::{Model, NewStudy},
     ports::StoreError,
 };

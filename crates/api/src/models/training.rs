@@ -64,7 +64,8 @@ fn plan_of(request: ModelCreate, dataset: &Dataset) -> ApiResult<TrainingPlan> {
     let template = Catalogue::shared()
         .resolve(&request.template_id, request.problem_type)
         .map_err(|error| refuse(&error.field, error.message))?;
-    let parameters = template.check(&request.parameters.unwrap_or_default()).map_err(|error| refuse(&error.field, error.message))?;
+    let parameters =
+        template.check(&request.parameters.unwrap_or_default()).map_err(|error| refuse(&error.field, error.message))?;
     let has = |name: &str| dataset.columns.iter().any(|column| column.name == name);
     let missing = |name: &str| format!("the dataset has no column \"{name}\"");
     let target = match (template.task_type, request.target_column) {

@@ -344,7 +344,8 @@ fn known(models: &[Model]) -> Known {
     for (name, value) in models.iter().flat_map(|model| &model.metrics) {
         metrics.entry(name.clone()).or_default().push(*value);
     }
-    let mut algorithms: Vec<String> = models.iter().map(|model| model.algorithm.clone()).filter(|name| !name.is_empty()).collect();
+    let mut algorithms: Vec<String> =
+        models.iter().map(|model| model.algorithm.clone()).filter(|name| !name.is_empty()).collect();
     algorithms.sort();
     algorithms.dedup();
     Known { metrics, algorithms }

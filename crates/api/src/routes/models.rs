@@ -170,7 +170,8 @@ fn template_view(template: &Template) -> TemplateView {
 }
 
 fn parameter_view(parameter: &Parameter) -> ParameterView {
-    let option = |one: &gristmill_modeling::ParameterOption| ParameterOptionView { value: one.value.clone(), label: one.label.clone() };
+    let option =
+        |one: &gristmill_modeling::ParameterOption| ParameterOptionView { value: one.value.clone(), label: one.label.clone() };
     ParameterView {
         key: parameter.key.clone(),
         label: parameter.label.clone(),

@@ -44,7 +44,11 @@ async fn an_evaluation_agrees_with_itself() {
         assert!(evaluation[block].is_object(), "no {block}: {}", evaluation["warnings"]);
     }
     let permutation = &evaluation["feature_importance"]["permutation"];
-    assert_eq!((permutation["features"].as_array().unwrap().len(), permutation["repeats"].as_u64()), (4, Some(3)), "{permutation}");
+    assert_eq!(
+        (permutation["features"].as_array().unwrap().len(), permutation["repeats"].as_u64()),
+        (4, Some(3)),
+        "{permutation}"
+    );
     assert_eq!(permutation["features"][3], "sex", "the sex tells least of the species: {permutation}");
 
     let analysis = lab.ada.get(&format!("/api/experiments/{model}/error-analysis")).await.expect(200);
@@ -118,7 +122,13 @@ async fn what_is_not_there_is_told() {
     let answer = ada.post(&path, &tune(json!({}))).await;
     assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, "{\"type\":\"error\",\"message\":\"Model not found\"}\n"));
     let path = format!("/api/experiments/{project}/compare");
-    for ids in [json!([]), json!([nothing]), json!([nothing, nothing, nothing, nothing, nothing, nothing]), json!("x"), json!(["x", "y"])] {
+    for ids in [
+        json!([]),
+        json!([nothing]),
+        json!([nothing, nothing, nothing, nothing, nothing, nothing]),
+        json!("x"),
+        json!(["x", "y"]),
+    ] {
         ada.post(&path, &json!({ "modelIds": ids })).await.refused(400, "validation_failed");
     }
     ada.post(&path, &json!({ "modelIds": [nothing, uuid::Uuid::new_v4()] })).await.refused(404, "model_not_found");
@@ -208,7 +218,10 @@ async fn models_are_compared_on_the_same_rows() {
     let (weak, strong) = (lab.model(&weak).await, lab.model(&json!({})).await);
     let path = format!("/api/experiments/{}/compare", lab.project);
     let compared = lab.ada.post(&path, &json!({ "modelIds": [weak, strong] })).await.expect(200);
-    assert_eq!((compared["models"][0]["modelId"].as_str(), compared["models"][1]["modelId"].as_str()), (Some(&*weak), Some(&*strong)));
+    assert_eq!(
+        (compared["models"][0]["modelId"].as_str(), compared["models"][1]["modelId"].as_str()),
+        (Some(&*weak), Some(&*strong))
+    );
     let accuracy = compared["deltas"].as_array().unwrap().iter().find(|one| one["metric"] == "accuracy").unwrap();
     assert!(accuracy["significant"] == true && accuracy["pValue"].as_f64().unwrap() < 0.05, "{compared}");
     assert!(accuracy["delta"].as_f64().unwrap() > 0.1);

@@ -261,7 +261,11 @@ async fn regression_clusters_and_other_splits_work() {
     assert!(!answer["model"]["featureColumns"].to_string().contains("island"), "{}", answer["model"]["featureColumns"]);
     let clusters = json!({ "templateId": "kmeans", "targetColumn": null, "parameters": { "n_clusters": 3 } });
     let answer = lab.train(&clusters).await;
-    assert_eq!((answer["success"].as_bool(), answer["model"]["evaluationStatus"].as_str()), (Some(true), Some("ready")), "{answer}");
+    assert_eq!(
+        (answer["success"].as_bool(), answer["model"]["evaluationStatus"].as_str()),
+        (Some(true), Some("ready")),
+        "{answer}"
+    );
     assert!(answer["model"]["metrics"]["silhouette"].as_f64().unwrap() > 0.0, "{answer}");
     let id = answer["model"]["modelId"].as_str().unwrap();
     let evaluation = lab.ada.get(&format!("/api/experiments/{id}/evaluation")).await.expect(200);
@@ -319,7 +323,11 @@ async fn a_dataset_that_goes_during_a_training_fails_it_with_a_reason() {
     .await;
     let ended = lab.ended(&second).await;
     assert_eq!(lab.ended(&first).await["status"], "succeeded");
-    assert_eq!((ended["status"].as_str(), ended["error"]["code"].as_str()), (Some("failed"), Some("dataset_not_found")), "{ended}");
+    assert_eq!(
+        (ended["status"].as_str(), ended["error"]["code"].as_str()),
+        (Some("failed"), Some("dataset_not_found")),
+        "{ended}"
+    );
     let models = lab.ada.get("/api/models").await.expect(200);
     let failed: Vec<&Value> = models["models"].as_array().unwrap().iter().filter(|model| model["status"] == "failed").collect();
     assert!(failed.len() == 1 && failed[0]["error"].as_str().unwrap().contains("deleted"), "{failed:?}");
@@ -370,7 +378,8 @@ async fn thousands_of_columns_are_trained_on_or_refused_with_a_reason() {
         text.push_str(&format!("{},{}\n", cells.join(","), ["a", "b"][row % 2]));
     }
     let wide = lab.ada.dataset(&lab.project, "wide.csv", text).await;
-    let extra = json!({ "datasetId": wide["datasetId"], "targetColumn": "y", "templateId": "logistic_regression", "parameters": {} });
+    let extra =
+        json!({ "datasetId": wide["datasetId"], "targetColumn": "y", "templateId": "logistic_regression", "parameters": {} });
     let answer = lab.train(&extra).await;
     assert_eq!(answer["success"], true, "{}", answer["message"]);
     assert_eq!(answer["model"]["featureColumns"].as_array().unwrap().len(), 5000);

@@ -132,7 +132,10 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
     );
     app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
     let mlflow = "/api/mlflow/api/2.0/mlflow";
-    let run = owner.post(&format!("{mlflow}/runs/create"), &json!({ "experiment_id": project, "run_name": "salary" })).await.expect(200);
+    let run = owner
+        .post(&format!("{mlflow}/runs/create"), &json!({ "experiment_id": project, "run_name": "salary" }))
+        .await
+        .expect(200);
     let registered = json!({ "name": "x", "description": "salary" });
     owner.post(&format!("{mlflow}/registered-models/create"), &registered).await.expect(200);
     Things {

@@ -303,11 +303,8 @@ mod tests {
 
     #[test]
     fn conditions_are_read() {
-        let rmse = Condition {
-            subject: Subject::Metric("rmse".into()),
-            comparator: Comparator::Less,
-            operand: Operand::Number(1.5),
-        };
+        let rmse =
+            Condition { subject: Subject::Metric("rmse".into()), comparator: Comparator::Less, operand: Operand::Number(1.5) };
         assert_eq!(one("metrics.rmse < 1.5"), rmse);
         assert_eq!(one("metric.rmse<1.5"), rmse);
         assert_eq!(one("metrics.`rmse` < 1.5"), rmse);
@@ -327,7 +324,10 @@ mod tests {
     fn orders_are_read() {
         let order = |text: &str| parse_order(text).unwrap();
         assert_eq!(order("metrics.rmse DESC"), Order { subject: Subject::Metric("rmse".into()), is_descending: true });
-        assert_eq!(order("attributes.start_time"), Order { subject: Subject::Attribute("start_time".into()), is_descending: false });
+        assert_eq!(
+            order("attributes.start_time"),
+            Order { subject: Subject::Attribute("start_time".into()), is_descending: false }
+        );
         assert!(parse_order("metrics.rmse sideways").is_err());
     }
 

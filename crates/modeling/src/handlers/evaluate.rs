@@ -32,7 +32,12 @@ impl EvaluateHandler {
         Self { workshop }
     }
 
-    async fn judge(&self, context: &JobContext, payload: &EvaluatePayload, model: &Model) -> Result<EvaluationEnd, ModelingError> {
+    async fn judge(
+        &self,
+        context: &JobContext,
+        payload: &EvaluatePayload,
+        model: &Model,
+    ) -> Result<EvaluationEnd, ModelingError> {
         if model.status == ModelStatus::Failed {
             return Err(ModelingError::refused("no_model", "the training failed, so there is nothing to evaluate", None));
         }
@@ -61,7 +66,13 @@ impl EvaluateHandler {
         Ok(EvaluationEnd::Ready { storage, metrics: done.metrics })
     }
 
-    async fn finish(&self, context: &JobContext, model: (ProjectId, ModelId), end: EvaluationEnd, outcome: JobOutcome) -> JobVerdict {
+    async fn finish(
+        &self,
+        context: &JobContext,
+        model: (ProjectId, ModelId),
+        end: EvaluationEnd,
+        outcome: JobOutcome,
+    ) -> JobVerdict {
         if context.events().flush().await.is_err() {
             return JobVerdict::Stopped;
         }

@@ -13,9 +13,9 @@ use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
 use serde_json::{Map, json};
 
 use super::{
-    Workshop, discard, failed, log_failure, not_stored, passing,
+    Workshop, discard, failed, log_failure, not_stored, passing, payload as read_payload,
     payload::{JobBudget, TrainPayload, evaluate_job},
-    payload as read_payload, reporting,
+    reporting,
 };
 use crate::{
     error::ModelingError,
@@ -40,10 +40,8 @@ impl TrainHandler {
         let workshop = &self.workshop;
         let job = context.job();
         let work = workshop.engine.work_directory(job.id, context.lease().epoch).await?;
-        let dataset =
-            workshop.places.dataset(job.owner_id, project, payload.plan.dataset_id, payload.plan.dataset_version);
-        let training =
-            Training { id: payload.model_id, project, plan: &payload.plan, dataset, budget: payload.budget.into() };
+        let dataset = workshop.places.dataset(job.owner_id, project, payload.plan.dataset_id, payload.plan.dataset_version);
+        let training = Training { id: payload.model_id, project, plan: &payload.plan, dataset, budget: payload.budget.into() };
         let (reporter, write) = reporting(context);
         let training = async {
             let trained = train(&workshop.engine, &work, &training, context.stop_token(), reporter.as_ref()).await;
@@ -156,7 +154,10 @@ fn failed_model(id: ModelId, project: ProjectId, plan: TrainingPlan, error: &Mod
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let message = error.public_message();
     let mut metadata = Map::new();
-    metadata.insert("dataset".to_owned(), json!({ "datasetId": plan.dataset_id, "version": plan.dataset_version, "filename": plan.dataset_name }));
+    metadata.insert(
+        "dataset".to_owned(),
+        json!({ "datasetId": plan.dataset_id, "version": plan.dataset_version, "filename": plan.dataset_name }),
+    );
     if let ModelingError::Refused { code, field, .. } = error {
         metadata.insert("failure".to_owned(), json!({ "code": code, "field": field }));
     }

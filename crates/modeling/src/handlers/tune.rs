@@ -12,8 +12,11 @@ use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
 use serde_json::json;
 
 use super::{
-    Workshop, failed, log_failure, not_stored, passing, payload as read_payload, payload::StudyRequest, reporting,
-    train::{Storing, store}, was_cancelled,
+    Workshop, failed, log_failure, not_stored, passing, payload as read_payload,
+    payload::StudyRequest,
+    reporting,
+    train::{Storing, store},
+    was_cancelled,
 };
 use crate::{
     error::ModelingError,
@@ -34,7 +37,12 @@ impl TuneHandler {
         Self { workshop }
     }
 
-    async fn search(&self, context: &JobContext, request: &StudyRequest, project: ProjectId) -> Result<JobVerdict, ModelingError> {
+    async fn search(
+        &self,
+        context: &JobContext,
+        request: &StudyRequest,
+        project: ProjectId,
+    ) -> Result<JobVerdict, ModelingError> {
         let workshop = &self.workshop;
         let job = context.job();
         let work = workshop.engine.work_directory(job.id, context.lease().epoch).await?;
@@ -46,7 +54,11 @@ impl TuneHandler {
             metric: &request.metric,
             timeout: Duration::from_millis(request.timeout_ms),
             sampler: &request.sampler,
-            journal: workshop.places.model(project, request.source_model_id).join("studies").join(format!("{}.journal", request.study_id)),
+            journal: workshop
+                .places
+                .model(project, request.source_model_id)
+                .join("studies")
+                .join(format!("{}.journal", request.study_id)),
         };
         let (reporter, write) = reporting(context);
         let searching = async {

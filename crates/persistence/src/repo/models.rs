@@ -107,11 +107,8 @@ impl Models {
             .transaction(async |connection| {
                 let own = projects::table.filter(projects::owner_id.eq(caller.user_id.0)).select(projects::project_id);
                 let target = models::table.find(id.0).filter(models::project_id.eq_any(own));
-                let row: (Option<Uuid>, Option<String>) = target
-                    .select((models::evaluation_job_id, models::evaluation_status))
-                    .for_update()
-                    .first(connection)
-                    .await?;
+                let row: (Option<Uuid>, Option<String>) =
+                    target.select((models::evaluation_job_id, models::evaluation_status)).for_update().first(connection).await?;
                 let running = [EvaluationStatus::Pending, EvaluationStatus::Computing].map(EvaluationStatus::as_str);
                 if let (Some(running_job), Some(status)) = &row
                     && running.contains(&status.as_str())

@@ -146,9 +146,10 @@ impl Tracking {
                 }
                 tags.extend(batch.tags.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))));
                 for (key, point) in &batch.metrics {
-                    let is_newer = metrics.get(key).map(point_of).is_none_or(|stored| {
-                        (point.step, point.timestamp_ms) >= (stored.step, stored.timestamp_ms)
-                    });
+                    let is_newer = metrics
+                        .get(key)
+                        .map(point_of)
+                        .is_none_or(|stored| (point.step, point.timestamp_ms) >= (stored.step, stored.timestamp_ms));
                     if is_newer {
                         metrics.insert(key.clone(), point_json(*point));
                     }
@@ -267,13 +268,8 @@ impl Tracking {
 /// Locks one of the caller's runs: writers of a run go one after the other.
 async fn lock(connection: &mut AsyncPgConnection, caller: &Caller, id: RunId) -> Result<(), DbError> {
     let own = projects::table.filter(projects::owner_id.eq(caller.user_id.0)).select(projects::project_id);
-    let _: Uuid = runs::table
-        .find(id.0)
-        .filter(runs::project_id.eq_any(own))
-        .select(runs::run_id)
-        .for_update()
-        .first(connection)
-        .await?;
+    let _: Uuid =
+        runs::table.find(id.0).filter(runs::project_id.eq_any(own)).select(runs::run_id).for_update().first(connection).await?;
     Ok(())
 }
 
@@ -313,7 +309,6 @@ fn point_of(value: &Value) -> MetricPoint {
         step: value["step"].as_i64().unwrap_or(0),
     }
 }
-
 
 #[cfg(test)]
 mod tests {

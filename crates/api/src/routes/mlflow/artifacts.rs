@@ -28,11 +28,7 @@ use crate::{
 const PATH_CHARS_MAX: usize = 500;
 
 pub(super) fn configure(config: &mut ServiceConfig<'_>) {
-    config
-        .service(list_run_artifacts)
-        .service(list_artifacts)
-        .service(download_run_artifact)
-        .service(upload_run_artifact);
+    config.service(list_run_artifacts).service(list_artifacts).service(download_run_artifact).service(upload_run_artifact);
 }
 
 /// Lists the files of a run in a directory.
@@ -135,7 +131,8 @@ async fn receive(mut payload: web::Payload, place: &std::path::Path, bytes_max: 
     let mut file = tokio::fs::File::create_new(place).await.map_err(io_error)?;
     let mut size = 0_u64;
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| ApiError::new(ErrorCode::InvalidRequest, "The upload ended early").caused_by(error.to_string()))?;
+        let chunk = chunk
+            .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, "The upload ended early").caused_by(error.to_string()))?;
         size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
         if size > bytes_max {
             let megabytes = bytes_max / 1024 / 1024;
@@ -148,7 +145,8 @@ async fn receive(mut payload: web::Payload, place: &std::path::Path, bytes_max: 
 }
 
 fn check_path(path: &str) -> Result<(), MlflowError> {
-    let plain = path.split('/').all(|part| !part.is_empty() && part != "." && part != ".." && !part.chars().any(char::is_control));
+    let plain =
+        path.split('/').all(|part| !part.is_empty() && part != "." && part != ".." && !part.chars().any(char::is_control));
     if plain && path.chars().count() <= PATH_CHARS_MAX {
         return Ok(());
     }
@@ -196,7 +194,11 @@ fn model_of(run: RunId) -> ModelId {
 fn entries(files: &BTreeMap<String, Stored>, directory: &str, prefix: &str) -> Vec<Value> {
     let mut found: BTreeMap<String, Option<u64>> = BTreeMap::new();
     for (path, stored) in files {
-        let below = if directory.is_empty() { Some(path.as_str()) } else { path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/')) };
+        let below = if directory.is_empty() {
+            Some(path.as_str())
+        } else {
+            path.strip_prefix(directory).and_then(|rest| rest.strip_prefix('/'))
+        };
         let Some(below) = below else { continue };
         match below.split_once('/') {
             Some((name, _)) => found.insert(name.to_owned(), None),
@@ -222,7 +224,10 @@ mod tests {
         let stored = || Stored { place: PathBuf::new(), size_bytes: 3 };
         let files = ["a.txt", "plots/b.png", "plots/deep/c.png", "plotsx/d"].map(|path| (path.to_owned(), stored())).into();
         let paths = |directory: &str| -> Vec<String> {
-            entries(&files, directory, directory).iter().map(|entry| format!("{} {}", entry["path"].as_str().unwrap(), entry["is_dir"])).collect()
+            entries(&files, directory, directory)
+                .iter()
+                .map(|entry| format!("{} {}", entry["path"].as_str().unwrap(), entry["is_dir"]))
+                .collect()
         };
         assert_eq!(paths(""), ["a.txt false", "plots true", "plotsx true"]);
         assert_eq!(paths("plots"), ["plots/b.png false", "plots/deep true"]);

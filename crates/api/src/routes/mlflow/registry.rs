@@ -32,7 +32,11 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 /// Makes a name.
 #[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{registered_model}`", body = Object)))]
 #[post("/mlflow/api/2.0/mlflow/registered-models/create")]
-pub async fn create_registered_model(state: web::Data<AppState>, signed: Signed<Write>, MlflowBody(body): MlflowBody) -> MlflowResult {
+pub async fn create_registered_model(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    MlflowBody(body): MlflowBody,
+) -> MlflowResult {
     let (name, description) = (bounded(text(&body, "name")?, "name", NAME_CHARS_MAX)?, described(&body)?);
     let tags = pairs(&body, "tags")?;
     let made = state.tracking.create_model(&signed.caller, &name, &description, &tags, state.clock.now()).await;
@@ -79,7 +83,11 @@ pub async fn search_registered_models(state: web::Data<AppState>, signed: Signed
 /// Removes a name with its versions.
 #[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{}`", body = Object)))]
 #[delete("/mlflow/api/2.0/mlflow/registered-models/delete")]
-pub async fn delete_registered_model(state: web::Data<AppState>, signed: Signed<Write>, MlflowBody(body): MlflowBody) -> MlflowResult {
+pub async fn delete_registered_model(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    MlflowBody(body): MlflowBody,
+) -> MlflowResult {
     let name = text(&body, "name")?;
     state.tracking.delete_model(&signed.caller, &name).await.map_err(registry_error(&name))?;
     Ok(HttpResponse::Ok().json(json!({})))
@@ -88,7 +96,11 @@ pub async fn delete_registered_model(state: web::Data<AppState>, signed: Signed<
 /// Makes the next version of a name.
 #[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{model_version}`", body = Object)))]
 #[post("/mlflow/api/2.0/mlflow/model-versions/create")]
-pub async fn create_model_version(state: web::Data<AppState>, signed: Signed<Write>, MlflowBody(body): MlflowBody) -> MlflowResult {
+pub async fn create_model_version(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    MlflowBody(body): MlflowBody,
+) -> MlflowResult {
     let create = VersionCreate {
         name: text(&body, "name")?,
         run_id: optional(&body, "run_id").map(|id| bounded(id, "run_id", NAME_CHARS_MAX)).transpose()?,
@@ -97,7 +109,8 @@ pub async fn create_model_version(state: web::Data<AppState>, signed: Signed<Wri
         tags: pairs(&body, "tags")?,
     };
     let name = create.name.clone();
-    let version = state.tracking.create_version(&signed.caller, create, state.clock.now()).await.map_err(registry_error(&name))?;
+    let version =
+        state.tracking.create_version(&signed.caller, create, state.clock.now()).await.map_err(registry_error(&name))?;
     Ok(HttpResponse::Ok().json(json!({ "model_version": version_json(&version) })))
 }
 
@@ -157,7 +170,11 @@ async fn find(state: &AppState, caller: &gristmill_domain::Caller, name: &str) -
     found.into_iter().next().ok_or_else(|| missing("registered model", name))
 }
 
-async fn find_version(state: &AppState, caller: &gristmill_domain::Caller, query: &Params) -> Result<RegisteredVersion, MlflowError> {
+async fn find_version(
+    state: &AppState,
+    caller: &gristmill_domain::Caller,
+    query: &Params,
+) -> Result<RegisteredVersion, MlflowError> {
     let (name, version) = (query.required("name")?, query.required("version")?);
     let model = find(state, caller, &name).await?;
     let found = model.versions.into_iter().find(|one| one.version.to_string() == version);

@@ -5,7 +5,8 @@ use gristmill_domain::{
     Caller, ErrorCode, ProjectId, RunId,
     ports::StoreError,
     tracking::{
-        BATCH_ENTRIES_MAX, NewRun, PARAM_CHARS_MAX, Run, RunBatch, RunPatch, RunSearch, RunStatus, SEARCH_ROWS_MAX, TAG_CHARS_MAX,
+        BATCH_ENTRIES_MAX, NewRun, PARAM_CHARS_MAX, Run, RunBatch, RunPatch, RunSearch, RunStatus, SEARCH_ROWS_MAX,
+        TAG_CHARS_MAX,
         filter::{parse, parse_order},
     },
 };
@@ -89,12 +90,8 @@ pub async fn update_run(state: web::Data<AppState>, signed: Signed<Write>, Mlflo
         None => None,
         Some(name) => Some(RunStatus::from_name(&name).ok_or_else(|| bad(format!("there is no status '{name}'")))?),
     };
-    let patch = RunPatch {
-        status,
-        end_ms: integer(&body, "end_time")?,
-        name: optional(&body, "run_name").map(short),
-        is_deleted: None,
-    };
+    let patch =
+        RunPatch { status, end_ms: integer(&body, "end_time")?, name: optional(&body, "run_name").map(short), is_deleted: None };
     let name = patch.name.clone();
     state.tracking.update_run(&signed.caller, run_id(&id)?, patch).await.map_err(run_error(&id))?;
     if let Some(name) = name {
@@ -176,7 +173,9 @@ pub async fn search_runs(state: web::Data<AppState>, signed: Signed<Read>, Mlflo
     let filter = optional(&body, "filter").unwrap_or_default();
     let order = match &body["order_by"] {
         Value::Null => Vec::new(),
-        Value::Array(entries) => entries.iter().filter_map(Value::as_str).map(parse_order).collect::<Result<_, _>>().map_err(invalid)?,
+        Value::Array(entries) => {
+            entries.iter().filter_map(Value::as_str).map(parse_order).collect::<Result<_, _>>().map_err(invalid)?
+        }
         _ => return Err(bad("order_by must be a list")),
     };
     let deleted = match optional(&body, "run_view_type").as_deref() {
@@ -248,7 +247,9 @@ pub(super) fn run_id(id: &str) -> Result<RunId, MlflowError> {
 pub(super) fn run_error(id: &str) -> impl Fn(StoreError) -> MlflowError {
     move |error| match error {
         StoreError::NotFound => missing("run", id),
-        StoreError::Conflict(what) if what == PARAM_CHANGED => bad("A parameter of the run has another value already; log it under another name"),
+        StoreError::Conflict(what) if what == PARAM_CHANGED => {
+            bad("A parameter of the run has another value already; log it under another name")
+        }
         other => ApiError::store(ErrorCode::NotFound)(other).into(),
     }
 }

@@ -20,10 +20,7 @@ use gristmill_domain::{
 };
 use serde_json::{Value, json};
 
-use crate::{
-    error::ApiError,
-    extract::read_body,
-};
+use crate::{error::ApiError, extract::read_body};
 
 /// What every handler returns.
 pub(super) type MlflowResult = Result<HttpResponse, MlflowError>;
@@ -338,7 +335,10 @@ mod tests {
     #[test]
     fn numbers_come_in_three_spellings() {
         let body = json!({ "a": 1, "b": "2", "c": "NaN", "d": "x", "e": [] });
-        assert_eq!((integer(&body, "a").unwrap(), integer(&body, "b").unwrap(), integer(&body, "z").unwrap()), (Some(1), Some(2), None));
+        assert_eq!(
+            (integer(&body, "a").unwrap(), integer(&body, "b").unwrap(), integer(&body, "z").unwrap()),
+            (Some(1), Some(2), None)
+        );
         assert!(number(&body, "c").unwrap().is_nan() && number(&body, "d").is_err() && number(&body, "e").is_err());
         assert_eq!(number_json(f64::NEG_INFINITY), "-Infinity");
     }

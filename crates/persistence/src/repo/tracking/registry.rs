@@ -149,7 +149,8 @@ impl Tracking {
     pub async fn models(&self, caller: &Caller, name: Option<&str>) -> Result<Vec<RegisteredModel>, StoreError> {
         let mut connection = self.database.connection().await?;
         let owner: Uuid = caller.user_id.0;
-        let mut query = names::table.filter(names::owner_id.eq(owner)).order(names::name).select(NameRow::as_select()).into_boxed();
+        let mut query =
+            names::table.filter(names::owner_id.eq(owner)).order(names::name).select(NameRow::as_select()).into_boxed();
         let mut all = versions::table
             .filter(versions::owner_id.eq(owner))
             .order((versions::name, versions::version.desc()))

@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use diesel::{
-    QueryableByName, pg::Pg, query_builder::BoxedSqlQuery, sql_query,
+    QueryableByName,
+    pg::Pg,
+    query_builder::BoxedSqlQuery,
+    sql_query,
     sql_types::{Array, BigInt, Bool, Double, Jsonb, Nullable, Text, Uuid as SqlUuid},
 };
 use diesel_async::RunQueryDsl;
