@@ -7,7 +7,7 @@ use gristmill_domain::{
     tracking::{
         BATCH_ENTRIES_MAX, NewRun, PARAM_CHARS_MAX, Run, RunBatch, RunPatch, RunSearch, RunStatus, SEARCH_ROWS_MAX,
         TAG_CHARS_MAX,
-        filter::{parse, parse_order},
+        filter::{FilterError, parse, parse_order},
     },
 };
 use gristmill_persistence::repo::tracking::PARAM_CHANGED;
@@ -136,9 +136,9 @@ pub async fn log_parameter(state: web::Data<AppState>, signed: Signed<Write>, Ml
 #[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{}`", body = Object)))]
 #[post("/mlflow/api/2.0/mlflow/runs/log-batch")]
 pub async fn log_batch(state: web::Data<AppState>, signed: Signed<Write>, MlflowBody(body): MlflowBody) -> MlflowResult {
-    let metrics = match &body["metrics"] {
-        Value::Null => Vec::new(),
-        Value::Array(entries) => entries.iter().map(metric).collect::<Result<_, _>>()?,
+    let metrics = match body.get("metrics") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(entries)) => entries.iter().map(metric).collect::<Result<_, _>>()?,
         _ => return Err(bad("metrics must be a list")),
     };
     let batch = RunBatch { metrics, params: pairs(&body, "params")?, tags: pairs(&body, "tags")?, removed_tags: Vec::new() };
@@ -169,13 +169,16 @@ pub async fn delete_run_tag(state: web::Data<AppState>, signed: Signed<Write>, M
 #[post("/mlflow/api/2.0/mlflow/runs/search")]
 pub async fn search_runs(state: web::Data<AppState>, signed: Signed<Read>, MlflowBody(body): MlflowBody) -> MlflowResult {
     let (limit, offset) = page(&body, 1000)?;
-    let projects = searched(&state, &signed.caller, &body["experiment_ids"]).await?;
+    let projects = searched(&state, &signed.caller, body.get("experiment_ids")).await?;
     let filter = optional(&body, "filter").unwrap_or_default();
-    let order = match &body["order_by"] {
-        Value::Null => Vec::new(),
-        Value::Array(entries) => {
-            entries.iter().filter_map(Value::as_str).map(parse_order).collect::<Result<_, _>>().map_err(invalid)?
-        }
+    let order = match body.get("order_by") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(entries)) => entries
+            .iter()
+            .filter_map(Value::as_str)
+            .map(parse_order)
+            .collect::<Result<_, _>>()
+            .map_err(|error| invalid(&error))?,
         _ => return Err(bad("order_by must be a list")),
     };
     let deleted = match optional(&body, "run_view_type").as_deref() {
@@ -186,7 +189,7 @@ pub async fn search_runs(state: web::Data<AppState>, signed: Signed<Read>, Mlflo
     };
     let search = RunSearch {
         projects,
-        conditions: parse(&filter).map_err(invalid)?,
+        conditions: parse(&filter).map_err(|error| invalid(&error))?,
         deleted,
         order,
         // One more than asked for tells whether there is a next page.
@@ -231,7 +234,7 @@ fn short(text: String) -> String {
     if text.chars().count() <= NAME_CHARS_MAX { text } else { text.chars().take(NAME_CHARS_MAX).collect() }
 }
 
-fn invalid(error: gristmill_domain::tracking::filter::FilterError) -> MlflowError {
+fn invalid(error: &FilterError) -> MlflowError {
     bad(format!("Invalid filter: {error}"))
 }
 
@@ -277,9 +280,9 @@ async fn mark(state: &AppState, caller: &Caller, body: &Value, is_deleted: bool)
 }
 
 /// The projects to search: those that are named, or all of the caller's.
-async fn searched(state: &AppState, caller: &Caller, ids: &Value) -> Result<Vec<ProjectId>, MlflowError> {
+async fn searched(state: &AppState, caller: &Caller, ids: Option<&Value>) -> Result<Vec<ProjectId>, MlflowError> {
     let own = state.projects.list(caller).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
-    let Some(ids) = ids.as_array().filter(|ids| !ids.is_empty()) else {
+    let Some(ids) = ids.and_then(Value::as_array).filter(|ids| !ids.is_empty()) else {
         return Ok(own.into_iter().map(|project| project.id).collect());
     };
     let mut found = Vec::new();

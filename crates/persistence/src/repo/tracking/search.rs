@@ -170,8 +170,9 @@ impl Statement {
     }
 }
 
-const COLUMNS: &str = "select run_id, project_id, name, user_name, status, is_deleted, start_ms, end_ms, metrics, params, tags
-     from all_runs where project_id in (select project_id from projects where owner_id = ";
+const RUNS: &str =
+    "select run_id, project_id, name, user_name, status, is_deleted, start_ms, end_ms, metrics, params, tags from all_runs where";
+const OWN: &str = "project_id in (select project_id from projects where owner_id = ";
 
 impl Tracking {
     /// Reads one of the caller's runs, or one of its trainings as a run.
@@ -181,7 +182,7 @@ impl Tracking {
     pub async fn find_run(&self, caller: &Caller, id: RunId) -> Result<Run, StoreError> {
         let mut statement = Statement::default();
         let (owner, id) = (statement.bind(Bound::Id(caller.user_id.0)), statement.bind(Bound::Id(id.0)));
-        statement.text = format!("{COLUMNS}{owner}) and run_id = {id}");
+        statement.text = format!("{RUNS} {OWN}{owner}) and run_id = {id}");
         let mut connection = self.database.connection().await?;
         let row: RunRow = statement.query().get_result(&mut connection).await.map_err(DbError::from)?;
         row.try_into()
@@ -201,8 +202,17 @@ impl Tracking {
 fn statement(caller: &Caller, search: &RunSearch) -> Statement {
     let mut statement = Statement::default();
     let owner = statement.bind(Bound::Id(caller.user_id.0));
-    let projects = statement.bind(Bound::Ids(search.projects.iter().map(|project| project.0).collect()));
-    statement.text = format!("{COLUMNS}{owner}) and project_id = any ({projects})");
+    statement.text = match search.projects.as_slice() {
+        // Of one project the newest page comes straight from an index: a list of one would be sorted as a whole.
+        [one] => {
+            let project = statement.bind(Bound::Id(one.0));
+            format!("{RUNS} (select owner_id from projects where project_id = {project}) = {owner} and project_id = {project}")
+        }
+        all => {
+            let projects = statement.bind(Bound::Ids(all.iter().map(|project| project.0).collect()));
+            format!("{RUNS} {OWN}{owner}) and project_id = any ({projects})")
+        }
+    };
     match search.deleted {
         Some(true) => statement.text.push_str(" and is_deleted"),
         Some(false) => statement.text.push_str(" and not is_deleted"),
