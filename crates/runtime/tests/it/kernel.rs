@@ -150,15 +150,16 @@ async fn the_death_of_a_kernel_says_why() {
     let test = TestRuntime::new().await;
     let place = place();
     for (code, why) in [
-        ("import os\nprint('before', flush=True)\nos._exit(3)", "exited with code 3"),
-        ("import ctypes\nctypes.string_at(0)", "crashed"),
-        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "signal 9"),
-        ("import os\nos.closerange(3, 1024)\nwhile True: pass", "sockets were closed"),
+        ("import os\nprint('before', flush=True)\nos._exit(3)", &["exited with code 3"][..]),
+        ("import ctypes\nctypes.string_at(0)", &["crashed"]),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", &["signal 9"]),
+        // ZeroMQ aborts when it notices; the connection may end before.
+        ("import os\nos.closerange(3, 1024)\nwhile True: pass", &["sockets were closed", "aborted"]),
     ] {
         let result = test.run(&place, code).await;
         assert_eq!(result.status, ExecutionStatus::Error, "{code}: {result:?}");
         let error = result.error.clone().unwrap();
-        assert!(error.starts_with("Kernel died: ") && error.contains(why), "{code}: {error}");
+        assert!(error.starts_with("Kernel died: ") && why.iter().any(|why| error.contains(why)), "{code}: {error}");
         assert_eq!(result.outputs.last().unwrap().content, error);
         let next = test.run(&place, "import os\nos.getcwd()").await;
         assert_eq!(shown(&next.outputs), [(OutputKind::Text, "'/workspace'")], "the next run has a new kernel");

@@ -2,6 +2,7 @@
 //! sandboxes keep apart is tested with the real backends.
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, Mutex},
@@ -53,7 +54,7 @@ impl SandboxBackend for DirectBackend {
             return Err(SandboxError::Start(reason.clone()));
         }
         let mut command = Command::new("bwrap");
-        command.args(["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-net"]);
+        command.args(host_binds()).args(["--dev", "/dev", "--proc", "/proc", "--unshare-pid", "--unshare-net"]);
         command.args(["--die-with-parent", "--tmpfs", "/opt", "--tmpfs", "/run", "--tmpfs", "/tmp"]);
         command.args(["--tmpfs", "/workspace", "--tmpfs", "/datasets", "--clearenv"]);
         for mount in &spec.mounts {
@@ -133,6 +134,20 @@ impl Sandbox for Direct {
     async fn log_tail(&self) -> String {
         self.log.lock().unwrap().clone()
     }
+}
+
+/// The host's root, entry by entry: in a root that is bound whole, no directory could be made to mount on.
+fn host_binds() -> Vec<OsString> {
+    let mut arguments = Vec::new();
+    for entry in std::fs::read_dir("/").unwrap().flatten() {
+        let path = entry.path();
+        let (flag, source) = match std::fs::read_link(&path) {
+            Ok(target) => ("--symlink", target),
+            Err(_) => ("--ro-bind", path.clone()),
+        };
+        arguments.extend([OsString::from(flag), source.into_os_string(), path.into_os_string()]);
+    }
+    arguments
 }
 
 /// A virtual environment below the target directory with what the worker and the notebook tests import, made once.
