@@ -40,11 +40,13 @@ const INTRUDER: &str = r#"
 import json, os, re
 import pyarrow.parquet as pq
 labels, models, readable = set(), set(), 0
+# Its own command line must not look like a label.
+LOW = 73456 * 10**5
 PATTERN = re.compile(rb'(?<![0-9.])7345600[01][0-9]{2}(?![0-9])')
 for root, dirs, files in os.walk('/'):
     if root == '/':
         dirs[:] = [d for d in dirs if d not in ('proc', 'sys', 'usr', 'dev')]
-    dirs[:] = [d for d in dirs if d not in ('site-packages', '.pyenv')]
+    dirs[:] = [d for d in dirs if d not in ('site-packages', '.pyenv', 'lib')]
     for name in files:
         path = os.path.join(root, name)
         try:
@@ -59,7 +61,7 @@ for root, dirs, files in os.walk('/'):
             for name in table.column_names:
                 # What a model says may happen to be somebody's label.
                 for value in [] if name == 'prediction' else table[name].to_pylist():
-                    if isinstance(value, (int, float)) and 7345600000 <= value < 7345600200 and value == int(value):
+                    if isinstance(value, (int, float)) and LOW <= value < LOW + 200 and value == int(value):
                         labels.add(int(value))
         else:
             labels.update(int(match) for match in PATTERN.findall(data))
