@@ -278,6 +278,40 @@ fn describe(
     counts: ViewCounts,
 ) -> NewModel {
     let plan = training.plan;
+    let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    NewModel {
+        id: training.id,
+        project_id: training.project,
+        plan: plan.clone(),
+        library: text(&report["library"]),
+        algorithm: text(&report["algorithm"]),
+        parameters: object(&report["parameters"]),
+        metrics: BTreeMap::new(),
+        status: ModelStatus::Completed,
+        training_ms: None,
+        feature_columns: signature["featureColumns"]
+            .as_array()
+            .map(|names| names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+            .unwrap_or_default(),
+        sample_count: report.pointer("/rows/used").and_then(Value::as_u64).map(|used| used + counts.test),
+        artifacts,
+        storage: String::new(),
+        error: None,
+        metadata: provenance(plan, report, counts),
+        feature_types: object(&signature["featureTypes"])
+            .into_iter()
+            .filter_map(|(name, kind)| Some((name, kind.as_str()?.to_owned())))
+            .collect(),
+        sample_request: object(&signature["sampleRequest"]),
+        evaluation_status: EvaluationStatus::Pending,
+        evaluation_storage: None,
+        evaluation_error: None,
+    }
+}
+
+/// Where a model comes from: what a person needs to trust it, or to repeat it.
+fn provenance(plan: &TrainingPlan, report: &Value, counts: ViewCounts) -> Map<String, Value> {
     let parity = &report["parity"];
     let mut metadata = Map::new();
     let mut note = |key: &str, value: Value| {
@@ -312,36 +346,7 @@ fn describe(
         note(key, report[from].clone());
     }
     note("clusterSizes", report.pointer("/clustering_metrics/cluster_sizes").cloned().unwrap_or_default());
-    let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    NewModel {
-        id: training.id,
-        project_id: training.project,
-        plan: plan.clone(),
-        library: text(&report["library"]),
-        algorithm: text(&report["algorithm"]),
-        parameters: object(&report["parameters"]),
-        metrics: BTreeMap::new(),
-        status: ModelStatus::Completed,
-        training_ms: None,
-        feature_columns: signature["featureColumns"]
-            .as_array()
-            .map(|names| names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
-            .unwrap_or_default(),
-        sample_count: report.pointer("/rows/used").and_then(Value::as_u64).map(|used| used + counts.test),
-        artifacts,
-        storage: String::new(),
-        error: None,
-        metadata,
-        feature_types: object(&signature["featureTypes"])
-            .into_iter()
-            .filter_map(|(name, kind)| Some((name, kind.as_str()?.to_owned())))
-            .collect(),
-        sample_request: object(&signature["sampleRequest"]),
-        evaluation_status: EvaluationStatus::Pending,
-        evaluation_storage: None,
-        evaluation_error: None,
-    }
+    metadata
 }
 
 /// The scores that a scoring command told.
