@@ -1,7 +1,7 @@
 //! Measures a release build of the server through HTTP, beside bare polars and bare DataFusion on the same file, and
 //! prints tables with the targets. `cargo xtask bench [name]` builds and runs it.
 //!
-//! Names: `startup`, `requests`, `upload`, `sql`, `paging`; all when none is given.
+//! Names: `startup`, `requests`, `upload`, `sql`, `paging`, `models`; all when none is given.
 
 #![expect(
     clippy::print_stdout,
@@ -13,6 +13,7 @@
 )]
 
 mod load;
+mod models;
 mod peers;
 mod server;
 mod table;
@@ -46,6 +47,9 @@ async fn main() -> Result<()> {
         if on("paging") {
             work::paging(&mut table, &user).await?;
         }
+    }
+    if on("models") {
+        models::models(&mut table).await?;
     }
     table.print();
     Ok(())

@@ -24,15 +24,15 @@ const TIMES: usize = 15;
 
 /// A registered user with a project.
 pub(crate) struct User {
-    http: reqwest::Client,
-    url: String,
-    token: String,
-    project: String,
+    pub(crate) http: reqwest::Client,
+    pub(crate) url: String,
+    pub(crate) token: String,
+    pub(crate) project: String,
     email: String,
 }
 
 impl User {
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
         let request = match body {
             Some(body) => request.json(body),
