@@ -21,9 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("query", &["domain", "sql-safety"]),
     ("identity", &["domain"]),
     ("runtime", &["domain", "jobs"]),
+    ("modeling", &["domain", "jobs", "runtime"]),
     ("persistence", &["domain"]),
     ("api-types", &["domain"]),
-    ("api", &["api-types", "domain", "identity", "ingest", "jobs", "persistence", "query", "runtime", "sql-safety"]),
+    ("api", &["api-types", "domain", "identity", "ingest", "jobs", "modeling", "persistence", "query", "runtime", "sql-safety"]),
     // For tests of others: they may have it as a dev-dependency, and nothing else.
     ("testkit", &["domain", "persistence"]),
     ("xtask", &[]),

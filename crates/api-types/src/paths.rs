@@ -1,6 +1,6 @@
 //! Path parameters. Structs, not newtypes: utoipa makes no parameter from a newtype.
 
-use gristmill_domain::{CellId, DatasetId, ExecutionSessionId, JobId, NotebookId, ProjectId, SavepointId};
+use gristmill_domain::{CellId, DatasetId, ExecutionSessionId, JobId, ModelId, NotebookId, ProjectId, SavepointId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -124,4 +124,21 @@ pub struct ExecutionSessionPath {
 pub struct PackagesPath {
     /// The session.
     pub session_id: ExecutionSessionId,
+}
+
+/// `/models/{id}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct ModelPath {
+    /// The model.
+    pub id: ModelId,
+}
+
+/// `/experiments/{modelId}/…`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct OfModelPath {
+    /// The model.
+    pub model_id: ModelId,
 }

@@ -31,6 +31,8 @@ pub struct Config {
     pub execution: ExecutionConfig,
     /// Notebooks and their sockets.
     pub notebooks: NotebooksConfig,
+    /// Models.
+    pub modeling: ModelingConfig,
     /// Jobs.
     pub jobs: JobsConfig,
     /// Mail, when configured.
@@ -186,6 +188,13 @@ pub struct NotebooksConfig {
     pub heartbeat: Duration,
 }
 
+/// Models.
+#[derive(Debug, Clone)]
+pub struct ModelingConfig {
+    /// `MODELING_WORKERS`: trainings, evaluations and studies that this process runs at once, beside other jobs.
+    pub workers: usize,
+}
+
 /// Jobs.
 #[derive(Debug, Clone)]
 pub struct JobsConfig {
@@ -292,6 +301,7 @@ impl Config {
             sql: sql(env, cores),
             execution: execution(env),
             notebooks: notebooks(env),
+            modeling: ModelingConfig { workers: env.number("MODELING_WORKERS", 1..=256, 2) },
             jobs: jobs(env, cores),
             mail: mail(env),
             google: google(env),

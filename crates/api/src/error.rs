@@ -167,7 +167,8 @@ impl ApiError {
         }
     }
 
-    fn log(&self) {
+    /// Writes the cause to the log.
+    pub(crate) fn log(&self) {
         let Some(cause) = &self.0.cause else { return };
         let chain = chain(cause.as_ref());
         if self.status_code() == StatusCode::INTERNAL_SERVER_ERROR {
@@ -177,7 +178,8 @@ impl ApiError {
         }
     }
 
-    fn body(&self) -> ErrorBody {
+    /// The body that says all this.
+    pub(crate) fn body(&self) -> ErrorBody {
         let failure = &self.0;
         let issues = (failure.shape == Some(ErrorShape::Issues)).then(|| issues_of(&failure.fields));
         let details = match failure.shape {
@@ -266,6 +268,7 @@ fn missing_text(code: ErrorCode) -> &'static str {
         // The contract has this text for both.
         ErrorCode::NotebookNotFound | ErrorCode::CellNotFound => "Not found",
         ErrorCode::SavepointNotFound => "Savepoint not found",
+        ErrorCode::ModelNotFound => "Model not found",
         ErrorCode::ExecutionSessionNotFound => "Session not found",
         _ => "Not Found",
     }
@@ -297,6 +300,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::UnreadableFile
         | E::TooManyColumns
         | E::ConversionFailed
+        | E::TemplateUnknown
+        | E::TrainingFailed
+        | E::OutOfBudget
         | E::SqlRefused
         | E::SqlInvalid
         | E::SqlFailed
@@ -316,6 +322,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::CellNotFound
         | E::SavepointNotFound
         | E::ExecutionSessionNotFound
+        | E::ModelNotFound
         | E::FileMissing => StatusCode::NOT_FOUND,
         E::EmailTaken
         | E::DatasetInUse

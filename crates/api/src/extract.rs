@@ -5,6 +5,7 @@ mod caller;
 mod idempotency;
 mod parameters;
 
+pub(crate) use body::read as read_body;
 pub use body::{OptionalJson, ValidJson};
 pub use caller::{Account, Read, Signed, Unverified, Write, admit, authenticate, client_info};
 pub use idempotency::IdempotencyKey;

@@ -10,6 +10,7 @@ pub mod extract;
 pub mod file_cleaner;
 pub mod health;
 pub mod live;
+pub mod models;
 pub mod notebooks;
 pub mod openapi;
 pub mod request_id;

@@ -7,9 +7,12 @@ pub mod auth;
 pub mod cells;
 pub mod datasets;
 pub mod execute;
+pub mod experiments;
 pub mod health;
 pub mod jobs;
 pub mod meta;
+pub mod mlflow;
+pub mod models;
 pub mod notebooks;
 pub mod projects;
 pub mod python;
@@ -41,6 +44,9 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(savepoints::configure)
         .configure(execute::configure)
         .configure(python::configure)
+        .configure(models::configure)
+        .configure(experiments::configure)
+        .configure(mlflow::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

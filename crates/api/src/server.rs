@@ -11,6 +11,7 @@ use anyhow::Context;
 use gristmill_domain::{Clock, SystemClock, identity::IdentityChange, jobs::JobKind, ports::JobStore};
 use gristmill_identity::{Identity, NoMail, Ports, ServerSecret};
 use gristmill_jobs::{JobHandler, JobReader, Signals, Tasks, WorkerOptions, WorkerPool, probe::ProbeHandler};
+use gristmill_modeling::{Engine, EvaluateHandler, ModelingOptions, TrainHandler, TuneHandler, Workshop};
 use gristmill_persistence::{
     Database, DatabaseOptions,
     files::LocalFiles,
@@ -18,7 +19,8 @@ use gristmill_persistence::{
     notifications::{Channel, Notifications, Signal},
     repo::{
         datasets::Datasets, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
-        identity::Identity as IdentityStore, jobs::Jobs, notebooks::Notebooks, projects::Projects, settings::UserSettings,
+        identity::Identity as IdentityStore, jobs::Jobs, models::Models, notebooks::Notebooks, projects::Projects,
+        settings::UserSettings, tracking::Tracking,
     },
 };
 use gristmill_runtime::{Runtime, RuntimeOptions};
@@ -33,6 +35,7 @@ use crate::{
     file_cleaner::FileCleaner,
     health::HealthBoard,
     live::{self, Hub},
+    models::StoredModels,
     notebooks::{self, OutputLinks, RunRegistry, StoredData},
     openapi, routes,
     sql::SqlService,
@@ -52,7 +55,7 @@ pub struct RunningServer {
     address: SocketAddr,
     handle: ServerHandle,
     state: web::Data<AppState>,
-    workers: Option<WorkerPool>,
+    workers: Vec<WorkerPool>,
     shutdown_timeout: Duration,
 }
 
@@ -68,10 +71,10 @@ impl RunningServer {
         let state = web::Data::new(build_state(config, database_url.clone(), tasks, &signals).await?);
         state.health.probe(&state.database).await;
         spawn_background(&state, database_url, &signals);
-        let workers = start_workers(&state, signals);
+        let workers = start_workers(&state, &signals);
         let (address, handle) = listen(&state)?;
         let shutdown_timeout = state.config.http.shutdown_timeout;
-        Ok(Self { address, handle, state, workers: Some(workers), shutdown_timeout })
+        Ok(Self { address, handle, state, workers, shutdown_timeout })
     }
 
     /// Where it listens.
@@ -87,13 +90,12 @@ impl RunningServer {
     }
 
     /// Stops in order: no new connections, requests finish, jobs are given back, tasks end.
-    pub async fn stop(mut self) {
+    pub async fn stop(self) {
         // Sockets never end by themselves.
         self.state.live.close();
         self.handle.stop(true).await;
-        if let Some(workers) = self.workers.take() {
-            workers.shutdown(self.shutdown_timeout).await;
-        }
+        let deadline = self.shutdown_timeout;
+        futures_util::future::join_all(self.workers.iter().map(|pool| pool.shutdown(deadline))).await;
         self.state.tasks.shutdown(TASKS_DEADLINE).await;
         self.state.runtime.shutdown().await;
     }
@@ -118,9 +120,18 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let jobs: Arc<dyn JobStore> = Arc::new(Jobs::new(database.clone()));
     let secret = server_secret(&config)?;
     let data = StoredData { datasets: Datasets::new(database.clone()), files: files.clone() };
-    let runtime = Runtime::start(runtime_options(&config)?, Arc::new(data), &tasks).await;
+    let options = runtime_options(&config)?;
+    let modeling = ModelingOptions {
+        work_dir: options.data_dir.join("runtime/modeling"),
+        cache_dir: options.cache_dir.clone(),
+        limits: options.limits,
+    };
+    let runtime = Runtime::start(options, Arc::new(data), &tasks).await;
     Ok(AppState {
         identity: identity(&config, &secret, &database, &clock)?,
+        models: Models::new(database.clone()),
+        tracking: Tracking::new(database.clone()),
+        modeling: Arc::new(Engine::new(runtime.clone(), modeling)),
         notebooks: Notebooks::new(database.clone()),
         execution_sessions: ExecutionSessions::new(database.clone()),
         output_links: OutputLinks::new(&secret),
@@ -294,7 +305,7 @@ async fn janitor(state: web::Data<AppState>) {
     }
 }
 
-fn start_workers(state: &web::Data<AppState>, signals: Signals) -> WorkerPool {
+fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPool> {
     let places = Arc::new(Semaphore::new(state.config.ingest.concurrency));
     let mut handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(IngestHandler::new(state.clone(), Arc::clone(&places))),
@@ -303,9 +314,24 @@ fn start_workers(state: &web::Data<AppState>, signals: Signals) -> WorkerPool {
     if state.config.jobs.probes {
         handlers.push(Arc::new(ProbeHandler));
     }
-    let options =
-        WorkerOptions { concurrency: state.config.jobs.workers, lease: state.config.jobs.lease, ..WorkerOptions::default() };
-    WorkerPool::start(&state.tasks, Arc::clone(&state.jobs), signals, handlers, options)
+    let workshop = Workshop {
+        engine: Arc::clone(&state.modeling),
+        store: Arc::new(state.models.clone()),
+        places: Arc::new(StoredModels { files: state.files.clone() }),
+        clock: Arc::clone(&state.clock),
+    };
+    let modeling: Vec<Arc<dyn JobHandler>> = vec![
+        Arc::new(TrainHandler::new(workshop.clone())),
+        Arc::new(EvaluateHandler::new(workshop.clone())),
+        Arc::new(TuneHandler::new(workshop)),
+    ];
+    // A pool of their own: trainings take minutes, and uploads do not wait for them.
+    let pools = [(handlers, state.config.jobs.workers), (modeling, state.config.modeling.workers)];
+    let start = |(handlers, concurrency)| {
+        let options = WorkerOptions { concurrency, lease: state.config.jobs.lease, ..WorkerOptions::default() };
+        WorkerPool::start(&state.tasks, Arc::clone(&state.jobs), signals.clone(), handlers, options)
+    };
+    pools.into_iter().map(start).collect()
 }
 
 fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHandle)> {

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use gristmill_domain::{Clock, ports::JobStore};
 use gristmill_identity::Identity;
 use gristmill_jobs::{JobReader, Tasks};
+use gristmill_modeling::Engine;
 use gristmill_persistence::{
     Database,
     files::LocalFiles,
     repo::{
-        datasets::Datasets, execution_sessions::ExecutionSessions, notebooks::Notebooks, projects::Projects,
-        settings::UserSettings,
+        datasets::Datasets, execution_sessions::ExecutionSessions, models::Models, notebooks::Notebooks, projects::Projects,
+        settings::UserSettings, tracking::Tracking,
     },
 };
 
@@ -46,6 +47,12 @@ pub struct AppState {
     pub notebooks: Notebooks,
     /// Kernel sessions outside of notebooks.
     pub execution_sessions: ExecutionSessions,
+    /// Models.
+    pub models: Models,
+    /// What programs log.
+    pub tracking: Tracking,
+    /// Training, evaluation, comparison.
+    pub modeling: Arc<Engine>,
     /// Sandboxes and kernels.
     pub runtime: Runtime,
     /// Names of stored outputs.

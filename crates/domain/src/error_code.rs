@@ -61,6 +61,10 @@ codes! {
     CellLocked = "cell_locked", "Somebody else edits or runs the cell. Try again when it is unlocked.";
     RuntimeUnavailable = "runtime_unavailable", "No sandbox backend or Python environment is ready; the message says what is missing.";
     SandboxFailed = "sandbox_failed", "The sandbox or its kernel could not be started; the message says why.";
+    ModelNotFound = "model_not_found", "There is no such model, or it belongs to somebody else.";
+    TemplateUnknown = "template_unknown", "There is no training template of this id; the message lists those that there are.";
+    TrainingFailed = "training_failed", "The data or the parameters cannot be trained on; the message says what to change.";
+    OutOfBudget = "out_of_budget", "The work needed more time or memory than it may use; take fewer rows or columns, or raise the limit.";
     JobNotFound = "job_not_found", "There is no such job, or it belongs to somebody else.";
     SessionNotFound = "session_not_found", "There is no such login session, or it is revoked already.";
     TokenNotFound = "token_not_found", "There is no such personal access token.";

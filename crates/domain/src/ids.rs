@@ -85,6 +85,12 @@ id_types! {
     SavepointId = "savepointId";
     /// A kernel session outside of notebooks.
     ExecutionSessionId = "sessionId";
+    /// A trained model.
+    ModelId = "modelId";
+    /// A tuning study.
+    StudyId = "studyId";
+    /// A run that a program logged.
+    RunId = "runId";
 }
 
 #[cfg(test)]

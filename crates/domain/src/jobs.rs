@@ -15,13 +15,20 @@ pub enum JobKind {
     DatasetIngest,
     /// Changes the type of a dataset's column.
     DatasetRetype,
+    /// Trains a model.
+    ModelTrain,
+    /// Evaluates and explains a model.
+    ModelEvaluate,
+    /// Searches for better parameters of a model.
+    ModelTune,
     /// Does nothing but report progress for a stated time: for tests of the queue itself.
     Probe,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::DatasetIngest, Self::DatasetRetype, Self::Probe];
+    pub const ALL: [Self; 6] =
+        [Self::DatasetIngest, Self::DatasetRetype, Self::ModelTrain, Self::ModelEvaluate, Self::ModelTune, Self::Probe];
 
     /// The name on the wire and in storage.
     #[must_use]
@@ -29,6 +36,9 @@ impl JobKind {
         match self {
             Self::DatasetIngest => "dataset_ingest",
             Self::DatasetRetype => "dataset_retype",
+            Self::ModelTrain => "model_train",
+            Self::ModelEvaluate => "model_evaluate",
+            Self::ModelTune => "model_tune",
             Self::Probe => "probe",
         }
     }

@@ -13,11 +13,13 @@ pub mod identity;
 pub mod ids;
 pub mod jobs;
 pub mod limits;
+pub mod models;
 pub mod notebooks;
 pub mod ports;
 pub mod projects;
 pub mod settings;
 pub mod sql_names;
+pub mod tracking;
 pub mod users;
 
 pub use caller::{Caller, Scope};

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gristmill_domain::{CellId, DatasetId, JobId, NotebookId, ProjectId, UserId};
+use gristmill_domain::{CellId, DatasetId, JobId, ModelId, NotebookId, ProjectId, RunId, UserId};
 
 /// Prefix of everything that belongs to a project.
 #[must_use]
@@ -36,6 +36,18 @@ pub fn notebook_prefix(project: ProjectId, id: NotebookId) -> String {
 #[must_use]
 pub fn output_file(project: ProjectId, notebook: NotebookId, cell: CellId, name: &str) -> String {
     format!("{}/{cell}/{name}", notebook_prefix(project, notebook))
+}
+
+/// Prefix of a model's files.
+#[must_use]
+pub fn model_prefix(project: ProjectId, id: ModelId) -> String {
+    format!("{}/models/{id}", project_prefix(project))
+}
+
+/// Prefix of the files that a program logged to a run.
+#[must_use]
+pub fn run_prefix(project: ProjectId, id: RunId) -> String {
+    format!("{}/runs/{id}", project_prefix(project))
 }
 
 /// Prefix of all datasets of a project.

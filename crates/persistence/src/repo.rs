@@ -7,9 +7,11 @@ pub mod file_deletions;
 mod idempotency;
 pub mod identity;
 pub mod jobs;
+pub mod models;
 pub mod notebooks;
 pub mod projects;
 pub mod settings;
 pub mod spool;
+pub mod tracking;
 
 pub use idempotency::{IDEMPOTENCY_MISMATCH, Idempotency};

@@ -258,6 +258,121 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    models (model_id) {
+        model_id -> Uuid,
+        project_id -> Uuid,
+        dataset_id -> Uuid,
+        name -> Text,
+        plan -> Json,
+        task_type -> Text,
+        template_id -> Text,
+        library -> Text,
+        algorithm -> Text,
+        parameters -> Json,
+        metrics -> Json,
+        status -> Text,
+        version -> Integer,
+        training_ms -> Nullable<BigInt>,
+        feature_columns -> Json,
+        sample_count -> Nullable<BigInt>,
+        artifacts -> Json,
+        storage -> Text,
+        error -> Nullable<Text>,
+        metadata -> Json,
+        feature_types -> Json,
+        sample_request -> Json,
+        evaluation_status -> Nullable<Text>,
+        evaluation_computed_at -> Nullable<Timestamptz>,
+        evaluation_error -> Nullable<Text>,
+        evaluation_storage -> Nullable<Text>,
+        evaluation_job_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tuning_studies (study_id) {
+        study_id -> Uuid,
+        project_id -> Uuid,
+        source_model_id -> Uuid,
+        job_id -> Uuid,
+        status -> Text,
+        n_trials -> Integer,
+        metric -> Text,
+        best_trial_number -> Nullable<Integer>,
+        best_value -> Nullable<Double>,
+        best_params -> Nullable<Json>,
+        result_model_id -> Nullable<Uuid>,
+        error_message -> Nullable<Text>,
+        created_at -> Timestamptz,
+        completed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    tracking_runs (run_id) {
+        run_id -> Uuid,
+        project_id -> Uuid,
+        name -> Text,
+        user_name -> Text,
+        status -> Text,
+        is_deleted -> Bool,
+        start_ms -> BigInt,
+        end_ms -> Nullable<BigInt>,
+        metrics -> Jsonb,
+        params -> Jsonb,
+        tags -> Jsonb,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tracking_metrics (run_id, metric_key, point_id) {
+        run_id -> Uuid,
+        metric_key -> Text,
+        point_id -> BigInt,
+        point_value -> Double,
+        timestamp_ms -> BigInt,
+        step -> BigInt,
+    }
+}
+
+diesel::table! {
+    tracking_artifacts (run_id, artifact_path) {
+        run_id -> Uuid,
+        artifact_path -> Text,
+        file_name -> Text,
+        size_bytes -> BigInt,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registered_models (owner_id, name) {
+        owner_id -> Uuid,
+        name -> Text,
+        description -> Text,
+        tags -> Jsonb,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    registered_versions (owner_id, name, version) {
+        owner_id -> Uuid,
+        name -> Text,
+        version -> Integer,
+        run_id -> Nullable<Text>,
+        source -> Text,
+        description -> Text,
+        tags -> Jsonb,
+        created_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(one_time_tokens -> users (user_id));
@@ -269,6 +384,7 @@ diesel::joinable!(cell_outputs -> notebooks (notebook_id));
 diesel::joinable!(savepoints -> notebooks (notebook_id));
 diesel::joinable!(notebook_events -> notebooks (notebook_id));
 diesel::joinable!(execution_sessions -> projects (project_id));
+diesel::joinable!(models -> projects (project_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -285,4 +401,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     savepoints,
     notebook_events,
     execution_sessions,
+    models,
+    tuning_studies,
+    tracking_runs,
+    tracking_metrics,
+    tracking_artifacts,
+    registered_models,
+    registered_versions,
 );

@@ -305,6 +305,14 @@ impl Runtime {
         })
     }
 
+    /// The backend, for sandboxes of other kinds than kernels. Whoever starts one ends it.
+    ///
+    /// # Errors
+    /// `RuntimeUnavailable` when none works here, or it is still being looked for.
+    pub async fn backend(&self) -> Result<Arc<dyn SandboxBackend>, RuntimeError> {
+        self.inner.backend().await
+    }
+
     /// Ends every sandbox.
     pub async fn shutdown(&self) {
         self.inner.refuse_more();

@@ -1,8 +1,8 @@
 //! Measures a release build of the server through HTTP, beside bare polars and bare DataFusion on the same file, and
 //! prints tables with the targets. `cargo xtask bench [name]` builds and runs it.
 //!
-//! Names: `startup`, `requests`, `sessions`, `cells`, `completions`, `crowd`, `upload`, `sql`, `paging`; all when none is
-//! given.
+//! Names: `startup`, `requests`, `sessions`, `cells`, `completions`, `crowd`, `upload`, `sql`, `paging`, `models`; all when
+//! none is given.
 
 #![expect(
     clippy::print_stdout,
@@ -14,6 +14,7 @@
 )]
 
 mod load;
+mod models;
 mod peers;
 mod runtime;
 mod server;
@@ -65,6 +66,9 @@ async fn main() -> Result<()> {
         if on("paging") {
             work::paging(&mut table, &user).await?;
         }
+    }
+    if on("models") {
+        models::models(&mut table).await?;
     }
     table.print();
     Ok(())

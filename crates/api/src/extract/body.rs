@@ -55,7 +55,7 @@ impl<T: RequestBody + Default> FromRequest for OptionalJson<T> {
 }
 
 /// Reads the body whole, up to the limit. `None` when it is empty.
-async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Option<Bytes>, ApiError> {
+pub(crate) async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Option<Bytes>, ApiError> {
     let limit = request.app_data::<web::Data<AppState>>().map_or(0, |state| state.config.http.json_body_bytes_max);
     let too_large =
         || ApiError::new(ErrorCode::PayloadTooLarge, format!("The request body is over the limit of {} MB", limit / 1024 / 1024));

@@ -255,3 +255,64 @@ async fn a_killed_server_s_cell_ends_as_an_error_with_its_outputs() {
     let again = ada.post(&format!("/api/cells/{cell}/run"), &json!({ "projectId": project })).await.expect(200);
     assert_eq!((again["status"].as_str(), again["executionOrder"].as_u64()), (Some("success"), Some(2)), "{again}");
 }
+
+/// Waits until code can be run; none, and the reason printed, where it cannot.
+async fn runs_code(client: &Client) -> Option<()> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let health = client.get("/api/execute/health").await.expect(200);
+        if health["status"] == "healthy" {
+            return Some(());
+        }
+        if !health["reasons"].to_string().contains("prepared") || tokio::time::Instant::now() > deadline {
+            println!("skipped: no code can be run here: {}; run `gristmill setup`", health["reasons"]);
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_killed_server_s_training_is_finished_by_another() {
+    let database = TestDatabase::create().await.unwrap();
+    let data_dir = tempfile::tempdir().unwrap();
+    let variables = [("DATABASE_URL", database.url().expose_secret()), ("RUNTIME_BACKEND", "process")];
+    let first = Process::start(data_dir.path(), &variables);
+    let token = register(&first).await;
+    let ada = first.client(Some(&token));
+    let Some(()) = runs_code(&ada).await else { return };
+    let project = ada.project("P").await;
+    let dataset = ada.dataset(&project, "penguins.csv", crate::models::PENGUINS).await;
+    let body = json!({
+        "projectId": project, "datasetId": dataset["datasetId"], "templateId": "auto_classifier", "targetColumn": "species",
+        "parameters": { "time_budget_seconds": 8 },
+    });
+    let request = ada.request(reqwest::Method::POST, "/api/models/train").header("Prefer", "respond-async").json(&body);
+    let job = ada.send(request).await.expect(202)["job"]["jobId"].as_str().unwrap().to_owned();
+    eventually("the search to begin", async || {
+        let job = ada.get(&format!("/api/jobs/{job}")).await.expect(200)["job"].clone();
+        (job["status"] == "running" && job["progress"]["fraction"].as_f64().unwrap_or(0.0) > 0.0).then_some(())
+    })
+    .await;
+    first.kill();
+
+    let second = Process::start(data_dir.path(), &variables);
+    let ada = second.client(Some(&token));
+    let done = eventually("the job to be taken over and end", async || {
+        let job = ada.get(&format!("/api/jobs/{job}")).await.expect(200)["job"].clone();
+        (job["status"] != "running" && job["status"] != "queued").then_some(job)
+    })
+    .await;
+    assert_eq!((done["status"].as_str(), done["attempt"].as_u64()), (Some("succeeded"), Some(2)), "{done}");
+    let models = ada.get(&format!("/api/models?projectId={project}")).await.expect(200);
+    assert_eq!(models["models"].as_array().unwrap().len(), 1, "one training, one model: {models}");
+    assert_eq!(models["models"][0]["modelId"], done["result"]["modelId"]);
+    let work = data_dir.path().join("runtime/modeling");
+    let left = eventually("the evaluation to end", async || {
+        let model = ada.get(&format!("/api/models/{}", done["result"]["modelId"].as_str().unwrap())).await.expect(200);
+        let left = std::fs::read_dir(&work).unwrap().count();
+        (model["model"]["evaluationStatus"] == "ready" && left == 0).then_some(left)
+    })
+    .await;
+    assert_eq!(left, 0, "nothing of the first run is left");
+}

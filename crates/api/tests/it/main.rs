@@ -11,11 +11,17 @@ mod datasets;
 #[cfg(test)]
 mod execute;
 #[cfg(test)]
+mod experiments;
+#[cfg(test)]
 mod jobs;
 #[cfg(test)]
 mod kernels;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod mlflow;
+#[cfg(test)]
+mod models;
 #[cfg(test)]
 mod notebooks;
 #[cfg(test)]

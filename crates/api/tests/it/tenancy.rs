@@ -42,6 +42,14 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
         | "POST /api/datasets/migrate" => &[200],
         "PATCH /api/auth/profile" => &[200],
         "POST /api/auth/tokens" | "POST /api/projects" => &[201],
+        "GET /api/models/templates"
+        | "POST /api/mlflow/api/2.0/mlflow/experiments/create"
+        | "POST /api/mlflow/api/2.0/mlflow/experiments/search"
+        | "POST /api/mlflow/api/2.0/mlflow/registered-models/create"
+        | "GET /api/mlflow/api/2.0/mlflow/registered-models/search"
+        | "GET /api/mlflow/api/2.0/mlflow/model-versions/search" => &[200],
+        // For nobody at all.
+        "POST /api/models/seed" | "POST /api/models/seed-one" => &[403],
         "POST /api/auth/resend-verification" => &[503],
         "DELETE /api/projects/reset" => &[403],
         // Ends the stranger's own session or account: called last.
@@ -88,6 +96,8 @@ struct Things {
     cell: String,
     savepoint: String,
     session: uuid::Uuid,
+    model: uuid::Uuid,
+    run: String,
 }
 
 async fn things_of(app: &TestApp, owner: &Client) -> Things {
@@ -107,7 +117,29 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
         "insert into execution_sessions (session_id, project_id, python_version) values ('{session}', '{project}', '3.11')"
     );
     app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let (model, dataset_id) = (uuid::Uuid::new_v4(), dataset["datasetId"].as_str().unwrap());
+    let plan = json!({
+        "datasetId": dataset_id, "datasetVersion": 1, "datasetName": "secret.csv", "name": "salary", "target": "salary",
+        "templateId": "ridge_regression", "taskType": "regression",
+        "split": { "kind": "random", "testSize": 0.2, "seed": 42 },
+    });
+    let sql = format!(
+        "insert into models (model_id, project_id, dataset_id, name, plan, task_type, template_id, library, algorithm, parameters,
+             metrics, status, version, feature_columns, artifacts, storage, metadata, feature_types, sample_request)
+         values ('{model}', '{project}', '{dataset_id}', 'salary', '{plan}', 'regression', 'ridge_regression', 'sklearn', 'Ridge',
+             '{{}}', '{{}}', 'completed', 1, '[]', '[]', 'files-1', '{{}}', '{{}}', '{{}}')"
+    );
+    app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let mlflow = "/api/mlflow/api/2.0/mlflow";
+    let run = owner
+        .post(&format!("{mlflow}/runs/create"), &json!({ "experiment_id": project, "run_name": "salary" }))
+        .await
+        .expect(200);
+    let registered = json!({ "name": "x", "description": "salary" });
+    owner.post(&format!("{mlflow}/registered-models/create"), &registered).await.expect(200);
     Things {
+        run: run["run"]["info"]["run_id"].as_str().unwrap().to_owned(),
+        model,
         notebook,
         cell: cell["cellId"].as_str().unwrap().to_owned(),
         savepoint: savepoint["savepointId"].as_str().unwrap().to_owned(),
@@ -121,10 +153,11 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
 
 /// Calls an operation with the owner's ids in path, query and body.
 async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer {
-    let session = things.session.to_string();
+    let (session, model) = (things.session.to_string(), things.model.to_string());
     let id = match operation.path.as_str() {
         path if path.starts_with("/api/jobs") => &things.job,
         path if path.starts_with("/api/execute/session") => &session,
+        path if path.starts_with("/api/models") => &model,
         _ => &things.project,
     };
     let path = operation
@@ -138,11 +171,25 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         .replace("{cellId}", &things.cell)
         .replace("{savepointId}", &things.savepoint)
         .replace("{sessionId}", &session)
+        .replace("{modelId}", &model)
+        .replace("{path}", &format!("{}/{}/artifacts/a.txt", things.project, things.run))
         .replace("{filename}", "image.png");
     assert!(!path.contains('{'), "tell this test what to put into {path}");
     let mut request = client.request(operation.method.clone(), &path);
     if operation.query.iter().any(|name| name == "projectId") {
         request = request.query(&[("projectId", &things.project)]);
+    }
+    for name in &operation.query {
+        let value = match name.as_str() {
+            "experiment_id" => things.project.clone(),
+            "experiment_name" => "Owned".to_owned(),
+            "run_id" => things.run.clone(),
+            "path" => format!("{}/{}/artifacts", things.project, things.run),
+            "name" | "metric_key" => "x".to_owned(),
+            "version" => "1".to_owned(),
+            _ => continue,
+        };
+        request = request.query(&[(name, value)]);
     }
     request = match operation.name().as_str() {
         "POST /api/upload/dataset" => {
@@ -154,6 +201,9 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
             "settings": {}, "password": "correct horse", "code": "x", "token": "x",
             "refreshToken": "x", "notebook": { "nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [] }, "content": "x", "cellIds": [things.cell], "turnIndex": 0, "turnMessageId": "x",
             "afterTurnIndex": 0, "line": 1, "column": 0, "sessionId": session, "packageName": "six",
+            "datasetId": things.dataset, "templateId": "ridge_regression", "targetColumn": "name", "modelId": model,
+            "experiment_id": things.project, "experiment_ids": [things.project], "run_id": things.run, "new_name": "Stolen", "key": "k",
+            "value": "1", "source": "s", "modelIds": [model, uuid::Uuid::new_v4()], "nTrials": 1, "metric": "r2", "query": "x", "type": "banner",
         })),
         _ => request,
     };
@@ -167,7 +217,7 @@ async fn nobody_gets_in_and_strangers_find_nothing() {
     let owner = app.user("owner").await;
     let things = things_of(&app, &owner).await;
     let operations = operations(&document);
-    assert!(operations.len() > 70, "the document lists {} operations", operations.len());
+    assert!(operations.len() > 110, "the document lists {} operations", operations.len());
 
     let public: BTreeSet<String> = operations.iter().filter(|one| one.public).map(Operation::name).collect();
     let listed: BTreeSet<String> = PUBLIC.iter().map(ToString::to_string).collect();

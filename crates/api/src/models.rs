@@ -1,0 +1,9 @@
+//! What happens to models outside a request: their jobs, their files.
+
+mod files;
+mod study;
+mod training;
+
+pub use files::{StoredModels, download_artifact, evaluation_file};
+pub use study::{StudyStream, study_stream, submit_study};
+pub use training::{budget_of, evaluated, submit_training, trained};

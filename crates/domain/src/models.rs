@@ -1,0 +1,283 @@
+//! Trained models: what is stored of one, how its rows were divided, and who may see which of them.
+
+mod store;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use self::store::{EvaluationEnd, ModelStore, NewModel, NewStudy, StudyEnd, TrainingEnd};
+use crate::{DatasetId, JobId, ModelId, ProjectId};
+
+/// Smallest share of rows that may be held out.
+pub const TEST_SIZE_MIN: f64 = 0.05;
+/// Largest share of rows that may be held out.
+pub const TEST_SIZE_MAX: f64 = 0.5;
+/// Share of rows that is held out when nothing is asked for.
+pub const TEST_SIZE_DEFAULT: f64 = 0.2;
+/// The seed of everything random when none is sent.
+pub const SEED_DEFAULT: u32 = 42;
+/// Longest name of a model, characters.
+pub const NAME_CHARS_MAX: usize = 200;
+/// Models that one comparison may have.
+pub const COMPARED_MAX: usize = 5;
+/// Trials that one study may have.
+pub const TRIALS_MAX: u32 = 200;
+/// Longest study, seconds.
+pub const STUDY_SECONDS_MAX: f64 = 3600.0;
+
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)* }
+
+        impl $name {
+            /// Every one.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The name on the wire and in storage.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// Reads a sent or stored name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == name)
+            }
+        }
+    };
+}
+
+named! {
+    /// What a model is for.
+    TaskType {
+        /// Says which class a row belongs to.
+        Classification = "classification",
+        /// Says a number.
+        Regression = "regression",
+        /// Groups rows that are alike.
+        Clustering = "clustering",
+    }
+}
+
+named! {
+    /// How a training ended.
+    ModelStatus {
+        /// There is a model.
+        Completed = "completed",
+        /// There is none; the model's error says why.
+        Failed = "failed",
+    }
+}
+
+named! {
+    /// Where the evaluation of a model stands.
+    EvaluationStatus {
+        /// It waits for a worker.
+        Pending = "pending",
+        /// It runs.
+        Computing = "computing",
+        /// It is there.
+        Ready = "ready",
+        /// It gave up; the model's evaluation error says why.
+        Failed = "failed",
+    }
+}
+
+named! {
+    /// How rows are chosen for the test.
+    SplitKind {
+        /// Any rows.
+        Random = "random",
+        /// Any rows, the same share of each class.
+        Stratified = "stratified",
+        /// Whole groups of rows with the same value in a column.
+        Group = "group",
+        /// The last rows by a column.
+        Time = "time",
+    }
+}
+
+named! {
+    /// Where a study stands.
+    StudyStatus {
+        /// It waits for a worker.
+        Pending = "pending",
+        /// It runs.
+        Running = "running",
+        /// It made a model.
+        Completed = "completed",
+        /// It gave up, or was stopped.
+        Failed = "failed",
+    }
+}
+
+/// How the rows of a dataset are divided: declared once with a training, kept by the server, and repeated exactly for
+/// everything that is done with the model. The same rows are chosen for the same dataset, target and declaration, and a
+/// smaller test is part of a larger one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Split {
+    /// How rows are chosen.
+    pub kind: SplitKind,
+    /// The column of groups or times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// Share of the rows that is held out.
+    pub test_size: f64,
+    /// What makes it repeatable.
+    pub seed: u32,
+}
+
+/// A file of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Artifact {
+    /// Its name, one that the server gave.
+    pub filename: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
+/// The file that holds the model itself.
+pub const MODEL_FILE: &str = "model.joblib";
+
+/// What a training was asked for: enough to repeat it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainingPlan {
+    /// The dataset.
+    pub dataset_id: DatasetId,
+    /// Its version when the training was asked for.
+    pub dataset_version: u32,
+    /// What people called it then.
+    pub dataset_name: String,
+    /// Display name of the model.
+    pub name: String,
+    /// The template.
+    pub template_id: String,
+    /// What the model is for.
+    pub task_type: TaskType,
+    /// The column to predict; none for clustering.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// The columns to predict from; none: all others.
+    #[serde(default)]
+    pub features: Option<Vec<String>>,
+    /// What a column is taken for, where the caller knows better.
+    #[serde(default)]
+    pub columns: BTreeMap<String, String>,
+    /// Parameters that differ from the template's.
+    #[serde(default)]
+    pub parameters: Map<String, Value>,
+    /// How rows are divided.
+    pub split: Split,
+}
+
+/// A trained model, or a training that failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// Identity.
+    pub id: ModelId,
+    /// The project that it belongs to.
+    pub project_id: ProjectId,
+    /// What it was asked for.
+    pub plan: TrainingPlan,
+    /// The library that it comes from.
+    pub library: String,
+    /// The class of its estimator.
+    pub algorithm: String,
+    /// All parameters as they were used.
+    pub parameters: Map<String, Value>,
+    /// Scores on the held out rows (of clustering: on all rows).
+    pub metrics: BTreeMap<String, f64>,
+    /// How the training ended.
+    pub status: ModelStatus,
+    /// Running number in its project, from 1.
+    pub version: u32,
+    /// How long the training took, milliseconds.
+    pub training_ms: Option<u64>,
+    /// The columns that it predicts from.
+    pub feature_columns: Vec<String>,
+    /// Rows that it was made from, test rows included.
+    pub sample_count: Option<u64>,
+    /// Its files.
+    pub artifacts: Vec<Artifact>,
+    /// Name of the directory that holds them, below the model's own.
+    pub storage: String,
+    /// Why the training failed.
+    pub error: Option<String>,
+    /// Where it comes from: seed, versions, split, column decisions, costs.
+    pub metadata: Map<String, Value>,
+    /// `int`, `float` or `str` of each feature.
+    pub feature_types: BTreeMap<String, String>,
+    /// A row as a client would send it.
+    pub sample_request: Map<String, Value>,
+    /// Where its evaluation stands; none when there will be none.
+    pub evaluation_status: Option<EvaluationStatus>,
+    /// When its evaluation was computed.
+    pub evaluation_computed_at: Option<DateTime<Utc>>,
+    /// Why its evaluation failed.
+    pub evaluation_error: Option<String>,
+    /// Name of the directory that holds its evaluation, below the model's own.
+    pub evaluation_storage: Option<String>,
+    /// The job that evaluates it, or did last.
+    pub evaluation_job: Option<JobId>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Model {
+    /// The file of this name, if the model has it.
+    #[must_use]
+    pub fn artifact(&self, name: &str) -> Option<&Artifact> {
+        self.artifacts.iter().find(|artifact| artifact.filename == name)
+    }
+}
+
+/// Brings the id of a template into the one spelling that the catalogue has (contract 3, section 11).
+#[must_use]
+pub fn normalized_template_id(id: &str) -> String {
+    let mut name = id.trim().to_lowercase();
+    while let Some(rest) = name.strip_prefix("seed-").or_else(|| name.strip_prefix("llm-")) {
+        name = rest.to_owned();
+    }
+    name.replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn template_ids_have_one_spelling() {
+        for (sent, expected) in [
+            ("random_forest_classifier", "random_forest_classifier"),
+            (" Random-Forest-Classifier ", "random_forest_classifier"),
+            ("seed-llm-seed-kmeans", "kmeans"),
+            ("seed-", ""),
+            ("", ""),
+        ] {
+            assert_eq!(normalized_template_id(sent), expected, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn stored_names_are_read_back() {
+        for kind in SplitKind::ALL {
+            assert_eq!(SplitKind::from_name(kind.as_str()), Some(*kind));
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
+        assert_eq!(TaskType::from_name("forecasting"), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! What trainings, evaluations and studies share: the runtime, the limits, the places of files.
+
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use gristmill_domain::{DatasetId, JobId, ModelId, ProjectId, UserId};
+use gristmill_runtime::{Runtime, sandbox::SandboxLimits};
+use tokio::sync::OnceCell;
+
+use crate::{error::ModelingError, package};
+
+/// What is left in the work directory for longer than this belongs to no running job.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
+
+/// What the operator decides about models.
+#[derive(Debug, Clone)]
+pub struct ModelingOptions {
+    /// A directory for what runs need only while they run. Absolute.
+    pub work_dir: PathBuf,
+    /// The per-user cache, where the Python package is written. Absolute.
+    pub cache_dir: PathBuf,
+    /// The most that a sandbox may use; a request may ask for other memory.
+    pub limits: SandboxLimits,
+}
+
+/// Tells where stored files are. The server has its own way to name them.
+pub trait ModelPlaces: Send + Sync + std::fmt::Debug {
+    /// A version of a dataset, a Parquet file.
+    fn dataset(&self, owner: UserId, project: ProjectId, dataset: DatasetId, version: u32) -> PathBuf;
+
+    /// The directory of a model. What is stored with a model is named relative to it.
+    fn model(&self, project: ProjectId, model: ModelId) -> PathBuf;
+}
+
+/// Makes, evaluates, tunes and compares models in sandboxes.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) runtime: Runtime,
+    pub(crate) options: ModelingOptions,
+    package: OnceCell<PathBuf>,
+}
+
+/// What one run may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Longest step.
+    pub time: Duration,
+    /// Most memory of a step, bytes.
+    pub memory_bytes: u64,
+}
+
+/// A directory that goes when the run ends.
+#[derive(Debug)]
+pub(crate) struct WorkDirectory {
+    path: PathBuf,
+}
+
+impl Drop for WorkDirectory {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, "files of a run were not removed; they go a day later");
+        }
+    }
+}
+
+impl WorkDirectory {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A directory of its own for the next step.
+    pub(crate) fn step(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl Engine {
+    /// An engine over a runtime.
+    #[must_use]
+    pub fn new(runtime: Runtime, options: ModelingOptions) -> Self {
+        Self { runtime, options, package: OnceCell::new() }
+    }
+
+    /// Threads that a command may use.
+    pub(crate) fn cpus(&self) -> u32 {
+        self.options.limits.cpu_percent.div_ceil(100).max(1)
+    }
+
+    /// The directory of the Python package, written when it is first asked for.
+    pub(crate) async fn package(&self) -> Result<PathBuf, ModelingError> {
+        let made = self.package.get_or_try_init(|| {
+            let cache = self.options.cache_dir.clone();
+            blocking("writing gristmill_ml", move || package::install(&cache))
+        });
+        made.await.cloned()
+    }
+
+    /// A work directory for a run of a job. Those of its earlier runs, whose worker died, go.
+    pub(crate) async fn work_directory(&self, job: JobId, epoch: i64) -> Result<WorkDirectory, ModelingError> {
+        let root = self.options.work_dir.clone();
+        blocking("making a work directory", move || {
+            fs::create_dir_all(&root)?;
+            fs::set_permissions(&root, fs::Permissions::from_mode(0o700))?;
+            let (prefix, name) = (format!("{job}-"), format!("{job}-{epoch}"));
+            for entry in fs::read_dir(&root)?.flatten() {
+                let found = entry.file_name().to_string_lossy().into_owned();
+                let age = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+                let old = age.and_then(|at| SystemTime::now().duration_since(at).ok()).is_some_and(|age| age > FORGOTTEN_AFTER);
+                if found.starts_with(&prefix) || old {
+                    // Another worker may be doing the same.
+                    drop(fs::remove_dir_all(entry.path()));
+                }
+            }
+            let path = root.join(name);
+            fs::create_dir_all(&path)?;
+            Ok(WorkDirectory { path })
+        })
+        .await
+    }
+}
+
+/// Runs file operations where they may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, ModelingError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(ModelingError::io(doing)),
+        Err(failed) => Err(ModelingError::Io { doing, source: io::Error::other(failed) }),
+    }
+}
+
+/// Runs work of this crate where it may block.
+pub(crate) async fn off_thread<T: Send + 'static>(
+    doing: &'static str,
+    work: impl FnOnce() -> Result<T, ModelingError> + Send + 'static,
+) -> Result<T, ModelingError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(failed) => Err(ModelingError::Io { doing, source: io::Error::other(failed) }),
+    }
+}

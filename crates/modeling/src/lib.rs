@@ -1,0 +1,34 @@
+//! Models: training, evaluation, explanation, tuning and comparison.
+//!
+//! What is learned is learned by `gristmill_ml` (scikit-learn, LightGBM, XGBoost, Optuna, SHAP) in sandboxes; this crate
+//! decides what each sandbox sees, and keeps the rest. A split is declared once with a training. Sandboxes that train see
+//! training rows; sandboxes that load a model see features without labels; sandboxes that see test labels load no model. So
+//! no artifact, whatever is in it, is ever loaded where test labels are, and no artifact is ever loaded by the server.
+//!
+//! Storage comes through ports: [`gristmill_domain::models::ModelStore`] and [`ModelPlaces`]. No HTTP and no database here.
+
+mod compare;
+mod engine;
+mod error;
+mod evaluate;
+mod handlers;
+pub mod insights;
+pub mod nl_filter;
+mod package;
+mod results;
+#[cfg(test)]
+mod sealed_tests;
+mod split;
+mod step;
+mod templates;
+mod train;
+mod tune;
+mod views;
+
+pub use compare::{Compared, incomparable};
+pub use engine::{Budget, Engine, ModelPlaces, ModelingOptions};
+pub use error::ModelingError;
+pub use handlers::{
+    EvaluateHandler, JobBudget, StudyRequest, TrainHandler, TuneHandler, Workshop, evaluate_job, train_job, tune_job,
+};
+pub use templates::{Catalogue, Parameter, ParameterOption, Template, TemplateError, tuning_metric};

@@ -1,0 +1,416 @@
+//! A training: rows are divided, a sandbox that sees training rows only makes the model, another that sees no label
+//! predicts the held out rows with it, and a third that loads no model joins predictions and labels.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Instant, SystemTime},
+};
+
+use chrono::{DateTime, Utc};
+use gristmill_domain::{
+    JobId, ModelId, ProjectId,
+    datasets::iso_millis,
+    models::{Artifact, EvaluationStatus, MODEL_FILE, ModelStatus, NewModel, TaskType, TrainingPlan},
+};
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    engine::{Budget, Engine, WorkDirectory, blocking, off_thread},
+    error::ModelingError,
+    results,
+    step::{Step, run},
+    views::{ViewCounts, ViewPlaces, ViewRequest, write_views},
+};
+
+/// Files of a model, in the order in which they are listed; the first must be there.
+const ARTIFACTS: [&str; 8] =
+    [MODEL_FILE, "signature.json", "model.onnx", "parity.json", "baseline.json", "report.json", "card.json", "card.md"];
+/// The rows that the server keeps apart.
+pub(crate) const TEST_FEATURES: &str = "test-features.parquet";
+/// Their labels.
+pub(crate) const TEST_LABELS: &str = "test-labels.parquet";
+/// What the model says of them.
+pub(crate) const PREDICTIONS: &str = "predictions.parquet";
+
+/// Told of what happens: stage, share of it that is done, and the event itself.
+pub(crate) type OnStage<'a> = &'a (dyn Fn(&str, f64, &Value) + Send + Sync);
+
+/// A training to be run.
+pub(crate) struct Training<'a> {
+    pub(crate) id: ModelId,
+    pub(crate) project: ProjectId,
+    pub(crate) plan: &'a TrainingPlan,
+    pub(crate) dataset: PathBuf,
+    pub(crate) budget: Budget,
+}
+
+/// What a training made: the model's row, and its files in a directory that is to be put in place.
+pub(crate) struct Trained {
+    pub(crate) model: NewModel,
+    pub(crate) files: PathBuf,
+    /// The evaluation, as far as it is there.
+    pub(crate) evaluation: Option<PathBuf>,
+}
+
+/// Runs a training. Nothing is stored yet.
+pub(crate) async fn train(
+    engine: &Engine,
+    work: &WorkDirectory,
+    training: &Training<'_>,
+    stop: &CancellationToken,
+    on_stage: OnStage<'_>,
+) -> Result<Trained, ModelingError> {
+    let began = Instant::now();
+    on_stage("preparing", 0.0, &Value::Null);
+    let plan = training.plan;
+    let views = ViewPlaces::in_directory(work.path());
+    let counts = make_views(training, &views).await?;
+    let step = Step {
+        command: "train",
+        directory: work.step("train"),
+        spec: training_spec(plan, None),
+        files: vec![(views.train.clone(), "train.parquet".to_owned())],
+        time: training.budget.time,
+        memory_bytes: training.budget.memory_bytes,
+        on_event: &|event| on_stage(&stage_of(event), 0.05 + 0.65 * fraction_of(event), event),
+    };
+    let done = run(engine, step, stop).await?;
+    let files = work.step("files");
+    let artifacts = take_artifacts(&done.out, &files, &views, plan.task_type).await?;
+    let (report, signature) = read_reports(&files).await?;
+    let mut model = describe(training, &report, &signature, artifacts, counts);
+    let evaluation = if plan.task_type == TaskType::Clustering {
+        let evaluation = work.step("evaluation");
+        model.metrics = clusters(&report, &evaluation).await?;
+        model.evaluation_status = EvaluationStatus::Ready;
+        Some(evaluation)
+    } else {
+        model.metrics = score(engine, work, training, &files, stop, on_stage).await?;
+        None
+    };
+    model.training_ms = Some(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+    on_stage("saving", 0.97, &Value::Null);
+    Ok(Trained { model, files, evaluation })
+}
+
+impl Engine {
+    /// Trains on a Parquet file and leaves the model's files, and the rows that it was tested on, in `target`, which is made:
+    /// for programs without a store. The server's jobs do the same, and store what comes out.
+    ///
+    /// # Errors
+    /// `TrainingFailed` and `OutOfBudget` say what to change; `RuntimeUnavailable`, `SandboxFailed`, `Internal`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the sandbox; nothing is left in `target`.
+    pub async fn train_file(
+        &self,
+        plan: &TrainingPlan,
+        dataset: &Path,
+        target: &Path,
+        budget: Budget,
+        stop: &CancellationToken,
+    ) -> Result<NewModel, ModelingError> {
+        let work = self.work_directory(JobId::random(), 0).await?;
+        let dataset = dataset.to_owned();
+        let training = Training { id: ModelId::random(), project: ProjectId::random(), plan, dataset, budget };
+        let trained = train(self, &work, &training, stop, &|_, _, _| {}).await?;
+        put_in_place(trained.files, target.to_owned()).await?;
+        Ok(trained.model)
+    }
+}
+
+/// Writes the views of a training.
+pub(crate) async fn make_views(training: &Training<'_>, views: &ViewPlaces) -> Result<ViewCounts, ModelingError> {
+    let plan = training.plan;
+    let request = ViewRequest {
+        dataset: training.dataset.clone(),
+        target: plan.target.clone().filter(|_| plan.task_type != TaskType::Clustering),
+        features: plan.features.clone(),
+        split: plan.split.clone(),
+        classes: plan.task_type == TaskType::Classification,
+    };
+    let views = views.clone();
+    off_thread("dividing the dataset", move || write_views(&request, &views)).await
+}
+
+/// `spec.json` of what trains; `extra` is laid over it.
+pub(crate) fn training_spec(plan: &TrainingPlan, extra: Option<Value>) -> Value {
+    let mut spec = json!({
+        "templateId": plan.template_id,
+        "problemType": plan.task_type,
+        "target": plan.target,
+        "features": plan.features,
+        "params": plan.parameters,
+        "columns": plan.columns,
+        "seed": plan.split.seed,
+        // Of the model alone: what needs many fits is computed with the evaluation, in the background.
+        "cv": null,
+        "learningCurve": null,
+        "split": { "kind": plan.split.kind, "column": plan.split.column, "testSize": plan.split.test_size, "seed": plan.split.seed },
+        "name": plan.name,
+        "dataset": { "id": plan.dataset_id, "version": plan.dataset_version, "name": plan.dataset_name },
+    });
+    if let (Some(spec), Some(Value::Object(extra))) = (spec.as_object_mut(), extra) {
+        spec.extend(extra);
+    }
+    spec
+}
+
+/// Copies the model's files out of the sandbox's directory, and the held out rows beside them.
+async fn take_artifacts(out: &Path, files: &Path, views: &ViewPlaces, task: TaskType) -> Result<Vec<Artifact>, ModelingError> {
+    let (out, files, views) = (out.to_owned(), files.to_owned(), views.clone());
+    off_thread("keeping a model's files", move || {
+        fs::create_dir_all(&files).map_err(ModelingError::io("keeping a model's files"))?;
+        let mut artifacts = Vec::new();
+        for name in ARTIFACTS {
+            let target = files.join(name);
+            if name == MODEL_FILE || name == "signature.json" {
+                artifacts.push(results::take_required(&out, name, &target)?);
+            } else {
+                artifacts.extend(results::take_optional(&out, name, &target)?);
+            }
+        }
+        if task != TaskType::Clustering {
+            for (from, name) in [(&views.features, TEST_FEATURES), (&views.labels, TEST_LABELS)] {
+                fs::copy(from, files.join(name)).map_err(ModelingError::io("keeping the held out rows"))?;
+            }
+        }
+        Ok(artifacts)
+    })
+    .await
+}
+
+async fn read_reports(files: &Path) -> Result<(Value, Value), ModelingError> {
+    let files = files.to_owned();
+    off_thread("reading a model's report", move || {
+        Ok((results::json(&files, "report.json")?, results::json(&files, "signature.json")?))
+    })
+    .await
+}
+
+/// Predicts the held out rows without labels, then scores the predictions without a model.
+async fn score(
+    engine: &Engine,
+    work: &WorkDirectory,
+    training: &Training<'_>,
+    files: &Path,
+    stop: &CancellationToken,
+    on_stage: OnStage<'_>,
+) -> Result<BTreeMap<String, f64>, ModelingError> {
+    let budget = training.budget;
+    on_stage("predicting", 0.75, &Value::Null);
+    let predicting = Step {
+        command: "predict",
+        directory: work.step("predict"),
+        spec: json!({ "taskType": training.plan.task_type }),
+        files: [MODEL_FILE, "signature.json"]
+            .map(|name| (files.join(name), name.to_owned()))
+            .into_iter()
+            .chain([(files.join(TEST_FEATURES), "features.parquet".to_owned())])
+            .collect(),
+        time: budget.time,
+        memory_bytes: budget.memory_bytes,
+        on_event: &|_| {},
+    };
+    let predicted = run(engine, predicting, stop).await?;
+    let predictions = files.join(PREDICTIONS);
+    let (out, target) = (predicted.out, predictions.clone());
+    off_thread("keeping predictions", move || results::take_required(&out, PREDICTIONS, &target)).await?;
+    on_stage("scoring", 0.87, &Value::Null);
+    let scoring = Step {
+        command: "score",
+        directory: work.step("score"),
+        spec: json!({ "taskType": training.plan.task_type, "target": training.plan.target, "seed": training.plan.split.seed }),
+        files: vec![(predictions, PREDICTIONS.to_owned()), (files.join(TEST_LABELS), "labels.parquet".to_owned())],
+        time: budget.time,
+        memory_bytes: budget.memory_bytes,
+        on_event: &|_| {},
+    };
+    let scored = run(engine, scoring, stop).await?;
+    Ok(metrics_of(&scored.event))
+}
+
+/// The evaluation of clusters, which `train` has measured already.
+async fn clusters(report: &Value, evaluation: &Path) -> Result<BTreeMap<String, f64>, ModelingError> {
+    let block = &report["clustering_metrics"];
+    let metrics: BTreeMap<String, f64> = ["silhouette", "davies_bouldin", "calinski_harabasz"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), block[name].as_f64()?)))
+        .collect();
+    keep_clusters(report, &metrics, evaluation).await?;
+    Ok(metrics)
+}
+
+/// Writes the evaluation of clusters.
+pub(crate) async fn keep_clusters(
+    report: &Value,
+    metrics: &BTreeMap<String, f64>,
+    evaluation: &Path,
+) -> Result<(), ModelingError> {
+    let document = json!({
+        "version": 1,
+        "taskType": "clustering",
+        "effectiveTaskType": "clustering",
+        "timestamp": iso_millis::format(DateTime::<Utc>::from(SystemTime::now())),
+        "computeMs": 0,
+        "warnings": report["warnings"],
+        "metrics": metrics,
+        "clustering_metrics": report["clustering_metrics"],
+    });
+    let directory = evaluation.to_owned();
+    blocking("keeping an evaluation", move || {
+        fs::create_dir_all(&directory)?;
+        fs::write(directory.join("evaluation.json"), document.to_string())?;
+        let analysis = json!({ "available": false, "reason": "clusters have no labels that could be wrong" });
+        fs::write(directory.join("error_analysis.json"), analysis.to_string())
+    })
+    .await
+}
+
+fn describe(
+    training: &Training<'_>,
+    report: &Value,
+    signature: &Value,
+    artifacts: Vec<Artifact>,
+    counts: ViewCounts,
+) -> NewModel {
+    let plan = training.plan;
+    let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    NewModel {
+        id: training.id,
+        project_id: training.project,
+        plan: plan.clone(),
+        library: text(&report["library"]),
+        algorithm: text(&report["algorithm"]),
+        parameters: object(&report["parameters"]),
+        metrics: BTreeMap::new(),
+        status: ModelStatus::Completed,
+        training_ms: None,
+        feature_columns: signature["featureColumns"]
+            .as_array()
+            .map(|names| names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect())
+            .unwrap_or_default(),
+        sample_count: report.pointer("/rows/used").and_then(Value::as_u64).map(|used| used + counts.test),
+        artifacts,
+        storage: String::new(),
+        error: None,
+        metadata: provenance(plan, report, counts),
+        feature_types: object(&signature["featureTypes"])
+            .into_iter()
+            .filter_map(|(name, kind)| Some((name, kind.as_str()?.to_owned())))
+            .collect(),
+        sample_request: object(&signature["sampleRequest"]),
+        evaluation_status: EvaluationStatus::Pending,
+        evaluation_storage: None,
+        evaluation_error: None,
+    }
+}
+
+/// Where a model comes from: what a person needs to trust it, or to repeat it.
+fn provenance(plan: &TrainingPlan, report: &Value, counts: ViewCounts) -> Map<String, Value> {
+    let parity = &report["parity"];
+    let mut metadata = Map::new();
+    let mut note = |key: &str, value: Value| {
+        if !value.is_null() {
+            metadata.insert(key.to_owned(), value);
+        }
+    };
+    if plan.task_type != TaskType::Clustering {
+        note("testSize", json!(plan.split.test_size));
+        note(
+            "split",
+            json!({ "kind": plan.split.kind, "column": plan.split.column, "testSize": plan.split.test_size,
+            "seed": plan.split.seed, "trainRows": counts.train, "testRows": counts.test }),
+        );
+        note("holdout", json!("sealed"));
+    }
+    note("seed", json!(plan.split.seed));
+    note("dataset", json!({ "datasetId": plan.dataset_id, "version": plan.dataset_version, "filename": plan.dataset_name }));
+    note(
+        "onnx",
+        json!({ "converted": parity["converted"], "reason": parity["reason"], "maxDifference": parity["maxDifference"],
+        "rows": parity["rows"] }),
+    );
+    for (key, from) in [
+        ("columnDecisions", "columns"),
+        ("warnings", "warnings"),
+        ("libraryVersions", "versions"),
+        ("codeHash", "codeHash"),
+        ("timing", "timing"),
+        ("search", "search"),
+    ] {
+        note(key, report[from].clone());
+    }
+    note("clusterSizes", report.pointer("/clustering_metrics/cluster_sizes").cloned().unwrap_or_default());
+    metadata
+}
+
+/// The scores that a scoring command told.
+pub(crate) fn metrics_of(done: &Value) -> BTreeMap<String, f64> {
+    numbers(&done["metrics"])
+}
+
+/// The numbers of an object; what is no finite number is left out.
+fn numbers(value: &Value) -> BTreeMap<String, f64> {
+    let entries = value.as_object().into_iter().flatten();
+    entries.filter_map(|(name, value)| Some((name.clone(), value.as_f64().filter(|number| number.is_finite())?))).collect()
+}
+
+/// What a sandbox is doing, for people.
+pub(crate) fn stage_of(event: &Value) -> String {
+    event["stage"].as_str().or(event["type"].as_str()).unwrap_or("working").chars().take(100).collect()
+}
+
+/// How far it says it is.
+pub(crate) fn fraction_of(event: &Value) -> f64 {
+    match event["type"].as_str() {
+        Some("done") => 1.0,
+        _ => event["progress"].as_f64().unwrap_or(0.0).clamp(0.0, 1.0),
+    }
+}
+
+/// Puts a directory of files in its place. A run that was taken over meanwhile has a place of its own.
+pub(crate) async fn put_in_place(from: PathBuf, to: PathBuf) -> Result<(), ModelingError> {
+    blocking("storing a model's files", move || {
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                fs::create_dir_all(&to)?;
+                for entry in fs::read_dir(&from)? {
+                    let entry = entry?;
+                    fs::copy(entry.path(), to.join(entry.file_name()))?;
+                }
+            }
+            moved => moved?,
+        }
+        for entry in fs::read_dir(&to)? {
+            fs::File::open(entry?.path())?.sync_all()?;
+        }
+        fs::File::open(&to)?.sync_all()
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_numbers() {
+        let scores = numbers(&json!({ "accuracy": 0.5, "roc_auc": null, "note": "x", "rows": 3 }));
+        assert_eq!(scores, BTreeMap::from([("accuracy".to_owned(), 0.5), ("rows".to_owned(), 3.0)]));
+    }
+
+    #[test]
+    fn progress_is_bounded_whatever_a_sandbox_says() {
+        assert_eq!(fraction_of(&json!({ "progress": 7.0 })).to_string(), "1");
+        assert_eq!(fraction_of(&json!({ "progress": "x" })).to_string(), "0");
+        assert_eq!(stage_of(&json!({ "stage": "x".repeat(1000) })).len(), 100);
+    }
+}

@@ -1,0 +1,193 @@
+//! Models and the studies that tune them. Their files are below the model's prefix.
+
+mod rows;
+mod store;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use gristmill_domain::{
+    Caller, JobId, ModelId, ProjectId,
+    jobs::{Job, NewJob},
+    models::{EvaluationStatus, Model, NewStudy, StudyStatus},
+    ports::StoreError,
+};
+use uuid::Uuid;
+
+use self::rows::ModelRow;
+use super::{file_deletions, jobs};
+use crate::{
+    Database,
+    database::DbError,
+    files,
+    schema::{models, projects, tuning_studies},
+};
+
+/// The models of a caller; and, as [`gristmill_domain::models::ModelStore`], those of jobs.
+#[derive(Debug, Clone)]
+pub struct Models {
+    database: Database,
+}
+
+impl Models {
+    /// A repository over `database`.
+    #[must_use]
+    pub fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Lists the caller's models, of one project or all, newest first.
+    ///
+    /// # Errors
+    /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
+    pub async fn list(&self, caller: &Caller, project: Option<ProjectId>) -> Result<Vec<Model>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let mut query = models::table
+            .inner_join(projects::table)
+            .filter(projects::owner_id.eq(caller.user_id.0))
+            .order((models::created_at.desc(), models::model_id.desc()))
+            .select(ModelRow::as_select())
+            .into_boxed();
+        if let Some(project) = project {
+            own_project(&mut connection, caller, project).await?;
+            query = query.filter(models::project_id.eq(project.0));
+        }
+        let rows: Vec<ModelRow> = query.load(&mut connection).await.map_err(DbError::from)?;
+        rows.into_iter().map(Model::try_from).collect()
+    }
+
+    /// Reads one of the caller's models.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    pub async fn find(&self, caller: &Caller, id: ModelId) -> Result<Model, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let row: ModelRow = models::table
+            .inner_join(projects::table)
+            .filter(models::model_id.eq(id.0))
+            .filter(projects::owner_id.eq(caller.user_id.0))
+            .select(ModelRow::as_select())
+            .first(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        row.try_into()
+    }
+
+    /// Deletes one of the caller's models, and queues its files for removal in the same transaction.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    pub async fn delete(&self, caller: &Caller, id: ModelId) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        connection
+            .transaction(async |connection| {
+                let own = projects::table.filter(projects::owner_id.eq(caller.user_id.0)).select(projects::project_id);
+                let target = models::table.find(id.0).filter(models::project_id.eq_any(own));
+                let project: Uuid = diesel::delete(target).returning(models::project_id).get_result(connection).await?;
+                file_deletions::queue(connection, files::model_prefix(ProjectId(project), id)).await
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Submits a job that evaluates one of the caller's models again, unless one is on its way: then that one is
+    /// returned. `job` is its own when nothing is.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    pub async fn restart_evaluation(
+        &self,
+        caller: &Caller,
+        id: ModelId,
+        job: NewJob,
+        now: DateTime<Utc>,
+    ) -> Result<JobId, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let job = connection
+            .transaction(async |connection| {
+                let own = projects::table.filter(projects::owner_id.eq(caller.user_id.0)).select(projects::project_id);
+                let target = models::table.find(id.0).filter(models::project_id.eq_any(own));
+                let row: (Option<Uuid>, Option<String>) =
+                    target.select((models::evaluation_job_id, models::evaluation_status)).for_update().first(connection).await?;
+                let running = [EvaluationStatus::Pending, EvaluationStatus::Computing].map(EvaluationStatus::as_str);
+                if let (Some(running_job), Some(status)) = &row
+                    && running.contains(&status.as_str())
+                    && is_alive(connection, *running_job).await?
+                {
+                    return Ok(JobId(*running_job));
+                }
+                let (submitted, _) = jobs::submit_in(connection, &job).await?;
+                diesel::update(models::table.find(id.0))
+                    .set((
+                        models::evaluation_status.eq(EvaluationStatus::Pending.as_str()),
+                        models::evaluation_job_id.eq(submitted.id.0),
+                        models::evaluation_error.eq(None::<String>),
+                        models::updated_at.eq(now),
+                    ))
+                    .execute(connection)
+                    .await?;
+                Ok::<JobId, DbError>(submitted.id)
+            })
+            .await?;
+        Ok(job)
+    }
+
+    /// Records a study of one of the caller's models, and submits its job, in one commit.
+    ///
+    /// # Errors
+    /// `NotFound` when project or model are not the caller's, or the model is another project's; `Unavailable`, `Defect`.
+    pub async fn submit_study(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        study: NewStudy,
+        job: NewJob,
+        now: DateTime<Utc>,
+    ) -> Result<Job, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let job = connection
+            .transaction(async |connection| {
+                own_project(connection, caller, project).await?;
+                let _: Uuid = models::table
+                    .find(study.source.0)
+                    .filter(models::project_id.eq(project.0))
+                    .select(models::model_id)
+                    .first(connection)
+                    .await?;
+                let (submitted, _) = jobs::submit_in(connection, &job).await?;
+                diesel::insert_into(tuning_studies::table)
+                    .values((
+                        tuning_studies::study_id.eq(study.id.0),
+                        tuning_studies::project_id.eq(project.0),
+                        tuning_studies::source_model_id.eq(study.source.0),
+                        tuning_studies::job_id.eq(submitted.id.0),
+                        tuning_studies::status.eq(StudyStatus::Pending.as_str()),
+                        tuning_studies::n_trials.eq(i32::try_from(study.trials).unwrap_or(i32::MAX)),
+                        tuning_studies::metric.eq(study.metric),
+                        tuning_studies::created_at.eq(now),
+                    ))
+                    .execute(connection)
+                    .await?;
+                Ok::<Job, DbError>(submitted)
+            })
+            .await?;
+        Ok(job)
+    }
+}
+
+async fn own_project(connection: &mut AsyncPgConnection, caller: &Caller, project: ProjectId) -> Result<(), DbError> {
+    let _: Uuid = projects::table
+        .find(project.0)
+        .filter(projects::owner_id.eq(caller.user_id.0))
+        .select(projects::project_id)
+        .first(connection)
+        .await?;
+    Ok(())
+}
+
+/// Whether a job will still do something.
+async fn is_alive(connection: &mut AsyncPgConnection, job: Uuid) -> Result<bool, DbError> {
+    use crate::schema::jobs as table;
+    let state: Option<String> = table::table.find(job).select(table::state).first(connection).await.optional()?;
+    Ok(state.is_some_and(|state| state == "queued" || state == "running"))
+}

@@ -1,0 +1,2 @@
+drop table tuning_studies;
+drop table models;
