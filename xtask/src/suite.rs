@@ -12,11 +12,12 @@ use crate::{
 /// The name of the second run.
 const DOCKER_HALF: &str = "Rust, on docker";
 /// What is in it, as `.config/nextest.toml` says, for those without nextest.
-const DOCKER_TESTS: [&str; 11] = [
+const DOCKER_TESTS: [&str; 13] = [
     "sandbox::docker::",
     "sandbox::engine::",
     "kernel::",
     "runtime::",
+    "pool::",
     "packages::",
     "intelligence::",
     "kernels::",
@@ -24,6 +25,7 @@ const DOCKER_TESTS: [&str; 11] = [
     "cells::",
     "live::",
     "crash::a_killed_server_s_cell",
+    "crash::the_doctor",
 ];
 
 /// Sets up what the tests need and runs them: all, or the Rust tests that the arguments pick.
@@ -56,9 +58,9 @@ fn on_docker(programs: &Programs, selection: &Selection, report: &mut Report) ->
         report.skip(DOCKER_HALF, "GRISTMILL_TEST_DOCKER is off");
         return Ok(());
     }
-    let prepared = step("build the image of the docker backend", || {
-        let settings = Engine::find()?.settings();
-        server::set_up(&programs.server, &settings)?;
+    let prepared = Engine::find().and_then(|engine| {
+        let settings = engine.settings();
+        step("set up the docker backend", || server::set_up(&programs.server, &settings))?;
         Ok(settings)
     });
     match prepared {

@@ -37,7 +37,8 @@ pub(super) fn setup(runtime: &tokio::runtime::Runtime, config: &Config) -> anyho
     match runtime.block_on(image(config))? {
         Ok(name) => say(&format!("the image of sandboxes is ready: {name}")),
         Err(SandboxError::Unavailable { reason, .. }) if setting == BackendSetting::Auto => {
-            say(&format!("Docker is not used for sandboxes: {reason}"))?;
+            // The rest is what a build said before it failed.
+            say(&format!("Docker is not used for sandboxes: {}", reason.lines().next().unwrap_or_default()))?;
             python(config)
         }
         Err(error) => Err(error).context("code cannot be run in sandboxes of Docker yet; all else works"),

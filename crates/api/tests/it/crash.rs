@@ -191,6 +191,7 @@ fn the_doctor_tells_what_is_there() {
         command
             .arg("doctor")
             .env_remove("DATABASE_URL")
+            .envs(crate::support::sandbox_settings())
             .env("GRISTMILL_DATA_DIR", data_dir.path())
             .envs(variables.iter().copied());
         command.output().unwrap()
@@ -198,6 +199,13 @@ fn the_doctor_tells_what_is_there() {
     let healthy = doctor(&[]);
     let text = String::from_utf8_lossy(&healthy.stdout).into_owned();
     assert!(healthy.status.success() && text.contains("embedded PostgreSQL") && text.contains("SMTP_HOST"), "{text}");
+    let backend = crate::support::sandbox_backend();
+    assert!(text.contains(&format!("ok      sandboxes of the {backend} backend: ")) && text.contains("; no network"), "{text}");
+    assert!(text.contains("RUNTIME_BACKEND names another") && text.contains("Python for sandboxes: 3.11"), "{text}");
+    let lonely = doctor(&[("RUNTIME_BACKEND", "docker"), ("DOCKER_HOST", "unix:///nowhere.sock")]);
+    let text = String::from_utf8_lossy(&lonely.stdout).into_owned();
+    assert!(lonely.status.success(), "all but code works: {text}");
+    assert!(text.contains("no sandboxes") && text.contains("/nowhere.sock") && text.contains("DOCKER_HOST"), "{text}");
     let sick = doctor(&[("DATABASE_URL", "postgres://user:hidden@127.0.0.1:1/none")]);
     let text = format!("{}{}", String::from_utf8_lossy(&sick.stdout), String::from_utf8_lossy(&sick.stderr));
     assert!(!sick.status.success() && text.contains("does not answer") && !text.contains("hidden"), "{text}");

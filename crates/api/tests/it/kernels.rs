@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     notebooks::{cell, notebook},
-    support::{Client, TestApp, eventually},
+    support::{Client, TestApp, eventually, sandbox_backend},
 };
 
 /// How long the sandboxes and the Python environment may take to be found.
@@ -67,6 +67,24 @@ impl Setting {
     async fn wait_until_running(&self, cell: &str) {
         eventually("the cell to run", async || (self.find(cell).await["executionStatus"] == "running").then_some(())).await;
     }
+}
+
+#[actix_web::test]
+async fn the_isolation_in_force_is_told() {
+    let app = running(&[]).await;
+    let ada = app.user("ada").await;
+    let backend = sandbox_backend();
+    let health = ada.get("/api/execute/health").await.expect(200);
+    assert_eq!(
+        (health["backend"].as_str(), health["dockerAvailable"].as_bool()),
+        (Some(backend.as_str()), Some(true)),
+        "{health}"
+    );
+    assert!(health["isolation"].to_string().contains("no network"), "{health}");
+    assert!(health["reasons"].to_string().contains("RUNTIME_BACKEND names another"), "{health}");
+    let runtimes = ada.get("/api/execute/runtimes").await.expect(200);
+    let usual = runtimes["runtimes"].as_array().unwrap().iter().find(|one| one["pythonVersion"] == "3.11").unwrap();
+    assert_eq!((usual["available"].as_bool(), usual["backend"].as_str()), (Some(true), Some(backend.as_str())), "{runtimes}");
 }
 
 #[actix_web::test]

@@ -101,6 +101,11 @@ pub(crate) fn sandbox_settings() -> Vec<(String, String)> {
     settings.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// Its name.
+pub(crate) fn sandbox_backend() -> String {
+    sandbox_settings().into_iter().find(|(name, _)| name == "RUNTIME_BACKEND").map(|(_, backend)| backend).unwrap_or_default()
+}
+
 /// Removes what containers a server over this data directory has left, when it is dropped: unlike bubblewrap's sandboxes,
 /// they do not end with the test's process.
 #[derive(Debug)]
@@ -117,7 +122,7 @@ impl Containers {
 impl Drop for Containers {
     #[expect(clippy::disallowed_methods, reason = "no runtime of tokio's is left here")]
     fn drop(&mut self) {
-        if sandbox_settings().iter().any(|(name, value)| name == "RUNTIME_BACKEND" && value == "docker") {
+        if sandbox_backend() == "docker" {
             let script =
                 "docker ps --all --quiet --filter \"label=gristmill.state=$0\" | xargs --no-run-if-empty docker rm --force";
             let remove = std::process::Command::new("sh").args(["-c", script]).arg(&self.state).output();
