@@ -29,7 +29,7 @@ impl Lab {
 
 #[actix_web::test]
 async fn an_evaluation_agrees_with_itself() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let model = lab.model(&json!({ "features": ["bill_length_mm", "sex", "body_mass_g", "island"] })).await;
     let evaluation = lab.evaluation(&model).await;
     let matrix: Vec<Vec<u64>> = serde_json::from_value(evaluation["confusion_matrix"]["matrix"].clone()).unwrap();
@@ -74,7 +74,7 @@ async fn an_evaluation_agrees_with_itself() {
 
 #[actix_web::test]
 async fn an_evaluation_stands_without_its_dataset() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let model = lab.model(&json!({ "templateId": "ridge", "targetColumn": "body_mass_g", "parameters": {} })).await;
     let first = lab.evaluation(&model).await;
     lab.ada.delete(&format!("/api/datasets/{}", lab.dataset)).await.expect(200);
@@ -167,7 +167,7 @@ async fn filters_and_texts_need_no_language_model() {
 
 #[actix_web::test]
 async fn a_study_ends_in_a_model_like_any_other() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let source = lab.model(&json!({ "templateId": "logistic_regression", "parameters": { "C": 0.01 }, "name": "Plain" })).await;
     let body = json!({ "modelId": source, "nTrials": 4, "metric": "f1", "timeoutSeconds": 60 });
     let answer = lab.ada.post(&format!("/api/experiments/{}/tune", lab.project), &body).await;
@@ -194,7 +194,7 @@ async fn a_study_ends_in_a_model_like_any_other() {
 
 #[actix_web::test]
 async fn a_study_stops_when_its_client_goes() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let source = lab.model(&json!({ "templateId": "gradient_boosting_classifier", "parameters": {} })).await;
     let body = json!({ "modelId": source, "nTrials": 200, "metric": "accuracy", "timeoutSeconds": 600 });
     let request = lab.ada.request(Method::POST, &format!("/api/experiments/{}/tune", lab.project)).json(&body);
@@ -214,7 +214,7 @@ async fn a_study_stops_when_its_client_goes() {
 
 #[actix_web::test]
 async fn models_are_compared_on_the_same_rows() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let weak = json!({ "templateId": "logistic_regression", "parameters": {}, "features": ["year", "sex"] });
     let (weak, strong) = (lab.model(&weak).await, lab.model(&json!({})).await);
     let path = format!("/api/experiments/{}/compare", lab.project);

@@ -297,7 +297,7 @@ async fn names_have_versions() {
 
 #[actix_web::test]
 async fn trainings_are_among_the_runs() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let model = lab.model(&json!({ "templateId": "logistic_regression", "parameters": { "C": 0.5 }, "name": "Own" })).await;
     let program = Program { client: lab.ada.clone() };
     let run = program.run(&lab.project, "logged").await;

@@ -20,13 +20,13 @@ pub(crate) struct Lab {
     pub(crate) dataset: String,
 }
 
-/// None, and the reason printed, where no code can be run.
-pub(crate) async fn lab(variables: &[(&str, &str)]) -> Option<Lab> {
-    let app = running(variables).await?;
+/// Fails, and says why, where no code can be run.
+pub(crate) async fn lab(variables: &[(&str, &str)]) -> Lab {
+    let app = running(variables).await;
     let ada = app.user("ada").await;
     let project = ada.project("Penguins").await;
     let dataset = ada.dataset(&project, "penguins.csv", PENGUINS).await["datasetId"].as_str().unwrap().to_owned();
-    Some(Lab { app, ada, project, dataset })
+    Lab { app, ada, project, dataset }
 }
 
 impl Lab {
@@ -108,7 +108,7 @@ async fn made_up_models_are_refused() {
 
 #[actix_web::test]
 async fn a_model_lives_from_training_to_deletion() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let trained = lab.train(&json!({ "name": "Species" })).await;
     assert_eq!(trained["success"], true, "{trained}");
     let model = &trained["model"];
@@ -205,7 +205,7 @@ async fn what_cannot_be_trained_is_refused_at_once() {
 
 #[actix_web::test]
 async fn data_that_cannot_be_learned_from_says_why() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let mut rows = String::from("x,constant,empty,single,copy,y,size\n");
     for row in 0..40 {
         let single = if row == 0 { "one" } else { ["a", "b"][row % 2] };
@@ -248,7 +248,7 @@ async fn data_that_cannot_be_learned_from_says_why() {
 
 #[actix_web::test]
 async fn regression_clusters_and_other_splits_work() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let regression = json!({ "templateId": "ridge", "targetColumn": "body_mass_g", "parameters": {}, "testSize": 0.3 });
     let answer = lab.train(&regression).await;
     assert_eq!(answer["success"], true, "{answer}");
@@ -281,7 +281,7 @@ async fn regression_clusters_and_other_splits_work() {
 
 #[actix_web::test]
 async fn two_trainings_of_a_project_run_at_once() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let quick = json!({ "templateId": "logistic_regression", "parameters": {} });
     let (one, two) = tokio::join!(lab.train(&quick), lab.train(&quick));
     assert!(one["success"] == true && two["success"] == true, "{one}\n{two}");
@@ -291,7 +291,7 @@ async fn two_trainings_of_a_project_run_at_once() {
 
 #[actix_web::test]
 async fn a_training_can_be_followed_and_cancelled() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let slow = json!({ "templateId": "auto_classifier", "parameters": { "time_budget_seconds": 120 } });
     let job = lab.start(&slow).await;
     eventually("the search to begin", async || {
@@ -310,7 +310,7 @@ async fn a_training_can_be_followed_and_cancelled() {
 
 #[actix_web::test]
 async fn a_dataset_that_goes_during_a_training_fails_it_with_a_reason() {
-    let Some(lab) = lab(&[("MODELING_WORKERS", "1")]).await else { return };
+    let lab = lab(&[("MODELING_WORKERS", "1")]).await;
     // The only worker is busy, so the second training has not begun when its data goes.
     let other = lab.ada.dataset(&lab.project, "other.csv", PENGUINS).await["datasetId"].as_str().unwrap().to_owned();
     let first = lab.start(&json!({})).await;
@@ -351,7 +351,7 @@ fn kill_sandboxes(data_dir: &std::path::Path) -> usize {
 
 #[actix_web::test]
 async fn a_sandbox_that_is_killed_fails_its_training_with_a_reason() {
-    let Some(lab) = lab(&[("RUNTIME_BACKEND", "process")]).await else { return };
+    let lab = lab(&[("RUNTIME_BACKEND", "process")]).await;
     let job = lab.start(&json!({ "templateId": "auto_classifier", "parameters": { "time_budget_seconds": 120 } })).await;
     eventually("the search to begin", async || {
         let job = lab.job(&job).await;
@@ -370,7 +370,7 @@ async fn a_sandbox_that_is_killed_fails_its_training_with_a_reason() {
 
 #[actix_web::test]
 async fn thousands_of_columns_are_trained_on_or_refused_with_a_reason() {
-    let Some(lab) = lab(&[]).await else { return };
+    let lab = lab(&[]).await;
     let names: Vec<String> = (0..5000).map(|column| format!("c{column}")).collect();
     let mut text = format!("{},y\n", names.join(","));
     for row in 0..40_usize {
