@@ -265,17 +265,16 @@ async fn a_killed_server_s_cell_ends_as_an_error_with_its_outputs() {
 }
 
 /// Waits until code can be run; none, and the reason printed, where it cannot.
-async fn runs_code(client: &Client) -> Option<()> {
+async fn until_it_runs_code(client: &Client) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         let health = client.get("/api/execute/health").await.expect(200);
         if health["status"] == "healthy" {
-            return Some(());
+            return;
         }
-        if !health["reasons"].to_string().contains("prepared") || tokio::time::Instant::now() > deadline {
-            println!("skipped: no code can be run here: {}; run `gristmill setup`", health["reasons"]);
-            return None;
-        }
+        let preparing = health["reasons"].to_string().contains("prepared");
+        let late = tokio::time::Instant::now() > deadline;
+        assert!(preparing && !late, "no code can be run here: {}; `gristmill setup` provides what it needs", health["reasons"]);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
@@ -288,7 +287,7 @@ async fn a_killed_server_s_training_is_finished_by_another() {
     let first = Process::start(data_dir.path(), &variables);
     let token = register(&first).await;
     let ada = first.client(Some(&token));
-    let Some(()) = runs_code(&ada).await else { return };
+    until_it_runs_code(&ada).await;
     let project = ada.project("P").await;
     let dataset = ada.dataset(&project, "penguins.csv", crate::models::PENGUINS).await;
     let body = json!({
