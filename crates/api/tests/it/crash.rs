@@ -264,7 +264,7 @@ async fn a_killed_server_s_cell_ends_as_an_error_with_its_outputs() {
     assert_eq!((again["status"].as_str(), again["executionOrder"].as_u64()), (Some("success"), Some(2)), "{again}");
 }
 
-/// Waits until code can be run; none, and the reason printed, where it cannot.
+/// Waits until code can be run; fails, and says why, where it cannot.
 async fn until_it_runs_code(client: &Client) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
