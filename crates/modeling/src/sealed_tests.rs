@@ -141,18 +141,11 @@ struct Setting {
     tasks: Tasks,
 }
 
-/// None, and the reason printed, where there is no Python environment.
-async fn setting() -> Option<Setting> {
+async fn setting() -> Setting {
     #[expect(clippy::disallowed_methods, reason = "tests use what `gristmill setup` provisioned")]
     let cache = std::env::var("XDG_CACHE_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cache")));
     let cache = PathBuf::from(cache.unwrap_or_default()).join("gristmill");
-    let python = match environment::locate(&cache, PythonVersion::default()) {
-        Ok(python) => python,
-        Err(error) => {
-            println!("skipped: {error}");
-            return None;
-        }
-    };
+    let python = environment::locate(&cache, PythonVersion::default()).unwrap_or_else(|error| panic!("{error}"));
     let scratch = tempfile::tempdir().unwrap();
     let tasks = Tasks::new();
     let owner = uuid::Uuid::new_v4().simple().to_string();
@@ -163,7 +156,7 @@ async fn setting() -> Option<Setting> {
     let options = RuntimeOptions::new(scratch.path().to_owned(), cache.clone());
     let modeling = ModelingOptions { work_dir: scratch.path().join("work"), cache_dir: cache, limits: options.limits };
     let runtime = Runtime::with_backend(options, spied, Arc::new(NoProjects), &tasks).await;
-    Some(Setting { engine: Engine::new(runtime, modeling), loot, scratch, tasks })
+    Setting { engine: Engine::new(runtime, modeling), loot, scratch, tasks }
 }
 
 /// A table in which every row has a label of its own, which nothing else in the table gives away.
@@ -227,7 +220,7 @@ fn stored(made: NewModel) -> Model {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_sandbox_has_a_test_label_and_a_model() {
-    let Some(setting) = setting().await else { return };
+    let setting = setting().await;
     let dataset = dataset(setting.scratch.path());
     let budget = Budget { time: Duration::from_mins(2), memory_bytes: 2 << 30 };
     let stop = CancellationToken::new();

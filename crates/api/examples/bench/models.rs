@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use gristmill_domain::execution::PythonVersion;
 use gristmill_runtime::environment;
 use reqwest::{Method, multipart};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     server::Server,
@@ -123,8 +123,7 @@ fn direct(file: &std::path::Path) -> Result<BTreeMap<String, (f64, f64)>> {
 async fn upload(user: &User, text: &str) -> Result<String> {
     let part = multipart::Part::bytes(text.as_bytes().to_vec()).file_name("bench.csv");
     let form = multipart::Form::new().part("file", part).text("projectId", user.project.clone());
-    let request = user.http.post(format!("{}/api/upload/dataset", user.url)).bearer_auth(&user.token).multipart(form);
-    let answer: Value = request.send().await?.error_for_status()?.json().await?;
+    let answer = user.upload(form).await?;
     Ok(answer["dataset"]["datasetId"].as_str().context("a dataset id")?.to_owned())
 }
 

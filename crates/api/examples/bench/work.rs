@@ -24,9 +24,9 @@ const TIMES: usize = 15;
 
 /// A registered user with a project.
 pub(crate) struct User {
-    pub(crate) http: reqwest::Client,
-    pub(crate) url: String,
-    pub(crate) token: String,
+    http: reqwest::Client,
+    url: String,
+    token: String,
     pub(crate) project: String,
     email: String,
 }
