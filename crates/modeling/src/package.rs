@@ -1,13 +1,11 @@
 //! The Python package `gristmill_ml`: kept in the binary, written to the cache for sandboxes to mount.
 
 use std::{
-    fs, io,
-    io::Write,
-    os::unix::fs::PermissionsExt,
+    io,
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
+use gristmill_runtime::PythonPackage;
 
 /// Where sandboxes see it; `PYTHONPATH` names it.
 pub(crate) const GUEST_PACKAGE: &str = "/opt/gristmill/ml";
@@ -56,41 +54,22 @@ const FILES: [(&str, &str); 34] = files![
     "tune.py",
 ];
 
+const PACKAGE: PythonPackage = PythonPackage { name: "gristmill_ml", files: &FILES };
+
 /// Writes the package to the cache, once for each of its versions, and tells the directory to mount. Blocks.
 ///
 /// # Errors
 /// It cannot be written.
 pub(crate) fn install(cache_dir: &Path) -> io::Result<PathBuf> {
-    let mut hash = Sha256::new();
-    for (name, text) in FILES {
-        hash.update(name);
-        hash.update([0]);
-        hash.update(text);
-        hash.update([0]);
-    }
-    let name: String = hex::encode(hash.finalize()).chars().take(12).collect();
-    let target = cache_dir.join("ml").join(name);
-    let package = target.join("gristmill_ml");
-    fs::create_dir_all(&package)?;
-    for directory in [&target, &package] {
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
-    }
-    for (name, text) in FILES {
-        let path = package.join(name);
-        // A file that is there and whole stays: a sandbox may be importing it.
-        if fs::read(&path).is_ok_and(|written| written == text.as_bytes()) {
-            continue;
-        }
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&package)?;
-        file.write_all(text.as_bytes())?;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.persist(&path).map_err(|error| error.error)?;
-    }
+    let target = cache_dir.join("ml").join(PACKAGE.version());
+    PACKAGE.install(&target)?;
     Ok(target)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
     use super::*;
 
     #[test]

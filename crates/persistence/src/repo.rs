@@ -9,6 +9,7 @@ pub mod identity;
 pub mod jobs;
 pub mod models;
 pub mod notebooks;
+mod ownership;
 pub mod projects;
 pub mod settings;
 pub mod spool;

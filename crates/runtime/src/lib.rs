@@ -13,6 +13,7 @@ mod output;
 pub mod packages;
 mod places;
 mod project_data;
+mod python_package;
 mod runtime;
 pub mod sandbox;
 mod workspace;
@@ -20,6 +21,7 @@ mod workspace;
 pub use error::RuntimeError;
 pub use places::{ExecuteRequest, KernelPlace, PlaceKind};
 pub use project_data::{DatasetFile, ProjectData, ProjectFiles};
+pub use python_package::PythonPackage;
 pub use runtime::{
     Export, InstallEvent, InstallOutcome, PlaceState, Runtime, RuntimeEvent, RuntimeEventKind, RuntimeOptions, RuntimeStatus,
     Survey,

@@ -15,7 +15,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{file_deletions, jobs};
+use super::{
+    file_deletions, jobs,
+    ownership::{lock_project, own_project},
+};
 use crate::{
     Database,
     database::DbError,
@@ -426,28 +429,6 @@ fn new_row(owner: UserId, create: DatasetCreate, sql_name: String, now: DateTime
         created_at: now,
         updated_at: now,
     })
-}
-
-async fn own_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
-    let _: Uuid = projects::table
-        .find(project.0)
-        .filter(projects::owner_id.eq(owner.0))
-        .select(projects::project_id)
-        .first(connection)
-        .await?;
-    Ok(())
-}
-
-/// Locks the project's row, so that two uploads of one name get two SQL names.
-async fn lock_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
-    let _: Uuid = projects::table
-        .find(project.0)
-        .filter(projects::owner_id.eq(owner.0))
-        .select(projects::project_id)
-        .for_update()
-        .first(connection)
-        .await?;
-    Ok(())
 }
 
 async fn free_name(connection: &mut AsyncPgConnection, project: ProjectId, filename: &str) -> Result<String, DbError> {

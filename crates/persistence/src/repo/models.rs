@@ -15,7 +15,7 @@ use gristmill_domain::{
 use uuid::Uuid;
 
 use self::rows::ModelRow;
-use super::{file_deletions, jobs};
+use super::{file_deletions, jobs, ownership::own_project};
 use crate::{
     Database,
     database::DbError,
@@ -49,7 +49,7 @@ impl Models {
             .select(ModelRow::as_select())
             .into_boxed();
         if let Some(project) = project {
-            own_project(&mut connection, caller, project).await?;
+            own_project(&mut connection, caller.user_id, project).await?;
             query = query.filter(models::project_id.eq(project.0));
         }
         let rows: Vec<ModelRow> = query.load(&mut connection).await.map_err(DbError::from)?;
@@ -147,7 +147,7 @@ impl Models {
         let mut connection = self.database.connection().await?;
         let job = connection
             .transaction(async |connection| {
-                own_project(connection, caller, project).await?;
+                own_project(connection, caller.user_id, project).await?;
                 let _: Uuid = models::table
                     .find(study.source.0)
                     .filter(models::project_id.eq(project.0))
@@ -173,16 +173,6 @@ impl Models {
             .await?;
         Ok(job)
     }
-}
-
-async fn own_project(connection: &mut AsyncPgConnection, caller: &Caller, project: ProjectId) -> Result<(), DbError> {
-    let _: Uuid = projects::table
-        .find(project.0)
-        .filter(projects::owner_id.eq(caller.user_id.0))
-        .select(projects::project_id)
-        .first(connection)
-        .await?;
-    Ok(())
 }
 
 /// Whether a job will still do something.

@@ -28,7 +28,10 @@ pub use runs::{FinishedRun, RunLease, RunStart};
 pub use savepoints::{Restored, SAVEPOINT_MISSING};
 
 use self::rows::NotebookRow;
-use super::file_deletions;
+use super::{
+    file_deletions,
+    ownership::{lock_project, own_project},
+};
 use crate::{
     Database,
     database::DbError,
@@ -91,7 +94,7 @@ impl Notebooks {
         kind: Option<NotebookKind>,
     ) -> Result<Vec<Notebook>, StoreError> {
         let mut connection = self.database.connection().await?;
-        own_project(&mut connection, caller, project).await?;
+        own_project(&mut connection, caller.user_id, project).await?;
         let mut query = notebooks::table
             .filter(notebooks::project_id.eq(project.0))
             .order((notebooks::created_at, notebooks::notebook_id))
@@ -119,7 +122,7 @@ impl Notebooks {
         let row = connection
             .transaction(async |connection| {
                 // Locked, so that two notebooks that are made at once get two names.
-                lock_project(connection, caller, project).await?;
+                lock_project(connection, caller.user_id, project).await?;
                 let name = match create.name {
                     Some(name) => name,
                     None => next_name(connection, project, create.kind).await?,
@@ -201,7 +204,7 @@ impl Notebooks {
         let fallback = connection
             .transaction(async |connection| {
                 // Locked, so that two deletions at once do not both find the other notebook.
-                lock_project(connection, caller, project).await?;
+                lock_project(connection, caller.user_id, project).await?;
                 let row = lock(connection, caller, id).await?;
                 if row.project_id != project.0 {
                     return Err(StoreError::NotFound.into());
@@ -240,27 +243,6 @@ fn owned<'a>(caller: &'a Caller, id: NotebookId) -> _ {
 /// Locks the notebook, if it is the caller's, for a change of anything in it.
 async fn lock(connection: &mut AsyncPgConnection, caller: &Caller, id: NotebookId) -> Result<NotebookRow, DbError> {
     Ok(owned(caller, id).for_update().first(connection).await?)
-}
-
-async fn own_project(connection: &mut AsyncPgConnection, caller: &Caller, project: ProjectId) -> Result<(), DbError> {
-    let _: Uuid = projects::table
-        .find(project.0)
-        .filter(projects::owner_id.eq(caller.user_id.0))
-        .select(projects::project_id)
-        .first(connection)
-        .await?;
-    Ok(())
-}
-
-async fn lock_project(connection: &mut AsyncPgConnection, caller: &Caller, project: ProjectId) -> Result<(), DbError> {
-    let _: Uuid = projects::table
-        .find(project.0)
-        .filter(projects::owner_id.eq(caller.user_id.0))
-        .select(projects::project_id)
-        .for_update()
-        .first(connection)
-        .await?;
-    Ok(())
 }
 
 async fn next_name(connection: &mut AsyncPgConnection, project: ProjectId, kind: NotebookKind) -> Result<String, DbError> {

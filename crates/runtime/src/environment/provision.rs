@@ -188,7 +188,7 @@ fn open_up(path: &Path, bits: u32) -> io::Result<()> {
 }
 
 /// Writes a file that is either whole or not there.
-pub(super) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
     let parent = path.parent().ok_or_else(|| io::Error::other("a file without a directory"))?;
     let mut staged = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o644)).tempfile_in(parent)?;
     io::Write::write_all(&mut staged, content)?;

@@ -1,12 +1,11 @@
 //! The worker's program: kept in the binary, written to the cache for sandboxes to mount.
 
 use std::{
-    fs, io,
-    os::unix::fs::PermissionsExt,
+    io,
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
+use crate::python_package::PythonPackage;
 
 macro_rules! files {
     ($($name:literal),+ $(,)?) => {
@@ -31,42 +30,24 @@ const FILES: [(&str, &str); 13] = files![
     "syntax.py",
 ];
 
+const PACKAGE: PythonPackage = PythonPackage { name: "gristmill_assist", files: &FILES };
+
 /// Names this version of the program.
 pub(super) fn version() -> String {
-    let mut hash = Sha256::new();
-    for (name, text) in FILES {
-        hash.update(name);
-        hash.update([0]);
-        hash.update(text);
-        hash.update([0]);
-    }
-    hex::encode(hash.finalize()).chars().take(12).collect()
+    PACKAGE.version()
 }
 
 /// Writes the program below `cache`, once for each of its versions, and tells the directory to mount. Blocks.
 pub(super) fn install(cache: &Path) -> io::Result<PathBuf> {
     let target = cache.join("assist").join(version()).join("program");
-    let package = target.join("gristmill_assist");
-    fs::create_dir_all(&package)?;
-    for directory in [&target, &package] {
-        fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
-    }
-    for (name, text) in FILES {
-        let path = package.join(name);
-        // A file that is there and whole stays: a worker may be importing it.
-        if fs::read(&path).is_ok_and(|written| written == text.as_bytes()) {
-            continue;
-        }
-        let mut file = tempfile::NamedTempFile::new_in(&package)?;
-        io::Write::write_all(&mut file, text.as_bytes())?;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.persist(&path)?;
-    }
+    PACKAGE.install(&target)?;
     Ok(target)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

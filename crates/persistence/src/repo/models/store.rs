@@ -20,7 +20,7 @@ use super::{
 use crate::{
     database::DbError,
     files,
-    repo::{file_deletions, jobs},
+    repo::{file_deletions, jobs, ownership::lock_project},
     schema::{models, projects, tuning_studies},
 };
 
@@ -185,18 +185,6 @@ async fn end_study(
             tuning_studies::completed_at.eq(now),
         ))
         .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// Locks the project's row, so that two models get two versions.
-async fn lock_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
-    let _: Uuid = projects::table
-        .find(project.0)
-        .filter(projects::owner_id.eq(owner.0))
-        .select(projects::project_id)
-        .for_update()
-        .first(connection)
         .await?;
     Ok(())
 }

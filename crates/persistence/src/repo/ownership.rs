@@ -1,0 +1,32 @@
+//! Whether a project is somebody's, asked inside of the transaction that relies on it.
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use gristmill_domain::{ProjectId, UserId};
+use uuid::Uuid;
+
+use crate::{database::DbError, schema::projects};
+
+/// `NotFound` unless the project is the owner's.
+pub(super) async fn own_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
+    let _: Uuid = projects::table
+        .find(project.0)
+        .filter(projects::owner_id.eq(owner.0))
+        .select(projects::project_id)
+        .first(connection)
+        .await?;
+    Ok(())
+}
+
+/// As [`own_project`], and locks the project's row, so that two writers that count or name within the project come one
+/// after the other.
+pub(super) async fn lock_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
+    let _: Uuid = projects::table
+        .find(project.0)
+        .filter(projects::owner_id.eq(owner.0))
+        .select(projects::project_id)
+        .for_update()
+        .first(connection)
+        .await?;
+    Ok(())
+}
