@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    deny, docs, layering, openapi,
+    deny, docs, layering, openapi, python,
     shell::{cargo, run, seconds, step},
     typescript,
 };
@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     Step { name: "rustdoc", run: rustdoc },
     Step { name: "openapi", run: openapi::check },
     Step { name: "readme", run: docs::check_commands },
+    Step { name: "python", run: python::check },
     Step { name: "ts", run: typescript::check },
     Step { name: "deny", run: deny::check },
 ];

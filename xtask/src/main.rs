@@ -14,6 +14,7 @@ mod docker;
 mod docs;
 mod layering;
 mod openapi;
+mod python;
 mod server;
 mod shell;
 mod suite;
@@ -67,6 +68,12 @@ const TASKS: &[Task] = &[
         run: bench::bench,
     },
     Task { name: "testdb", arguments: "", help: "start PostgreSQL for a test run (called by nextest)", run: testdb::start },
+    Task {
+        name: "peers",
+        arguments: "",
+        help: "install the programs that tests talk to (called by nextest)",
+        run: python::provide_peers,
+    },
     Task {
         name: "announce",
         arguments: "ADDRESS PID",

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     docker::{self, Engine, Wish},
+    python,
     server::{self, Profile, Programs},
     shell::{answers, cargo, output, run, run_keeping, step},
     typescript,
@@ -46,7 +47,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     if selection.filters.is_empty() {
         report.add("Rust documentation", || run_keeping(cargo().args(["test", "--workspace", "--doc"]), is_rust_summary));
         report.add("TypeScript", || typescript::test(&programs.server));
-        // The Python packages' tests (python/*) are run here once there are some.
+        report.add("Python", || python::test(&programs.server));
     }
     report.close()
 }

@@ -22,7 +22,8 @@ class Hostile:
 
 
 def test_tells_names_and_types_and_no_value() -> None:
-    found = variables({"text": "not told", "n": 1, "_hidden": 1, "helper": len, "f": lambda: 0, 7: 8}, {"helper"})
+    namespace: Any = {"text": "not told", "n": 1, "_hidden": 1, "helper": len, "f": lambda: 0, 7: 8}
+    found = variables(namespace, {"helper"})
     assert found == {
         "f": {"type": "builtins.function"},
         "n": {"type": "builtins.int"},
@@ -68,7 +69,7 @@ def test_a_table_that_runs_away_is_stopped_and_alarms_are_as_before(monkeypatch:
                     continue
 
     module = type(sys)("pandas")
-    module.DataFrame = Table  # ty: ignore[unresolved-attribute]
+    module.DataFrame = Table  # ty: ignore[missing-attribute]
     monkeypatch.setitem(sys.modules, "pandas", module)
     before = signal.getsignal(signal.SIGALRM)
     began = time.monotonic()

@@ -202,7 +202,7 @@ class Engine:
         if place is None:
             return None
         full = question.code.replace("\r\n", "\n").split("\n")[question.line - 1]
-        word = re.search(r"\w*$", place.lines[-1]).group() + re.match(r"\w*", full[len(place.lines[-1]) :]).group()  # type: ignore[union-attr]
+        word = _word(r"\w*$", place.lines[-1]) + _word(r"^\w*", full[len(place.lines[-1]) :])
         names = place.script.help(place.line, place.column) or place.script.infer(place.line, place.column)
         if not names:
             return self._hover_frame(place, word)
@@ -444,7 +444,7 @@ def _column_answers(
         if not name.lower().startswith(start):
             continue
         # The word before the cursor is replaced; what stands before it stays as it was typed.
-        kept = len(typed) - len(re.search(r"\w*$", typed).group())  # type: ignore[union-attr]
+        kept = len(typed) - len(_word(r"\w*$", typed))
         answers.append(_column(_escaped(name[kept:], quote), kind, source))
         if len(answers) == COMPLETIONS_MAX:
             break
@@ -465,13 +465,18 @@ def _attribute_answers(
     ]
 
 
+def _word(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    return found.group() if found else ""
+
+
 def _column(name: str, kind: str, source: str | None) -> dict[str, str]:
     about = "Column" + (f" of {source}" if source else "") + (f": {kind}" if kind else "")
     return {"name": name, "type": "property", "docstring": about[:200]}
 
 
 def _text_answer(text: str, where: context.InString, kind: str, about: str) -> dict[str, str]:
-    kept = len(where.typed) - len(re.search(r"\w*$", where.typed).group())  # type: ignore[union-attr]
+    kept = len(where.typed) - len(_word(r"\w*$", where.typed))
     return {"name": _escaped(text[kept:], where.quote), "type": kind, "docstring": about[:200]}
 
 

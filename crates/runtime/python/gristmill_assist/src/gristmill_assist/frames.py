@@ -316,8 +316,9 @@ class Tables:
             value = self.value(first or call.positional[0], depth + 1) if (first or call.positional) else None
             return value if isinstance(value, str) else None
         if root == "os" and function == "join":
-            texts = [self.value(node, depth + 1) for node in call.positional]
-            return posixpath.join(*texts) if texts and all(isinstance(text, str) for text in texts) else None  # type: ignore[arg-type]
+            values = [self.value(node, depth + 1) for node in call.positional]
+            texts = [value for value in values if isinstance(value, str)]
+            return posixpath.join(texts[0], *texts[1:]) if texts and len(texts) == len(values) else None
         if (function in ("DataFrame", "LazyFrame") and first is None and call.positional) or function == "DataFrame":
             data = call.get(0, "data")
             if data is None:

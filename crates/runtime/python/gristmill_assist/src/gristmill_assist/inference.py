@@ -102,8 +102,9 @@ class Inference:
             jedi.settings.cache_directory = cache
         if not cache_writable:
             # Nothing is written: the cache may be shared, and what is unpickled from it must come from no project.
-            parso.cache._save_to_file_system = lambda *_args, **_kwargs: None  # type: ignore[attr-defined]
-            parso.cache._remove_cache_and_update_lock = lambda *_args, **_kwargs: None  # type: ignore[attr-defined]
+            cached: Any = parso.cache
+            cached._save_to_file_system = lambda *_args, **_kwargs: None
+            cached._remove_cache_and_update_lock = lambda *_args, **_kwargs: None
         self._environment = InterpreterEnvironment()
         self._project = jedi.Project(
             str(Path(NOTEBOOK).parent), added_sys_path=paths, smart_sys_path=False, load_unsafe_extensions=False
@@ -116,7 +117,8 @@ class Inference:
         self.state: Any = None
         self._members: dict[Any, list[Member]] = {}
         self.reset()
-        jedi.api.InferenceState = lambda *_args, **_kwargs: self.state
+        scripts: Any = jedi.api
+        scripts.InferenceState = lambda *_args, **_kwargs: self.state
 
     def reset(self) -> None:
         """Forgets what was inferred. Parsed modules stay."""

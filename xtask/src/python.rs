@@ -1,0 +1,193 @@
+//! The Python packages (their checks and tests), and the programs of others that the Rust tests talk to.
+//!
+//! Tools and peers are locked with hashes in xtask/python, and are installed into the per-user cache, once for each
+//! version of their lock. The packages run on the environment that sandboxes run on.
+
+use std::{
+    env, fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{
+    server,
+    shell::{answers, cache_dir, read, root, run, run_keeping, step},
+};
+
+/// The packages, each with its pyproject.toml and its tests.
+const PACKAGES: &[&str] =
+    &["crates/runtime/python/gristmill_kernel", "crates/runtime/python/gristmill_assist", "crates/modeling/python/gristmill_ml"];
+/// Where the tests find the interpreter that has the peers.
+const PEERS_VARIABLE: &str = "GRISTMILL_TEST_PEERS";
+
+/// Lints, formats and types of all packages.
+pub(crate) fn check() -> Result<()> {
+    let tools = tools()?;
+    let interpreter = environment(&server::build(server::Profile::Dev, "demo")?.server)?;
+    let mut broken = Vec::new();
+    for package in PACKAGES {
+        let directory = root().join(package);
+        let tool = |name: &str| {
+            let mut command = Command::new(tools.join("bin").join(name));
+            command.current_dir(&directory);
+            command
+        };
+        // Types are looked up where the package runs; pytest is known by its own directory.
+        let checks = [
+            ("ruff", run(tool("ruff").args(["check", "--no-cache", "--quiet"]))),
+            ("ruff format", run(tool("ruff").args(["format", "--no-cache", "--check", "--quiet"]))),
+            (
+                "ty",
+                run(tool("ty").args(["check", "--quiet", "--extra-search-path"]).arg(&tools).arg("--python").arg(&interpreter)),
+            ),
+        ];
+        broken.extend(checks.into_iter().filter(|(_, outcome)| outcome.is_err()).map(|(name, _)| format!("{package}: {name}")));
+    }
+    if !broken.is_empty() {
+        bail!("{}", broken.join(", "));
+    }
+    Ok(())
+}
+
+/// Runs the tests of all packages, and returns the runners' closing lines.
+pub(crate) fn test(server: &Path) -> Result<(Vec<String>, Result<()>)> {
+    let tools = tools()?;
+    let interpreter = environment(server)?;
+    let mut lines = Vec::new();
+    let mut failed = Vec::new();
+    for package in PACKAGES {
+        let mut command = Command::new(&interpreter);
+        command.args(["-m", "pytest", "-p", "no:cacheprovider"]).current_dir(root().join(package));
+        command.env("PYTHONPATH", &tools).env("PYTHONDONTWRITEBYTECODE", "1");
+        let (kept, outcome) = step(package, || run_keeping(&mut command, is_summary))?;
+        let name = package.rsplit('/').next().unwrap_or(package);
+        lines.extend(kept.into_iter().map(|line| format!("{name}: {line}")));
+        if outcome.is_err() {
+            failed.push(name);
+        }
+    }
+    let outcome = if failed.is_empty() { Ok(()) } else { Err(anyhow::anyhow!("tests of {} failed", failed.join(", "))) };
+    Ok((lines, outcome))
+}
+
+/// The set-up script of nextest that tells tests where the peers are.
+pub(crate) fn provide_peers(arguments: &[String]) -> Result<()> {
+    if let Some(argument) = arguments.first() {
+        bail!("peers takes no arguments, and got `{argument}`");
+    }
+    let line = peers_setting()?;
+    match env::var_os("NEXTEST_ENV") {
+        Some(path) => writeln!(fs::OpenOptions::new().append(true).open(path)?, "{}={}", line.0, line.1)?,
+        None => println!("{}={}", line.0, line.1),
+    }
+    Ok(())
+}
+
+/// The variable that tests read, and its value.
+pub(crate) fn peers_setting() -> Result<(&'static str, String)> {
+    let home = installed("peers", Layout::Environment)?;
+    Ok((PEERS_VARIABLE, home.join("bin/python").to_string_lossy().into_owned()))
+}
+
+/// The directory of the tools: modules in it, programs below `bin`.
+fn tools() -> Result<PathBuf> {
+    installed("tools", Layout::Modules)
+}
+
+/// What a directory of installed packages is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// Modules for another interpreter's path.
+    Modules,
+    /// A virtual environment with its own interpreter.
+    Environment,
+}
+
+/// Installs what `xtask/python/<name>.lock` lists, unless it is there, and tells where.
+fn installed(name: &str, layout: Layout) -> Result<PathBuf> {
+    let lock = root().join(format!("xtask/python/{name}.lock"));
+    let mut hasher = DefaultHasher::new();
+    read(&lock)?.hash(&mut hasher);
+    let home = cache_dir()?.join("tools").join(format!("python-{name}-{:016x}", hasher.finish()));
+    let marker = home.join(".complete");
+    if marker.exists() {
+        return Ok(home);
+    }
+    println!("    installing xtask/python/{name}.lock from PyPI (once)");
+    // What a run left behind that was cut short.
+    if home.exists() {
+        fs::remove_dir_all(&home)?;
+    }
+    fs::create_dir_all(&home)?;
+    let mut install = Command::new(python()?);
+    if layout == Layout::Environment {
+        run(Command::new(python()?).args(["-m", "venv"]).arg(&home))?;
+        install = Command::new(home.join("bin/python"));
+    }
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]);
+    if layout == Layout::Modules {
+        install.arg("--target").arg(&home);
+    }
+    run(install.arg("--requirement").arg(&lock)).context("PyPI must be reachable once")?;
+    fs::write(&marker, "")?;
+    Ok(home)
+}
+
+/// A Python of this machine.
+fn python() -> Result<&'static str> {
+    ["python3.11", "python3", "python"]
+        .into_iter()
+        .find(|name| answers(name, &["-m", "pip", "--version"]))
+        .context("install Python 3.10 or newer with pip")
+}
+
+/// The interpreter of the environment that sandboxes run on; provisions it where it is missing.
+fn environment(server: &Path) -> Result<PathBuf> {
+    let mut setup = Command::new(server);
+    setup.arg("setup").env("RUNTIME_BACKEND", "process");
+    let (lines, outcome) = run_keeping(&mut setup, |line| line.starts_with("Python ") && line.contains(" is ready: "))?;
+    outcome?;
+    let home = lines.first().and_then(|line| line.split_once(" is ready: ")).map(|(_, home)| PathBuf::from(home));
+    Ok(home.context("`gristmill setup` told no Python environment")?.join("bin/python"))
+}
+
+/// Whether a line closes a run of pytest.
+fn is_summary(line: &str) -> bool {
+    let line = line.trim_matches(['=', ' ']);
+    line.contains(" passed") && line.contains(" in ") || line.contains(" failed") && line.contains(" in ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn closing_lines_of_pytest_are_recognised() {
+        assert!(is_summary("63 passed in 4.10s"));
+        assert!(is_summary("==== 1 failed, 62 passed, 1 skipped in 4.10s (0:01:02) ===="));
+        assert!(!is_summary("tests/test_train.py ........ [ 42%]"));
+        assert!(!is_summary("FAILED tests/test_train.py::test_a - assert 1 == 2"));
+    }
+
+    #[test]
+    fn every_package_of_the_repository_is_listed() {
+        let mut found = Vec::new();
+        for owner in fs::read_dir(root().join("crates")).unwrap() {
+            let Ok(packages) = fs::read_dir(owner.unwrap().path().join("python")) else { continue };
+            for package in packages {
+                let path = package.unwrap().path();
+                if path.join("tests").is_dir() {
+                    found.push(path.strip_prefix(root()).unwrap().to_string_lossy().into_owned());
+                }
+            }
+        }
+        found.sort();
+        let mut listed: Vec<String> = PACKAGES.iter().map(|&package| package.to_owned()).collect();
+        listed.sort();
+        assert_eq!(listed, found);
+    }
+}
