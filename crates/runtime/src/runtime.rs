@@ -77,8 +77,7 @@ impl Runtime {
         backend: watch::Receiver<BackendState>,
     ) -> Self {
         let runtime = Self { inner: Arc::new(Inner::new(options, data, tasks.clone(), backend)) };
-        // Of an earlier server's kernels.
-        runtime.remove(runtime.inner.directories.sockets()).await;
+        runtime.remove_forgotten_sockets().await;
         tasks.spawn("runtime.pool", pool::fill(Arc::clone(&runtime.inner)));
         runtime
     }
@@ -318,6 +317,24 @@ impl Runtime {
         self.inner.refuse_more();
         let closing = self.inner.places(None).into_iter().map(|key| self.inner.close(key));
         futures_util::future::join(futures_util::future::join_all(closing), self.inner.pool.close()).await;
+    }
+
+    /// Removes the sockets of servers that have ended; another one over the same data directory keeps its own.
+    async fn remove_forgotten_sockets(&self) {
+        let (sockets, instance) = (self.inner.directories.sockets(), Arc::clone(&self.inner.instance));
+        let removed = blocking("removing old sockets", move || {
+            instance.hold()?;
+            let Ok(entries) = std::fs::read_dir(&sockets) else { return Ok(()) };
+            for entry in entries.flatten() {
+                if !instance.is_alive(&entry.file_name().to_string_lossy()) {
+                    workspace::remove_tree(&entry.path());
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = removed.await {
+            tracing::warn!(error = %error, "sockets of an earlier server were not removed");
+        }
     }
 
     async fn remove(&self, directory: PathBuf) {

@@ -3,7 +3,7 @@
 pub mod choose;
 mod disk;
 pub mod docker;
-mod instance;
+pub(crate) mod instance;
 mod late;
 mod log;
 mod mountpoint;

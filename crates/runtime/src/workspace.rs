@@ -24,7 +24,12 @@ impl Directories {
         Self { root: data_dir.join("runtime") }
     }
 
-    /// Sockets of kernels.
+    /// All of it.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Sockets of kernels: a directory for each server.
     pub(crate) fn sockets(&self) -> PathBuf {
         self.root.join("sockets")
     }

@@ -1,6 +1,11 @@
 //! Finds a backend that works here, and the Python environments for it.
 
-use std::sync::Arc;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use gristmill_domain::execution::PythonVersion;
 use gristmill_jobs::Tasks;
@@ -20,6 +25,9 @@ use crate::{
         process::{ProcessBackend, ProcessOptions},
     },
 };
+
+/// When a server tries again to build an image that an earlier one could not.
+const BUILD_AGAIN_AFTER: Duration = Duration::from_hours(24);
 
 /// The backends that there are, chosen or not.
 struct Backends {
@@ -65,10 +73,33 @@ impl Backends {
         wanted && matches!(self.docker.look_for_image(PythonVersion::default()).await, Ok(false))
     }
 
-    async fn build_image(&self) {
+    async fn build_image(&self) -> Result<(), SandboxError> {
         let tell = |line: &str| tracing::info!(line, "image of sandboxes");
-        if let Err(error) = self.docker.ensure_image(PythonVersion::default(), &tell).await {
-            tracing::error!(error = %error, "the image of sandboxes is not there");
+        let built = self.docker.ensure_image(PythonVersion::default(), &tell).await;
+        built.inspect_err(|error| tracing::warn!(error = %error, "the image of sandboxes is not there"))
+    }
+
+    /// Why an earlier server could not build this image, if that was lately: where it needs a registry that cannot be
+    /// reached, every start would spend a minute on it.
+    async fn failed_lately(&self, note: &Path) -> Option<String> {
+        let (note, image) = (note.to_owned(), self.docker.image(PythonVersion::default()));
+        let read = blocking("reading why an image was not built", move || {
+            let age = fs::metadata(&note)?.modified()?.elapsed().unwrap_or_default();
+            (age < BUILD_AGAIN_AFTER).then(|| fs::read_to_string(&note)).transpose()
+        });
+        let text = read.await.ok().flatten()?;
+        let (of, reason) = text.split_once('\n')?;
+        (of == image).then(|| reason.to_owned())
+    }
+
+    /// Builds the image for the next start, and notes when it cannot be.
+    async fn build_for_later(&self, note: PathBuf) {
+        let Err(error) = self.build_image().await else { return };
+        let reason = error.to_string();
+        let text = format!("{}\n{}", self.docker.image(PythonVersion::default()), reason.lines().next().unwrap_or_default());
+        let written = blocking("noting why an image was not built", move || fs::write(note, text)).await;
+        if let Err(error) = written {
+            tracing::debug!(error = %error, "the next start tries to build the image again");
         }
     }
 }
@@ -79,15 +110,20 @@ pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Se
     let backends = Backends::new(&options, &tasks).await;
     let mut lacks_image = backends.lacks_image(&options).await;
     if lacks_image && (options.backend != BackendSetting::Auto || backends.process.probe().await.is_err()) {
-        backends.build_image().await;
+        // The choice says why it is missing.
+        drop(backends.build_image().await);
         lacks_image = false;
     }
+    let note = options.data_dir.join("runtime/image-not-built");
+    let failed = if lacks_image { backends.failed_lately(&note).await } else { None };
     let mut found = backends.choose(options.backend).await;
     let mut kind = None;
     if let BackendState::Ready { backend, reasons, .. } = &mut found {
         sweep(backend.as_ref()).await;
         kind = Some(backend.kind());
-        if lacks_image {
+        if let Some(reason) = &failed {
+            reasons.push(format!("docker: its image could not be built ({reason}); run `gristmill setup` to try again"));
+        } else if lacks_image {
             reasons.push("docker: its image is being built; the next start of the server uses it".to_owned());
         }
     }
@@ -95,8 +131,8 @@ pub(super) async fn find(options: RuntimeOptions, tasks: Tasks, state: watch::Se
     if kind == Some(BackendKind::Process) {
         provision(&options, &backends.process).await;
     }
-    if lacks_image {
-        backends.build_image().await;
+    if lacks_image && failed.is_none() {
+        backends.build_for_later(note).await;
     }
 }
 

@@ -28,7 +28,7 @@ use crate::{
     packages::{GUEST_KERNEL, GUEST_LAYER, IndexSettings, Layer, LookUps, Packages, PackagesOptions},
     places::{KernelPlace, PlaceKey, PlaceKind},
     project_data::{ProjectData, ProjectFiles},
-    sandbox::{Access, BackendKind, Isolation, Mount, SandboxBackend, SandboxLimits},
+    sandbox::{Access, BackendKind, Isolation, Mount, SandboxBackend, SandboxLimits, instance::Instance},
     workspace::{self, Directories},
 };
 
@@ -64,6 +64,8 @@ pub(super) struct Inner {
     pub(super) events: broadcast::Sender<RuntimeEvent>,
     pub(super) backend: watch::Receiver<BackendState>,
     pub(super) directories: Directories,
+    /// This server among those over its data directory.
+    pub(super) instance: Arc<Instance>,
     pub(super) slots: Slots,
     registry: Mutex<Registry>,
     /// One writer of links at a time.
@@ -99,6 +101,7 @@ impl Inner {
         backend: watch::Receiver<BackendState>,
     ) -> Self {
         let directories = Directories::new(&options.data_dir);
+        let instance = Arc::new(Instance::new(directories.root()));
         let pool = Arc::new(Pool::new(options.pool_size, options.pool_memory_bytes_max, tasks.stopping()));
         Self {
             pool,
@@ -108,6 +111,7 @@ impl Inner {
             events: broadcast::channel(1024).0,
             backend,
             directories,
+            instance,
             slots: Slots::default(),
             registry: Mutex::default(),
             links: Arc::default(),
@@ -335,7 +339,7 @@ impl Inner {
             mounts: vec![Mount { host: helpers, guest: GUEST_KERNEL.into(), access: Access::ReadOnly }],
             python_path: vec![GUEST_KERNEL.into()],
             limits,
-            sockets: self.directories.sockets(),
+            sockets: self.directories.sockets().join(self.instance.name()),
             timeout: self.options.startup_timeout,
         }
     }

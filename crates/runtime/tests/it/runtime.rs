@@ -8,7 +8,7 @@ use std::{
 
 use gristmill_domain::{
     error_code::ErrorCode,
-    execution::{ExecutionStatus, OutputKind, PythonVersion},
+    execution::{ExecutionStatus, OutputKind, PythonVersion, RichOutput},
     ids::{ExecutionSessionId, ProjectId, UserId},
 };
 use gristmill_runtime::{
@@ -30,6 +30,21 @@ async fn tells_what_it_runs_on() {
     let status = test.runtime.status();
     assert!(status.ready && status.versions.contains(&PythonVersion::V3_11), "{status:?}");
     assert!(status.active == 1 && !status.isolation.unwrap().measures.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_over_the_same_directory_leaves_the_first_one_s_kernels_alone() {
+    let test = TestRuntime::new().await;
+    let place = place();
+    test.run(&place, "kept = 1").await;
+    let left = test.scratch.path().join("runtime/sockets/0123456789abcdef/of-a-kernel");
+    std::fs::create_dir_all(&left).unwrap();
+    let other = test.beside().await;
+    other.ensure(&crate::support::place()).await.unwrap();
+    assert!(!left.exists(), "the server of these has ended");
+    assert_eq!(shown(&test.run(&place, "kept").await.outputs), [(OutputKind::Text, "1")]);
+    assert!(test.sockets() >= 2, "each has its own");
+    other.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,10 +88,16 @@ async fn runs_of_a_place_are_in_order_and_places_are_apart() {
     assert_eq!(shown(&test.run(&one, "seen").await.outputs), [(OutputKind::Text, "[0, 1, 2, 3, 4]")]);
     let apart = test.run(&other, "import os\n('secret' in globals(), os.listdir('/workspace'))").await;
     assert_eq!(shown(&apart.outputs), [(OutputKind::Text, "(False, ['datasets'])")]);
-    let began = Instant::now();
-    let code = "import time; time.sleep(1)";
-    tokio::join!(test.run(&one, code), test.run(&other, code));
-    assert!(began.elapsed() < Duration::from_millis(1900), "side by side: {:?}", began.elapsed());
+    // The host's clock is one for both: each began before the other ended.
+    let code = "import time\nprint(time.time())\ntime.sleep(1)\nprint(time.time())";
+    let (first, second) = tokio::join!(test.run(&one, code), test.run(&other, code));
+    let times = |outputs: &[RichOutput]| {
+        let text: String = outputs.iter().map(|output| output.content.as_str()).collect();
+        let times: Vec<f64> = text.split_whitespace().map(|time| time.parse().unwrap()).collect();
+        (times[0], times[1])
+    };
+    let (first, second) = (times(&first.outputs), times(&second.outputs));
+    assert!(first.0 < second.1 && second.0 < first.1, "side by side: {first:?} {second:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -352,31 +373,4 @@ async fn twenty_sessions_at_once() {
         assert_eq!(shown(&result.outputs), [(OutputKind::Text, "2")], "{result:?}");
     }
     assert_eq!(test.runtime.status().active, 20);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn measures_start_and_warm_runs() {
-    let test = TestRuntime::new().await;
-    until("the backend", || test.runtime.status().ready).await;
-    let mut starts = Vec::new();
-    for _ in 0..5 {
-        let place = place();
-        let began = Instant::now();
-        test.runtime.ensure(&place).await.unwrap();
-        starts.push(began.elapsed());
-        test.runtime.close(&place).await;
-    }
-    starts.sort();
-    let place = place();
-    test.run(&place, "1 + 1").await;
-    let mut runs = Vec::new();
-    for _ in 0..100 {
-        let began = Instant::now();
-        test.run(&place, "1 + 1").await;
-        runs.push(began.elapsed());
-    }
-    runs.sort();
-    println!("kernel start: p50 {:?}, max {:?}; warm 1+1: p50 {:?}, p95 {:?}", starts[2], starts[4], runs[50], runs[95]);
-    // Generous: machines that run tests are busy.
-    assert!(starts[2] < Duration::from_secs(10) && runs[50] < Duration::from_millis(250));
 }

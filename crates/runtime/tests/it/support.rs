@@ -75,6 +75,13 @@ impl TestRuntime {
         Self { runtime, data, scratch, tasks, _containers: containers }
     }
 
+    /// Another server over the same data directory.
+    pub(crate) async fn beside(&self) -> Runtime {
+        let mut options = RuntimeOptions::new(self.scratch.path().to_owned(), environment::cache_dir());
+        backend::set(&mut options);
+        Runtime::start(options, self.data.clone(), &self.tasks).await
+    }
+
     pub(crate) async fn run(&self, place: &KernelPlace, code: &str) -> ExecutionResult {
         self.run_within(place, code, Duration::from_secs(60)).await
     }
@@ -93,7 +100,8 @@ impl TestRuntime {
 
     /// Sockets of living kernels.
     pub(crate) fn sockets(&self) -> usize {
-        entries(&self.scratch.path().join("runtime/sockets"))
+        let servers = std::fs::read_dir(self.scratch.path().join("runtime/sockets")).into_iter().flatten();
+        servers.map(|server| entries(&server.unwrap().path())).sum()
     }
 }
 
