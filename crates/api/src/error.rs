@@ -301,6 +301,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::TooManyColumns
         | E::ConversionFailed
         | E::TemplateUnknown
+        | E::ModelNotDeployable
         | E::TrainingFailed
         | E::OutOfBudget
         | E::SqlRefused
@@ -308,7 +309,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::SqlFailed
         | E::SqlTimeout
         | E::SqlTooExpensive => StatusCode::BAD_REQUEST,
-        E::Unauthenticated | E::InvalidCredentials | E::WrongPassword | E::RefreshTokenReused => StatusCode::UNAUTHORIZED,
+        E::Unauthenticated | E::InvalidCredentials | E::WrongPassword | E::RefreshTokenReused | E::ApiKeyInvalid => {
+            StatusCode::UNAUTHORIZED
+        }
         E::EmailNotVerified | E::InsufficientScope | E::Forbidden => StatusCode::FORBIDDEN,
         E::NotFound
         | E::UserNotFound
@@ -323,6 +326,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::SavepointNotFound
         | E::ExecutionSessionNotFound
         | E::ModelNotFound
+        | E::DeploymentNotFound
+        | E::ApiKeyNotFound
+        | E::PredictionNotFound
         | E::FileMissing => StatusCode::NOT_FOUND,
         E::EmailTaken
         | E::DatasetInUse
@@ -330,13 +336,19 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::JobCancelled
         | E::JobFailed
         | E::WorkerLost
+        | E::DeploymentLimit
         | E::Conflict
         | E::IdempotencyMismatch => StatusCode::CONFLICT,
         E::PayloadTooLarge | E::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
         E::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-        E::NotConfigured | E::DatabaseUnavailable | E::ShuttingDown | E::RuntimeUnavailable | E::SandboxFailed => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        E::NotConfigured
+        | E::DatabaseUnavailable
+        | E::ShuttingDown
+        | E::RuntimeUnavailable
+        | E::SandboxFailed
+        | E::DeploymentNotReady => StatusCode::SERVICE_UNAVAILABLE,
+        E::RowsRefused => StatusCode::UNPROCESSABLE_ENTITY,
+        E::ServingFailed => StatusCode::BAD_GATEWAY,
         E::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         E::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

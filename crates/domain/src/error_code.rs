@@ -62,6 +62,15 @@ codes! {
     RuntimeUnavailable = "runtime_unavailable", "No sandbox backend or Python environment is ready; the message says what is missing.";
     SandboxFailed = "sandbox_failed", "The sandbox or its kernel could not be started; the message says why.";
     ModelNotFound = "model_not_found", "There is no such model, or it belongs to somebody else.";
+    DeploymentNotFound = "deployment_not_found", "There is no such deployment, or it belongs to somebody else.";
+    ApiKeyNotFound = "api_key_not_found", "The deployment has no such key, or it is revoked already.";
+    PredictionNotFound = "prediction_not_found", "The deployment has no such logged prediction.";
+    ApiKeyInvalid = "api_key_invalid", "The key is unknown, revoked, expired or another deployment's. Make a new one.";
+    DeploymentLimit = "deployment_limit", "The project has as many active deployments as it may have. Stop one first.";
+    ModelNotDeployable = "model_not_deployable", "The model cannot be served; the message says why.";
+    DeploymentNotReady = "deployment_not_ready", "The deployment does not serve now; the message says why. Start it, or try again shortly.";
+    RowsRefused = "rows_refused", "The rows do not fit what the model was trained on; `detail` names each field with the reason.";
+    ServingFailed = "serving_failed", "What runs the model died or did not answer. It is started again; repeat the request.";
     TemplateUnknown = "template_unknown", "There is no training template of this id; the message lists those that there are.";
     TrainingFailed = "training_failed", "The data or the parameters cannot be trained on; the message says what to change.";
     OutOfBudget = "out_of_budget", "The work needed more time or memory than it may use; take fewer rows or columns, or raise the limit.";

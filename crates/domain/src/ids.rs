@@ -89,6 +89,12 @@ id_types! {
     ModelId = "modelId";
     /// A tuning study.
     StudyId = "studyId";
+    /// A deployed model.
+    DeploymentId = "deploymentId";
+    /// A key of a deployment.
+    ApiKeyId = "keyId";
+    /// One answered request for predictions.
+    PredictionId = "predictionId";
     /// A run that a program logged.
     RunId = "runId";
 }

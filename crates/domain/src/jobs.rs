@@ -21,14 +21,23 @@ pub enum JobKind {
     ModelEvaluate,
     /// Searches for better parameters of a model.
     ModelTune,
+    /// Brings a deployment up.
+    DeploymentStart,
     /// Does nothing but report progress for a stated time: for tests of the queue itself.
     Probe,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::DatasetIngest, Self::DatasetRetype, Self::ModelTrain, Self::ModelEvaluate, Self::ModelTune, Self::Probe];
+    pub const ALL: [Self; 7] = [
+        Self::DatasetIngest,
+        Self::DatasetRetype,
+        Self::ModelTrain,
+        Self::ModelEvaluate,
+        Self::ModelTune,
+        Self::DeploymentStart,
+        Self::Probe,
+    ];
 
     /// The name on the wire and in storage.
     #[must_use]
@@ -39,6 +48,7 @@ impl JobKind {
             Self::ModelTrain => "model_train",
             Self::ModelEvaluate => "model_evaluate",
             Self::ModelTune => "model_tune",
+            Self::DeploymentStart => "deployment_start",
             Self::Probe => "probe",
         }
     }

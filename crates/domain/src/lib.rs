@@ -6,6 +6,7 @@
 pub mod caller;
 pub mod clock;
 pub mod datasets;
+pub mod deployments;
 pub mod eda;
 pub mod error_code;
 pub mod execution;
@@ -14,6 +15,7 @@ pub mod ids;
 pub mod jobs;
 pub mod limits;
 pub mod models;
+mod named;
 pub mod notebooks;
 pub mod ports;
 pub mod projects;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::store::{EvaluationEnd, ModelStore, NewModel, NewStudy, StudyEnd, TrainingEnd};
-use crate::{DatasetId, JobId, ModelId, ProjectId};
+use crate::{DatasetId, JobId, ModelId, ProjectId, named::named};
 
 /// Smallest share of rows that may be held out.
 pub const TEST_SIZE_MIN: f64 = 0.05;
@@ -27,32 +27,6 @@ pub const COMPARED_MAX: usize = 5;
 pub const TRIALS_MAX: u32 = 200;
 /// Longest study, seconds.
 pub const STUDY_SECONDS_MAX: f64 = 3600.0;
-
-macro_rules! named {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)* }
-
-        impl $name {
-            /// Every one.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The name on the wire and in storage.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-
-            /// Reads a sent or stored name.
-            #[must_use]
-            pub fn from_name(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|one| one.as_str() == name)
-            }
-        }
-    };
-}
 
 named! {
     /// What a model is for.

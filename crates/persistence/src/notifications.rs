@@ -20,12 +20,20 @@ pub enum Channel {
     NotebookChanged,
     /// A project is gone, so that what runs for it must end; payload: the project's id.
     ProjectDeleted,
+    /// A deployment or one of its keys changed or is gone; payload: the deployment's id. Told by triggers.
+    DeploymentChanged,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 5] =
-        [Self::JobQueued, Self::JobChanged, Self::IdentityChanged, Self::NotebookChanged, Self::ProjectDeleted];
+    pub const ALL: [Self; 6] = [
+        Self::JobQueued,
+        Self::JobChanged,
+        Self::IdentityChanged,
+        Self::NotebookChanged,
+        Self::ProjectDeleted,
+        Self::DeploymentChanged,
+    ];
 
     /// Its name in PostgreSQL.
     #[must_use]
@@ -36,6 +44,7 @@ impl Channel {
             Self::IdentityChanged => "gristmill_identity_changed",
             Self::NotebookChanged => "gristmill_notebook_changed",
             Self::ProjectDeleted => "gristmill_project_deleted",
+            Self::DeploymentChanged => "gristmill_deployment_changed",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod datasets;
+pub mod deployments;
 pub mod execution_sessions;
 pub mod file_deletions;
 mod idempotency;

@@ -373,6 +373,66 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    deployments (deployment_id) {
+        deployment_id -> Uuid,
+        project_id -> Uuid,
+        model_id -> Uuid,
+        name -> Text,
+        status -> Text,
+        runtime -> Text,
+        config -> Json,
+        error_message -> Nullable<Text>,
+        job_id -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        stopped_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    deployment_api_keys (key_id) {
+        key_id -> Uuid,
+        deployment_id -> Uuid,
+        name -> Text,
+        key_prefix -> Text,
+        key_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    prediction_logs (id) {
+        id -> BigInt,
+        deployment_id -> Uuid,
+        prediction_id -> Uuid,
+        created_at -> Timestamptz,
+        latency_us -> Nullable<BigInt>,
+        input_features -> Json,
+        prediction -> Json,
+        status -> Text,
+        error_message -> Nullable<Text>,
+        feedback -> Nullable<Text>,
+        feedback_at -> Nullable<Timestamptz>,
+        actual -> Nullable<Json>,
+        metadata -> Json,
+    }
+}
+
+diesel::table! {
+    deployment_hours (deployment_id, hour, process_id) {
+        deployment_id -> Uuid,
+        hour -> Timestamptz,
+        process_id -> Uuid,
+        statistics -> Json,
+        sketches -> Json,
+        updated_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(one_time_tokens -> users (user_id));
@@ -385,6 +445,11 @@ diesel::joinable!(savepoints -> notebooks (notebook_id));
 diesel::joinable!(notebook_events -> notebooks (notebook_id));
 diesel::joinable!(execution_sessions -> projects (project_id));
 diesel::joinable!(models -> projects (project_id));
+diesel::joinable!(deployments -> projects (project_id));
+diesel::joinable!(deployments -> models (model_id));
+diesel::joinable!(deployment_api_keys -> deployments (deployment_id));
+diesel::joinable!(prediction_logs -> deployments (deployment_id));
+diesel::joinable!(deployment_hours -> deployments (deployment_id));
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -408,4 +473,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     tracking_artifacts,
     registered_models,
     registered_versions,
+    deployments,
+    deployment_api_keys,
+    prediction_logs,
+    deployment_hours,
 );

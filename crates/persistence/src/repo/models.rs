@@ -1,6 +1,6 @@
 //! Models and the studies that tune them. Their files are below the model's prefix.
 
-mod rows;
+pub(super) mod rows;
 mod store;
 
 use chrono::{DateTime, Utc};

@@ -15,7 +15,7 @@ use crate::schema::models;
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = models, check_for_backend(diesel::pg::Pg))]
-pub(super) struct ModelRow {
+pub(in crate::repo) struct ModelRow {
     model_id: Uuid,
     project_id: Uuid,
     dataset_id: Uuid,
