@@ -1,0 +1,6 @@
+//! Drift through its public door.
+
+mod differential;
+mod evidently;
+mod sketches;
+mod verdicts;
