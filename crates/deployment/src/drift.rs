@@ -31,6 +31,7 @@ pub use report::{
     Unavailable, report,
 };
 pub use significance::{TestKind, TestResult, chi_square, kolmogorov_smirnov};
+pub use values::label_text;
 pub use window::{Prediction, Window, WindowError};
 
 /// Rows that a window must hold before it is compared.

@@ -4,3 +4,4 @@
 //! database here: what is stored comes and goes through ports of `domain`.
 
 pub mod drift;
+pub mod statistics;

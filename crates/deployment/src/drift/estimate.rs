@@ -3,7 +3,7 @@
 //! For classification this is confidence-based performance estimation (CBPE): a calibrated probability says how often
 //! such an answer is right, so the mean of those of the given answers is the accuracy to be expected. Białek, Kuberski,
 //! Perrakis and Bifet, "Estimating Model Performance Under Covariate Shift Without Labels" (arXiv:2401.08348), with the
-//! reference implementation in NannyML. It notices a shift towards rows that are hard; it cannot notice that the
+//! reference implementation in `NannyML`. It notices a shift towards rows that are hard; it cannot notice that the
 //! relation between rows and labels has changed, because that takes labels.
 
 use std::collections::BTreeMap;

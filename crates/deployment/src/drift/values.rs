@@ -48,6 +48,12 @@ pub(super) fn text_of(value: Option<&Value>) -> Option<Cow<'_, str>> {
     }
 }
 
+/// A label's text as the training spelled it: `"3"` for 3, 3.0 and `"3"`. `None` for null, lists and objects.
+#[must_use]
+pub fn label_text(value: &Value) -> Option<String> {
+    text_of(Some(value)).map(Cow::into_owned)
+}
+
 fn number_text(number: &Number) -> String {
     match (number.as_i64(), number.as_u64(), number.as_f64()) {
         (Some(whole), ..) => whole.to_string(),
