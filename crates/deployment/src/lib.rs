@@ -5,3 +5,4 @@
 
 pub mod drift;
 pub mod statistics;
+pub mod worker;

@@ -168,7 +168,17 @@ impl NumericReference {
 impl CategoricalReference {
     /// The place of a category, if it is known.
     pub(super) fn place(&self, text: &str) -> Option<usize> {
-        self.places.get(text).copied()
+        self.places.get(text).or_else(|| self.places.get(self.truth(text)?)).copied()
+    }
+
+    /// The one spelling of a truth value, where the categories are truth values: the model takes the others too.
+    fn truth(&self, text: &str) -> Option<&'static str> {
+        let boolean = !self.names.is_empty() && self.names.iter().all(|name| name == "true" || name == "false");
+        match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "t" | "yes" | "y" | "1" if boolean => Some("true"),
+            "false" | "f" | "no" | "n" | "0" if boolean => Some("false"),
+            _ => None,
+        }
     }
 }
 
@@ -284,6 +294,17 @@ mod tests {
         assert!(matches!(Reference::parse(b"{}"), Err(ReferenceError::Empty)));
         assert!(matches!(Reference::parse(b"[]"), Err(ReferenceError::Unreadable(_))));
         assert!(matches!(Reference::parse(b"{\"numeric\": NaN}"), Err(ReferenceError::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_truth_value_has_many_spellings_and_a_category_one() {
+        let truth = categorical(&json!({ "true": 5, "false": 4 }), None).unwrap();
+        assert_eq!(
+            ["true", "1", "Yes", "False", "0", "2"].map(|text| truth.place(text)),
+            [Some(0), Some(0), Some(0), Some(1), Some(1), None]
+        );
+        let texts = categorical(&json!({ "true": 5, "maybe": 4 }), None).unwrap();
+        assert_eq!(["true", "1", "Yes"].map(|text| texts.place(text)), [Some(0), None, None]);
     }
 
     #[test]
