@@ -199,7 +199,7 @@ mod tests {
         let masses = [50.0; 20];
         let sizes = [10.0, 40.0, 60.0, 100.0, 1e6].map(|rows| groups(&masses, rows).len());
         assert_eq!(sizes, [2, 2, 3, 5, 20]);
-        assert_eq!(groups(&masses, 0.0), [0..20]);
+        assert_eq!(groups(&masses, 0.0).len(), 1);
     }
 
     #[test]

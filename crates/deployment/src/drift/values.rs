@@ -116,23 +116,27 @@ mod tests {
 
     use super::*;
 
-    fn text(value: Value) -> Option<String> {
-        text_of(Some(&value)).map(Cow::into_owned)
+    fn text(value: &Value) -> Option<String> {
+        text_of(Some(value)).map(Cow::into_owned)
     }
 
     #[test]
     fn categories_are_spelled_as_in_training() {
-        let spelled =
-            [json!(true), json!(3), json!(3.0), json!(1.5), json!(1e-5), json!(1e19), json!(-0.0), json!("x")].map(text);
+        let spelled = [json!(true), json!(3), json!(3.0), json!(1.5), json!(1e-5), json!(1e19), json!(-0.0), json!("x")]
+            .each_ref()
+            .map(text);
         assert_eq!(spelled.map(Option::unwrap), ["true", "3", "3", "1.5", "1e-05", "1e+19", "0", "x"]);
-        assert_eq!([text(json!(null)), text(json!([1])), text_of(None).map(Cow::into_owned)], [None, None, None]);
+        assert_eq!([text(&json!(null)), text(&json!([1])), text_of(None).map(Cow::into_owned)], [None, None, None]);
     }
 
     #[test]
     fn numbers_are_finite_or_missing() {
-        let number = |value: Value| number_of(Some(&value), Unit::Number);
-        assert_eq!([json!(1), json!("2.5"), json!(true)].map(number), [Some(1.0), Some(2.5), Some(1.0)]);
-        assert_eq!([json!("NaN"), json!("inf"), json!(1e300), json!({}), json!("x"), json!(null)].map(number), [None; 6]);
+        let number = |value: &Value| number_of(Some(value), Unit::Number);
+        assert_eq!([json!(1), json!("2.5"), json!(true)].each_ref().map(number), [Some(1.0), Some(2.5), Some(1.0)]);
+        assert_eq!(
+            [json!("NaN"), json!("inf"), json!(1e300), json!({}), json!("x"), json!(null)].each_ref().map(number),
+            [None; 6]
+        );
     }
 
     #[test]

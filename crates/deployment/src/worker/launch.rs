@@ -106,7 +106,9 @@ pub(super) fn why(exit: &Exit, log: &str, limits: &SandboxLimits) -> String {
         Exit::Killed => "it was ended".to_owned(),
         Exit::Code(code) => {
             let said = log.lines().rev().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-            let message = said.filter(|event| event["type"] == "error").find_map(|event| event["message"].as_str().map(clean));
+            let message = said
+                .filter(|event| event.get("type").is_some_and(|kind| kind == "error"))
+                .find_map(|event| event.get("message")?.as_str().map(clean));
             let last = || log.lines().rev().map(clean).find(|line| !line.trim().is_empty());
             message.or_else(last).unwrap_or_else(|| format!("it ended with code {code} and gave no reason"))
         }

@@ -90,7 +90,7 @@ fn kolmogorov_smirnov_of_samples() {
     }
 }
 
-/// A table's baseline by gristmill_ml, the requests, and the report on them.
+/// A table's baseline by `gristmill_ml`, the requests, and the report on them.
 struct Made {
     before: Vec<Value>,
     rows: Vec<Value>,

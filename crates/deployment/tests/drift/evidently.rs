@@ -32,7 +32,7 @@ fn python() -> PathBuf {
 
 /// The directory with `evidently`; it is fetched when it is missing. A machine that cannot fetch it fails the test.
 fn packages(python: &Path) -> PathBuf {
-    let name = format!("evidently-{}", &hex::encode(Sha256::digest(REQUIREMENTS))[..16]);
+    let name = format!("evidently-{}", hex::encode(&Sha256::digest(REQUIREMENTS)[..8]));
     let target = cache_dir().join("tools").join(name);
     if target.is_dir() {
         return target;

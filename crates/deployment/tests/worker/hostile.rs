@@ -106,9 +106,12 @@ async fn hanging_in_a_request_and_beside_it() {
     // It waited behind the other one.
     assert!(matches!(two, Err(WorkerError::TimedOut(_) | WorkerError::NotReady(_))), "{two:?}");
     until(&worker, |status| matches!(status, WorkerStatus::Restarting { .. } | WorkerStatus::Ready)).await;
-    while worker.deaths() == 0 {
-        tokio::task::yield_now().await;
-    }
+    let died = async {
+        while worker.deaths() == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::support::DEADLINE, died).await.expect("it is noticed");
     ready(&worker).await;
     assert!(answer(&worker, &json!({ "say": "c" })).await.unwrap().starts_with("c of 1"));
     worker.stop().await;

@@ -131,15 +131,22 @@ async fn labels_are_those_of_python_and_are_explained() {
 #[tokio::test]
 async fn numbers_are_those_of_python_and_its_log_says_why_it_died() {
     let bench = Bench::new().await;
-    let Trained { worker, rows, answers } = trained(&bench, "knn_regressor", "regression").await;
+    let Trained { worker, rows, answers } = trained(&bench, "hist_gradient_boosting_regressor", "regression").await;
     let predicted = worker.predict(&rows).await.unwrap();
     for (row, expected) in predicted.iter().zip(answers["predictions"].as_array().unwrap()) {
         let Label::Number(number) = row.prediction else { panic!("{row:?}") };
         assert!((number - expected.as_f64().unwrap()).abs() <= 1e-5);
         assert_eq!(row.probabilities, None);
     }
-    let Explanation::Available { explainer, .. } = worker.explain(&rows[..1]).await.unwrap() else { panic!("it is explained") };
-    assert_eq!(explainer, "permutation");
+    let Explanation::Available { output, rows: explained, .. } = worker.explain(&rows).await.unwrap() else {
+        panic!("it is explained")
+    };
+    assert_eq!(output, "value");
+    for (row, answer) in explained.iter().zip(&predicted) {
+        let total = row.base + row.values.iter().map(|(_, value)| value).sum::<f64>();
+        let Label::Number(number) = answer.prediction else { panic!("{answer:?}") };
+        assert!((total - number).abs() < 1e-3 && row.class.is_none(), "{total} and {number}");
+    }
     worker.stop().await;
     // The same directory with an artifact that is none.
     fs::write(bench.directory.path().join("trained/model/model.joblib"), [0; 100]).unwrap();
