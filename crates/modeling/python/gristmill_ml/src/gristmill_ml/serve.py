@@ -91,7 +91,10 @@ class Server:
 
         steps = getattr(self.model.pipeline, "named_steps", {})
         if self.model.task == "clustering" or "prepare" not in steps:
-            return {"available": False, "reason": "only models for labels and numbers that Gristmill trained are explained"}
+            return {
+                "available": False,
+                "reason": "only models for labels and numbers that Gristmill trained are explained",
+            }
         background = frame if self.background is None else self.background
         found = explain.explain(self.model, frame, background, [str(n) for n in range(len(frame))], 42, None)
         if not found["available"] or len(found["values"]) < len(frame):
@@ -107,7 +110,13 @@ class Server:
         sums = np.zeros((len(frame), len(columns)))
         # A column that became several, one for each category, has their sum.
         np.add.at(sums.T, [columns.index(name) for name in found["feature_columns"]], values.T)
-        parts = {"available": True, "columns": columns, "values": sums.tolist(), "base": base.tolist(), "classes": classes}
+        parts = {
+            "available": True,
+            "columns": columns,
+            "values": sums.tolist(),
+            "base": base.tolist(),
+            "classes": classes,
+        }
         return {**parts, "output": found["output"], "explainer": found["explainer"]}
 
     def warm_up(self, sample: Any, explain: bool) -> None:
@@ -153,7 +162,9 @@ def background_rows(baseline: dict[str, Any], model: Model) -> pd.DataFrame | No
         quantiles = baseline.get("numeric", {}).get(column.name, {}).get("quantiles")
         if counts:
             chances = np.array(list(counts.values()), dtype=np.float64)
-            drawn: Any = random.choice(np.array(list(counts), dtype=object), EXPLAIN_BACKGROUND, p=chances / chances.sum())
+            drawn: Any = random.choice(
+                np.array(list(counts), dtype=object), EXPLAIN_BACKGROUND, p=chances / chances.sum()
+            )
         elif quantiles:
             shares = np.linspace(0.01, 0.99, EXPLAIN_BACKGROUND) * (len(quantiles) - 1)
             drawn = random.permutation(np.interp(shares, np.arange(len(quantiles)), quantiles))
@@ -200,7 +211,9 @@ def _connect(path: Path, server: Server, progress: Progress) -> None:
         connection.connect(str(path))
         ready = {"ready": True, "taskType": server.model.task, "labels": server.model.labels}
         connection.sendall(json.dumps(ready, ensure_ascii=False).encode() + b"\n")
-        progress.emit({"type": "ready", "socket": path.name, "taskType": server.model.task, "labels": server.model.labels})
+        progress.emit(
+            {"type": "ready", "socket": path.name, "taskType": server.model.task, "labels": server.model.labels}
+        )
         _converse(connection, server, slots)
 
 
@@ -212,7 +225,9 @@ def _listen(path: Path, server: Server, progress: Progress) -> None:
         listener.bind(str(path))
         listener.listen(CONNECTIONS_MAX)
         listener.settimeout(POLL_SECONDS)
-        progress.emit({"type": "ready", "socket": path.name, "taskType": server.model.task, "labels": server.model.labels})
+        progress.emit(
+            {"type": "ready", "socket": path.name, "taskType": server.model.task, "labels": server.model.labels}
+        )
         slots = threading.BoundedSemaphore(CONNECTIONS_MAX)
         while not server.stopping.is_set() and not progress.cancelled:
             try:
