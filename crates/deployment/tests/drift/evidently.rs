@@ -1,0 +1,97 @@
+//! The locked Python environment with `evidently` beside it, for comparisons.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use gristmill_domain::execution::PythonVersion;
+use gristmill_runtime::environment::{self, ProvisionOptions};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+/// What its statistical tests import, pinned, without what the whole of `evidently` depends on.
+const REQUIREMENTS: &str = include_str!("evidently.txt");
+
+/// The per-user cache, as everything that is provisioned once.
+#[expect(clippy::disallowed_methods, reason = "where the user's cache is")]
+fn cache_dir() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    cache.unwrap_or_else(|| std::env::home_dir().unwrap().join(".cache")).join("gristmill")
+}
+
+/// The interpreter of the locked environment; it is provisioned when it is missing.
+#[expect(clippy::disallowed_methods, reason = "the machine's Python is looked for on its path")]
+fn python() -> PathBuf {
+    let options = ProvisionOptions { cache_dir: cache_dir(), search_path: std::env::var("PATH").unwrap() };
+    environment::provision(&options, PythonVersion::V3_11, &mut |line| println!("{line}")).unwrap().root.join("bin/python")
+}
+
+/// The directory with `evidently`; it is fetched when it is missing. A machine that cannot fetch it fails the test.
+fn packages(python: &Path) -> PathBuf {
+    let name = format!("evidently-{}", hex::encode(&Sha256::digest(REQUIREMENTS)[..8]));
+    let target = cache_dir().join("tools").join(name);
+    if target.is_dir() {
+        return target;
+    }
+    let parent = target.parent().unwrap();
+    fs::create_dir_all(parent).unwrap();
+    let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(parent).unwrap();
+    let (list, staged) = (work.path().join("requirements.txt"), work.path().join("packages"));
+    fs::write(&list, REQUIREMENTS).unwrap();
+    let arguments = ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target"];
+    run(command(python).args(arguments).arg(&staged).arg("--requirement").arg(&list), "");
+    match fs::rename(&staged, &target) {
+        // Another test was faster: theirs is the same.
+        Err(_) if target.is_dir() => {}
+        result => result.unwrap(),
+    }
+    target
+}
+
+/// Asks the script for a table with its baseline.
+pub(crate) fn make(order: &Value) -> Value {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../modeling/python/gristmill_ml/src");
+    ask(command(&python()).env("PYTHONPATH", package).arg(script()).arg("make"), order)
+}
+
+/// Asks `evidently`.
+pub(crate) fn judge<T: DeserializeOwned>(questions: &Value) -> T {
+    let python = python();
+    let packages = packages(&python);
+    ask(command(&python).env("PYTHONPATH", &packages).arg(script()).arg("judge").arg(&packages), questions)
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/drift/evidently_values.py")
+}
+
+fn ask<T: DeserializeOwned>(command: &mut Command, input: &Value) -> T {
+    serde_json::from_str(&run(command, &input.to_string())).unwrap()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the comparison runs in Python")]
+fn command(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    // One thread each: other tests run beside this one.
+    command.envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("PYTHONDONTWRITEBYTECODE", "1")]);
+    for name in ["VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(command: &mut Command, input: &str) -> String {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut standard_input = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    let writer = std::thread::spawn(move || standard_input.write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    drop(writer.join().unwrap());
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed; without it nothing can be compared:\n{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
