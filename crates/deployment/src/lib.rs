@@ -2,3 +2,5 @@
 //!
 //! What a model is and how it was made is `modeling`'s; here it is a directory of files with checksums. No HTTP and no
 //! database here: what is stored comes and goes through ports of `domain`.
+
+pub mod inference;
