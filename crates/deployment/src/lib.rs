@@ -4,5 +4,6 @@
 //! database here: what is stored comes and goes through ports of `domain`.
 
 pub mod drift;
+pub mod inference;
 pub mod statistics;
 pub mod worker;
