@@ -16,7 +16,8 @@ create table deployments (
 );
 create index deployments_project_idx on deployments (project_id, created_at desc, deployment_id desc);
 create index deployments_model_idx on deployments (model_id);
-create index deployments_stopping_idx on deployments (updated_at) where status = 'stopping';
+-- Those that are on their way.
+create index deployments_passing_idx on deployments (updated_at) where status in ('creating', 'starting', 'stopping');
 
 create table deployment_api_keys (
     key_id uuid primary key,
@@ -56,7 +57,8 @@ create index prediction_logs_actual_idx on prediction_logs (deployment_id, id de
 -- A request that is repeated is logged once.
 create unique index prediction_logs_prediction_idx on prediction_logs (deployment_id, prediction_id);
 
--- What one server process saw of one deployment in one hour. It writes the whole row each time; readers add rows up.
+-- What one server process saw of one deployment in one hour. It writes the whole row each time; readers add rows up. A
+-- process that comes back to an hour begins another row.
 create table deployment_hours (
     deployment_id uuid not null references deployments on delete cascade,
     hour timestamptz not null,

@@ -87,6 +87,9 @@ pub struct ErrorBody {
     /// When to try again, seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// Predictions only: how large a body may be, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_bytes: Option<u64>,
     /// SQL only: where the text is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<TextPosition>,

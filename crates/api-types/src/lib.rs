@@ -7,6 +7,7 @@ pub mod auth;
 pub mod cells;
 pub mod common;
 pub mod datasets;
+pub mod deployments;
 pub mod errors;
 pub mod execute;
 pub mod experiments;

@@ -1,11 +1,13 @@
 //! Messages of the WebSocket `/ws/notebook` (contract 3, section 8). They are listed in the OpenAPI document as
 //! components, for the generated client.
 
-use gristmill_domain::{CellId, NotebookId, execution::RichOutput, notebooks::LockOwner};
+use gristmill_domain::{
+    CellId, DeploymentId, NotebookId, deployments::DeploymentStatus, execution::RichOutput, notebooks::LockOwner,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{cells::CellView, common::Instant};
+use crate::{cells::CellView, common::Instant, deployments::DeploymentView};
 
 /// What a client says. Unknown types are ignored.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -160,4 +162,50 @@ pub struct EventStamp {
     pub timestamp: Instant,
     /// Its number in the notebook: a reconnecting client sends the last one it has as `after`.
     pub seq: i64,
+}
+
+/// What a client of `/ws/deployment` says. Unknown types are ignored.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase", rename_all_fields = "camelCase")]
+pub enum DeploymentSocketRequest {
+    /// Begins to watch a deployment.
+    Subscribe {
+        /// Which.
+        deployment_id: DeploymentId,
+    },
+    /// Watches it no more.
+    Unsubscribe {
+        /// Which.
+        deployment_id: DeploymentId,
+    },
+    /// Asks for a sign of life.
+    Ping,
+}
+
+/// What the server says on `/ws/deployment`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum DeploymentSocketMessage {
+    /// A sign of life.
+    Pong,
+    /// The last message of the client was refused.
+    Error {
+        /// Why.
+        message: String,
+    },
+    /// The deployment as it is when the client begins to watch it.
+    DeploymentSnapshot {
+        /// The deployment.
+        deployment: Box<DeploymentView>,
+    },
+    /// The deployment stands elsewhere now.
+    StatusChange {
+        /// Which.
+        deployment_id: DeploymentId,
+        /// Where.
+        status: DeploymentStatus,
+        /// Why it is failed or unhealthy.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error_message: Option<String>,
+    },
 }

@@ -1,6 +1,8 @@
 //! Path parameters. Structs, not newtypes: utoipa makes no parameter from a newtype.
 
-use gristmill_domain::{CellId, DatasetId, ExecutionSessionId, JobId, ModelId, NotebookId, ProjectId, SavepointId};
+use gristmill_domain::{
+    ApiKeyId, CellId, DatasetId, DeploymentId, ExecutionSessionId, JobId, ModelId, NotebookId, ProjectId, SavepointId,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -141,4 +143,43 @@ pub struct ModelPath {
 pub struct OfModelPath {
     /// The model.
     pub model_id: ModelId,
+}
+
+/// `/deployments/{id}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct DeploymentPath {
+    /// The deployment.
+    pub id: DeploymentId,
+}
+
+/// `/deployments/{id}/api-keys/{keyId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct ApiKeyPath {
+    /// The deployment.
+    pub id: DeploymentId,
+    /// The key.
+    pub key_id: ApiKeyId,
+}
+
+/// `/deployments/{id}/logs/{logId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct PredictionLogPath {
+    /// The deployment.
+    pub id: DeploymentId,
+    /// The number of the logged request.
+    pub log_id: i64,
+}
+
+/// `/deployments/{deploymentId}/predict`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct PredictPath {
+    /// The deployment.
+    pub deployment_id: DeploymentId,
 }

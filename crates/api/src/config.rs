@@ -33,6 +33,8 @@ pub struct Config {
     pub notebooks: NotebooksConfig,
     /// Models.
     pub modeling: ModelingConfig,
+    /// Deployed models.
+    pub serving: ServingConfig,
     /// Jobs.
     pub jobs: JobsConfig,
     /// Mail, when configured.
@@ -43,6 +45,23 @@ pub struct Config {
     pub settings: Settings,
     /// How to log.
     pub log: LogConfig,
+}
+
+/// Deployed models.
+#[derive(Debug, Clone)]
+pub struct ServingConfig {
+    /// `SERVING_MODELS_MAX_MB`: memory for models that the server runs itself.
+    pub models_bytes_max: u64,
+    /// `SERVING_WORKERS_MAX`: Python workers at the same time.
+    pub workers_max: usize,
+    /// `SERVING_WORKER_IDLE_MS`: a worker that nobody asks for this long ends.
+    pub worker_idle: Duration,
+    /// `SERVING_PROBE_MS`: how often deployments in use are probed.
+    pub probe_every: Duration,
+    /// `PREDICTION_LOG_DAYS`: how long requests for predictions stay in the log.
+    pub log_retention: Duration,
+    /// `PREDICTION_STATS_DAYS`: how long their statistics are kept.
+    pub hour_retention: Duration,
 }
 
 /// HTTP.
@@ -302,6 +321,7 @@ impl Config {
             execution: execution(env),
             notebooks: notebooks(env),
             modeling: ModelingConfig { workers: env.number("MODELING_WORKERS", 1..=256, 2) },
+            serving: serving(env),
             jobs: jobs(env, cores),
             mail: mail(env),
             google: google(env),
@@ -312,6 +332,19 @@ impl Config {
             env.problem("JWT_SECRET", "must be set (32 characters or more) when HOST is not a loopback address");
         }
         config
+    }
+}
+
+fn serving(env: &mut Environment<'_>) -> ServingConfig {
+    const MB: u64 = 1024 * 1024;
+    let days = |days: u64| Duration::from_secs(days * 24 * 3600);
+    ServingConfig {
+        models_bytes_max: env.number("SERVING_MODELS_MAX_MB", 1..=1_000_000, 512) * MB,
+        workers_max: env.number("SERVING_WORKERS_MAX", 1..=1000, 8),
+        worker_idle: Duration::from_millis(env.number("SERVING_WORKER_IDLE_MS", 1000..=86_400_000, 900_000)),
+        probe_every: Duration::from_millis(env.number("SERVING_PROBE_MS", 100..=3_600_000, 5000)),
+        log_retention: days(env.number("PREDICTION_LOG_DAYS", 1..=3650, 30)),
+        hour_retention: days(env.number("PREDICTION_STATS_DAYS", 7..=3650, 90)),
     }
 }
 

@@ -34,6 +34,7 @@ struct Failure {
     detail: Option<String>,
     position: Option<TextPosition>,
     retry_after: Option<u64>,
+    bytes_max: Option<u64>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -51,6 +52,7 @@ impl ApiError {
             detail: None,
             position: None,
             retry_after: None,
+            bytes_max: None,
             cause: None,
         }))
     }
@@ -125,6 +127,13 @@ impl ApiError {
     #[must_use]
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.0.retry_after = Some(seconds);
+        self
+    }
+
+    /// Adds how many bytes there may be.
+    #[must_use]
+    pub fn at_most(mut self, bytes: u64) -> Self {
+        self.0.bytes_max = Some(bytes);
         self
     }
 
@@ -206,6 +215,7 @@ impl ApiError {
             details,
             detail: failure.detail.clone(),
             retry_after: failure.retry_after,
+            max_bytes: failure.bytes_max,
             position: failure.position,
         }
     }
@@ -269,6 +279,9 @@ fn missing_text(code: ErrorCode) -> &'static str {
         ErrorCode::NotebookNotFound | ErrorCode::CellNotFound => "Not found",
         ErrorCode::SavepointNotFound => "Savepoint not found",
         ErrorCode::ModelNotFound => "Model not found",
+        ErrorCode::DeploymentNotFound => "Deployment not found",
+        ErrorCode::ApiKeyNotFound => "Key not found",
+        ErrorCode::PredictionNotFound => "Prediction not found",
         ErrorCode::ExecutionSessionNotFound => "Session not found",
         _ => "Not Found",
     }

@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod config;
 pub mod datasets;
+pub mod deployments;
 pub mod envelope;
 pub mod error;
 pub mod extract;

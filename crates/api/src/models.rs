@@ -6,4 +6,5 @@ mod training;
 
 pub use files::{StoredModels, download_artifact, evaluation_file};
 pub use study::{StudyStream, study_stream, submit_study};
+pub(crate) use training::failure_of;
 pub use training::{budget_of, evaluated, submit_training, trained};

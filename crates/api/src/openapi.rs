@@ -3,8 +3,9 @@
 use actix_web::App;
 use gristmill_api_types::{
     cells::CellView,
+    deployments::DeploymentView,
     errors::{ErrorBody, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
-    live::{EventStamp, NotebookSocketMessage, NotebookSocketRequest},
+    live::{DeploymentSocketMessage, DeploymentSocketRequest, EventStamp, NotebookSocketMessage, NotebookSocketRequest},
 };
 use gristmill_domain::ErrorCode;
 use utoipa::{
@@ -33,7 +34,7 @@ pub const BEARER: &str = "bearer";
     ),
     components(schemas(
         ErrorBody, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition, NotebookSocketRequest, NotebookSocketMessage,
-        EventStamp, CellView
+        EventStamp, CellView, DeploymentSocketRequest, DeploymentSocketMessage, DeploymentView
     )),
     tags(
         (name = "health", description = "Whether the server is in order"),
@@ -46,6 +47,7 @@ pub const BEARER: &str = "bearer";
         (name = "python", description = "Help with writing Python"),
         (name = "models", description = "Training models, and what they are made of"),
         (name = "experiments", description = "Judging, tuning and comparing models"),
+        (name = "deployments", description = "Models behind an address and a key, their requests and their drift"),
         (name = "mlflow", description = "Experiment tracking for programs that log to MLflow: set MLFLOW_TRACKING_URI to /api/mlflow"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),

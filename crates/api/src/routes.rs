@@ -6,6 +6,7 @@
 pub mod auth;
 pub mod cells;
 pub mod datasets;
+pub mod deployments;
 pub mod execute;
 pub mod experiments;
 pub mod health;
@@ -14,6 +15,7 @@ pub mod meta;
 pub mod mlflow;
 pub mod models;
 pub mod notebooks;
+pub mod predict;
 pub mod projects;
 pub mod python;
 pub mod query;
@@ -47,6 +49,8 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(models::configure)
         .configure(experiments::configure)
         .configure(mlflow::configure)
+        .configure(predict::configure)
+        .configure(deployments::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

@@ -8,6 +8,7 @@ use std::{
 
 use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::Context;
+use gristmill_deployment::serving::{ServingPorts, StartHandler};
 use gristmill_domain::{Clock, SystemClock, identity::IdentityChange, jobs::JobKind, ports::JobStore};
 use gristmill_identity::{Identity, NoMail, Ports, ServerSecret};
 use gristmill_jobs::{JobHandler, JobReader, Signals, Tasks, WorkerOptions, WorkerPool, probe::ProbeHandler};
@@ -18,7 +19,7 @@ use gristmill_persistence::{
     migrations,
     notifications::{Channel, Notifications, Signal},
     repo::{
-        datasets::Datasets, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
+        datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
         identity::Identity as IdentityStore, jobs::Jobs, models::Models, notebooks::Notebooks, projects::Projects,
         settings::UserSettings, tracking::Tracking,
     },
@@ -31,6 +32,7 @@ use utoipa_actix_web::AppExt;
 use crate::{
     config::Config,
     datasets::{IngestHandler, RetypeHandler, RowReaders},
+    deployments::{self, StoredPlaces},
     envelope::envelope,
     file_cleaner::FileCleaner,
     health::HealthBoard,
@@ -46,6 +48,8 @@ use crate::{
 const BACKLOG: u32 = 1024;
 /// How long background tasks may take to end.
 const TASKS_DEADLINE: Duration = Duration::from_secs(5);
+/// Deployments that are brought up at the same time.
+const DEPLOYMENT_STARTS: usize = 2;
 /// How often ended jobs, expired tokens and forgotten spool files are looked for.
 const JANITOR_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -126,12 +130,24 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         cache_dir: options.cache_dir.clone(),
         limits: options.limits,
     };
+    let (scratch, limits) = (options.data_dir.join("runtime/serving"), options.limits);
     let runtime = Runtime::start(options, Arc::new(data), &tasks).await;
+    let modeling = Arc::new(Engine::new(runtime.clone(), modeling));
+    let deployments = Deployments::new(database.clone());
+    let ports = ServingPorts {
+        store: Arc::new(deployments.clone()),
+        places: Arc::new(StoredPlaces { files: files.clone(), modeling: Arc::clone(&modeling) }),
+        runtime: runtime.clone(),
+        clock: Arc::clone(&clock),
+        tasks: tasks.clone(),
+    };
     Ok(AppState {
+        serving: Arc::new(deployments::serving(&config, ports, scratch, limits)),
+        deployments,
         identity: identity(&config, &secret, &database, &clock)?,
         models: Models::new(database.clone()),
         tracking: Tracking::new(database.clone()),
-        modeling: Arc::new(Engine::new(runtime.clone(), modeling)),
+        modeling,
         notebooks: Notebooks::new(database.clone()),
         execution_sessions: ExecutionSessions::new(database.clone()),
         output_links: OutputLinks::new(&secret),
@@ -231,6 +247,7 @@ fn spawn_background(state: &web::Data<AppState>, url: SecretString, signals: &Si
         shared.file_cleaner.run(&queue, &shared.files).await;
     });
     spawn_until_stop(state, "janitor", janitor(state.clone()));
+    state.tasks.spawn("serving", Arc::clone(&state.serving).run());
     state.tasks.spawn("notebook janitor", notebooks::sweep(state.clone()));
     state.tasks.spawn("kernel events", notebooks::log_kernel_events(state.clone()));
 }
@@ -272,14 +289,25 @@ async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard
                     state.tasks.spawn("end a project", async move { shared.runtime.discard_project(id).await });
                 }
             }
+            Ok(Signal::Notified { channel: Channel::DeploymentChanged, payload }) => {
+                if let Ok(id) = payload.parse() {
+                    let shared = state.clone();
+                    state.serving.forget(id);
+                    state.live.deployment_changed(id);
+                    // A worker may take a while to end.
+                    state.tasks.spawn("deployment changed", async move { shared.serving.changed(id).await });
+                }
+            }
             Ok(Signal::Lost) => {
                 signals.lost();
                 state.live.lost();
+                state.serving.lost();
                 state.identity.forget_callers();
             }
             Ok(Signal::Resynchronize) | Err(RecvError::Lagged(_)) => {
                 signals.resynchronize();
                 state.live.resynchronize();
+                state.serving.resynchronize();
                 state.identity.forget_callers();
                 state.tasks.spawn("end deleted projects", notebooks::end_deleted_projects(state.clone()));
             }
@@ -325,8 +353,9 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
         Arc::new(EvaluateHandler::new(workshop.clone())),
         Arc::new(TuneHandler::new(workshop)),
     ];
-    // A pool of their own: trainings take minutes, and uploads do not wait for them.
-    let pools = [(handlers, state.config.jobs.workers), (modeling, state.config.modeling.workers)];
+    let serving: Vec<Arc<dyn JobHandler>> = vec![Arc::new(StartHandler::new(Arc::clone(&state.serving)))];
+    // Pools of their own: trainings take minutes, and neither uploads nor deployments wait for them.
+    let pools = [(handlers, state.config.jobs.workers), (modeling, state.config.modeling.workers), (serving, DEPLOYMENT_STARTS)];
     let start = |(handlers, concurrency)| {
         let options = WorkerOptions { concurrency, lease: state.config.jobs.lease, ..WorkerOptions::default() };
         WorkerPool::start(&state.tasks, Arc::clone(&state.jobs), signals.clone(), handlers, options)
@@ -348,6 +377,7 @@ fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHand
             .into_app()
             // Not HTTP beyond its handshake, so not in the OpenAPI document.
             .service(live::notebook_socket)
+            .service(live::deployment_socket)
             .wrap(from_fn(envelope))
     };
     let server = HttpServer::new(factory)

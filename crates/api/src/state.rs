@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gristmill_deployment::serving::Serving;
 use gristmill_domain::{Clock, ports::JobStore};
 use gristmill_identity::Identity;
 use gristmill_jobs::{JobReader, Tasks};
@@ -11,8 +12,8 @@ use gristmill_persistence::{
     Database,
     files::LocalFiles,
     repo::{
-        datasets::Datasets, execution_sessions::ExecutionSessions, models::Models, notebooks::Notebooks, projects::Projects,
-        settings::UserSettings, tracking::Tracking,
+        datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, models::Models,
+        notebooks::Notebooks, projects::Projects, settings::UserSettings, tracking::Tracking,
     },
 };
 
@@ -51,6 +52,10 @@ pub struct AppState {
     pub models: Models,
     /// What programs log.
     pub tracking: Tracking,
+    /// Deployed models.
+    pub deployments: Deployments,
+    /// Answers for deployed models.
+    pub serving: Arc<Serving>,
     /// Training, evaluation, comparison.
     pub modeling: Arc<Engine>,
     /// Sandboxes and kernels.

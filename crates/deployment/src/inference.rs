@@ -42,6 +42,7 @@ pub use error::InferenceError;
 pub use field_error::{FieldError, FieldErrors, Problem};
 pub use graph_error::GraphError;
 pub use model::NativeModel;
+pub(crate) use model::read_artifact;
 pub use pdp::{Grid, PartialDependence, PdpError, partial_dependence};
 pub use predictions::{Outcome, Predictions};
 pub use rows::{Accepted, Column, Rows};

@@ -5,5 +5,6 @@
 
 pub mod drift;
 pub mod inference;
+pub mod serving;
 pub mod statistics;
 pub mod worker;

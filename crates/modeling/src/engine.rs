@@ -93,7 +93,13 @@ impl Engine {
     }
 
     /// The directory of the Python package, written when it is first asked for.
-    pub(crate) async fn package(&self) -> Result<PathBuf, ModelingError> {
+    ///
+    /// # Errors
+    /// It cannot be written.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn package(&self) -> Result<PathBuf, ModelingError> {
         let made = self.package.get_or_try_init(|| {
             let cache = self.options.cache_dir.clone();
             blocking("writing gristmill_ml", move || package::install(&cache))

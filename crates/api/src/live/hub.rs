@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use gristmill_domain::NotebookId;
+use gristmill_domain::{DeploymentId, NotebookId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,7 @@ pub struct Hub {
 #[derive(Debug, Default)]
 struct Inner {
     notebooks: Mutex<HashMap<NotebookId, watch::Sender<u64>>>,
+    deployments: watch::Sender<u64>,
     hearing: AtomicBool,
     closing: CancellationToken,
 }
@@ -37,6 +38,15 @@ impl Hub {
         if let Some(sender) = notebooks.get(&id) {
             sender.send_modify(|count| *count = count.wrapping_add(1));
         }
+    }
+
+    /// A deployment has changed. Who watches one looks at its own.
+    pub fn deployment_changed(&self, _id: DeploymentId) {
+        self.inner.deployments.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub(super) fn deployment_changes(&self) -> watch::Receiver<u64> {
+        self.inner.deployments.subscribe()
     }
 
     /// Notifications may have been missed, and are heard from now on: everybody looks.

@@ -18,7 +18,7 @@ use crate::{
 /// The close code that tells a client to stop reconnecting and to sign in.
 const UNAUTHENTICATED: u16 = 4401;
 /// Largest message of a client.
-const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Notebooks that one socket may watch.
 const WATCHED_MAX: usize = 64;
 
@@ -35,24 +35,27 @@ pub(crate) async fn notebook_socket(
 ) -> Result<HttpResponse, Error> {
     let (response, session, stream) = actix_ws::handle(&request, body)?;
     let stream = stream.max_frame_size(MESSAGE_BYTES_MAX).aggregate_continuations().max_continuation_size(MESSAGE_BYTES_MAX);
-    let caller = match token_of(&request) {
-        Some(token) => {
-            state.identity.authenticator.authenticate(&token).await.ok().filter(|caller| admit::<Read>(caller).is_ok())
-        }
-        None => None,
-    };
+    let caller = signed_in(&state, &request).await;
     // A task of this worker: the request's body cannot leave its thread. It ends with the socket, or when the hub is
     // closed.
     drop(actix_web::rt::spawn(async move {
         match caller {
             Some(caller) => Socket::new(state, caller, session).serve(stream).await,
-            None => {
-                let reason = CloseReason { code: CloseCode::Other(UNAUTHENTICATED), description: Some("sign in first".into()) };
-                drop(session.close(Some(reason)).await);
-            }
+            None => drop(session.close(Some(unauthenticated())).await),
         }
     }));
     Ok(response)
+}
+
+/// Who asks for a socket, if the token is good.
+pub(super) async fn signed_in(state: &AppState, request: &HttpRequest) -> Option<Caller> {
+    let caller = state.identity.authenticator.authenticate(&token_of(request)?).await.ok()?;
+    admit::<Read>(&caller).is_ok().then_some(caller)
+}
+
+/// Tells a client to sign in and not to come again before.
+pub(super) fn unauthenticated() -> CloseReason {
+    CloseReason { code: CloseCode::Other(UNAUTHENTICATED), description: Some("sign in first".into()) }
 }
 
 fn token_of(request: &HttpRequest) -> Option<String> {

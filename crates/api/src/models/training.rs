@@ -146,7 +146,7 @@ pub async fn trained(state: &AppState, caller: &Caller, job: JobId) -> ApiResult
 }
 
 /// The answer to a request whose job made nothing.
-pub(super) fn failure_of(error: Option<JobError>) -> ApiError {
+pub(crate) fn failure_of(error: Option<JobError>) -> ApiError {
     let error = error.unwrap_or_else(|| JobError::new(ErrorCode::JobFailed, "The job failed"));
     let code = ErrorCode::from_name(&error.code).unwrap_or(ErrorCode::JobFailed);
     ApiError::new(code, error.message)

@@ -51,15 +51,15 @@ impl NativeModel {
     /// A file is missing, altered, too large or unreadable, or the model is not one that runs here
     /// ([`InferenceError::wants_worker`] tells whether a worker can serve it).
     pub fn load(directory: &Path, artifacts: &[Artifact]) -> Result<Self, InferenceError> {
-        let parity = read(directory, artifacts, "parity.json", PARITY_BYTES_MAX)?;
+        let parity = read_artifact(directory, artifacts, "parity.json", PARITY_BYTES_MAX)?;
         let parity: Parity = serde_json::from_slice(&parity)
             .map_err(|error| InferenceError::NotConverted { reason: format!("parity.json is not readable: {error}") })?;
         if !parity.converted || !parity.within_tolerance {
             let reason = parity.reason.unwrap_or_else(|| "its conversion was not found to be equal".to_owned());
             return Err(InferenceError::NotConverted { reason });
         }
-        let signature = read(directory, artifacts, "signature.json", SIGNATURE_BYTES_MAX)?;
-        let graph = read(directory, artifacts, "model.onnx", GRAPH_BYTES_MAX)?;
+        let signature = read_artifact(directory, artifacts, "signature.json", SIGNATURE_BYTES_MAX)?;
+        let graph = read_artifact(directory, artifacts, "model.onnx", GRAPH_BYTES_MAX)?;
         Self::from_bytes(&signature, &graph)
     }
 
@@ -153,7 +153,12 @@ impl NativeModel {
 }
 
 /// Reads a file that must be the stored one. What is hashed is what is used.
-pub(super) fn read(directory: &Path, artifacts: &[Artifact], name: &str, bytes_max: u64) -> Result<Vec<u8>, InferenceError> {
+pub(crate) fn read_artifact(
+    directory: &Path,
+    artifacts: &[Artifact],
+    name: &str,
+    bytes_max: u64,
+) -> Result<Vec<u8>, InferenceError> {
     let file = || name.to_owned();
     let stored = artifacts.iter().find(|artifact| artifact.filename == name);
     let stored = stored.ok_or_else(|| match name {

@@ -56,6 +56,8 @@ pub struct HourRow {
     pub deployment_id: DeploymentId,
     /// The beginning of the hour.
     pub hour: DateTime<Utc>,
+    /// Who counted: a row of the same hour and writer is written over.
+    pub writer: uuid::Uuid,
     /// Counts and latencies.
     pub statistics: Value,
     /// Sketches of inputs and predictions.
@@ -109,7 +111,8 @@ pub trait DeploymentStore: Send + Sync + std::fmt::Debug {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError>;
 
-    /// Ends deployments that began to stop before this time, since whoever stopped them is gone. Returns how many.
+    /// Ends deployments that began to stop before this time, since whoever stopped them is gone; and fails those whose
+    /// start has ended without telling, since every worker that tried it died. Returns how many.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
@@ -131,7 +134,7 @@ pub trait DeploymentStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn write_hours(&self, process: uuid::Uuid, hours: &[HourRow], now: DateTime<Utc>) -> Result<(), StoreError>;
+    async fn write_hours(&self, hours: &[HourRow], now: DateTime<Utc>) -> Result<(), StoreError>;
 
     /// Reserves requests within a deployment's limit for any 60 seconds, over all server processes.
     ///

@@ -142,16 +142,16 @@ impl Deployments {
     ) -> Result<Vec<HourRow>, StoreError> {
         let mut connection = self.database.connection().await?;
         own(&mut connection, caller.user_id, deployment).await?;
-        let rows: Vec<(DateTime<Utc>, Value, Value)> = hours::table
+        let rows: Vec<(DateTime<Utc>, uuid::Uuid, Value, Value)> = hours::table
             .filter(hours::deployment_id.eq(deployment.0))
             .filter(hours::hour.ge(from))
             .order((hours::hour, hours::process_id))
-            .select((hours::hour, hours::statistics, hours::sketches))
+            .select((hours::hour, hours::process_id, hours::statistics, hours::sketches))
             .load(&mut connection)
             .await
             .map_err(DbError::from)?;
-        let row = |(hour, statistics, sketches)| {
-            Ok(HourRow { deployment_id: deployment, hour, statistics, sketches: from_json(sketches)? })
+        let row = |(hour, writer, statistics, sketches)| {
+            Ok(HourRow { deployment_id: deployment, hour, writer, statistics, sketches: from_json(sketches)? })
         };
         rows.into_iter().map(row).collect()
     }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::{
     prelude::*,
-    sql_types::{BigInt, Text, Uuid as SqlUuid},
+    sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
@@ -36,12 +36,16 @@ from json_to_recordset($1::json) as row (deployment_id uuid, prediction_id uuid,
 join deployments on deployments.deployment_id = row.deployment_id
 on conflict (deployment_id, prediction_id) do nothing";
 const WRITE_HOURS: &str = "insert into deployment_hours (deployment_id, hour, process_id, statistics, sketches, updated_at)
-select row.deployment_id, row.hour, $2, row.statistics, row.sketches, row.updated_at
-from json_to_recordset($1::json) as row (deployment_id uuid, hour timestamptz, statistics json, sketches json,
-    updated_at timestamptz)
+select row.deployment_id, row.hour, row.process_id, row.statistics, row.sketches, row.updated_at
+from json_to_recordset($1::json) as row (deployment_id uuid, hour timestamptz, process_id uuid, statistics json,
+    sketches json, updated_at timestamptz)
 join deployments on deployments.deployment_id = row.deployment_id
 on conflict (deployment_id, hour, process_id) do update
     set statistics = excluded.statistics, sketches = excluded.sketches, updated_at = excluded.updated_at";
+const FAIL_LOST: &str = "update deployments
+set status = 'failed', error_message = 'Its start was given up; start it again', updated_at = $1
+where status in ('creating', 'starting')
+    and not exists (select from jobs where jobs.job_id = deployments.job_id and jobs.state in ('queued', 'running'))";
 /// Rows that one statement removes: the table stays usable meanwhile.
 const PRUNED_AT_ONCE: i64 = 10_000;
 
@@ -131,7 +135,9 @@ impl DeploymentStore for Deployments {
             .execute(&mut connection)
             .await
             .map_err(DbError::from)?;
-        Ok(ended)
+        let lost =
+            diesel::sql_query(FAIL_LOST).bind::<Timestamptz, _>(now).execute(&mut connection).await.map_err(DbError::from)?;
+        Ok(ended + lost)
     }
 
     async fn touch_keys(&self, used: &[(ApiKeyId, DateTime<Utc>)]) -> Result<(), StoreError> {
@@ -173,12 +179,13 @@ impl DeploymentStore for Deployments {
         Ok(written)
     }
 
-    async fn write_hours(&self, process: Uuid, rows: &[HourRow], now: DateTime<Utc>) -> Result<(), StoreError> {
+    async fn write_hours(&self, rows: &[HourRow], now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut list = Vec::with_capacity(rows.len());
         for row in rows {
             list.push(json!({
                 "deployment_id": row.deployment_id,
                 "hour": row.hour,
+                "process_id": row.writer,
                 "statistics": row.statistics,
                 "sketches": to_json(&row.sketches)?,
                 "updated_at": now,
@@ -187,7 +194,6 @@ impl DeploymentStore for Deployments {
         let mut connection = self.database.connection().await?;
         diesel::sql_query(WRITE_HOURS)
             .bind::<Text, _>(serde_json::Value::Array(list).to_string())
-            .bind::<SqlUuid, _>(process)
             .execute(&mut connection)
             .await
             .map_err(DbError::from)?;

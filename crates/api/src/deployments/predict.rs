@@ -1,0 +1,384 @@
+//! A request for predictions: who asks, whether it may, what is answered, and what is kept of it.
+//!
+//! In this order: the deployment, the key or token, the limit, the body, the rows. Every outcome from the limit on is
+//! logged.
+
+use std::{sync::Arc, time::Instant};
+
+use actix_web::{
+    HttpRequest, HttpResponse, ResponseError,
+    dev::Payload,
+    http::{StatusCode, header::HeaderValue},
+    web,
+};
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use gristmill_api_types::deployments::RowsRefusedView;
+use gristmill_deployment::{
+    inference::FieldErrors,
+    serving::{Answers, Entry, Explain, RatePass, Recorded, ServingError},
+};
+use gristmill_domain::{DeploymentId, ErrorCode, PredictionId, deployments::RateGrant};
+use serde_json::{Map, Value, json};
+
+use super::serving_error;
+use crate::{
+    error::{ApiError, ApiResult},
+    extract::{Read, admit, authenticate},
+    request_id,
+    state::AppState,
+};
+
+/// Largest body, bytes (contract 3, section 15).
+const BODY_BYTES_MAX: usize = 1 << 20;
+/// Most rows of a request.
+const ROWS_MAX: usize = 10_000;
+
+/// Whether a request has one row or a list of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batching {
+    /// An object.
+    One,
+    /// A list of objects.
+    Many,
+}
+
+/// Who asked, for the log.
+type Principal = Map<String, Value>;
+
+/// A request that failed: with what is known of the limit.
+struct Failed {
+    error: ApiError,
+    rows: Vec<Map<String, Value>>,
+    fields: Option<FieldErrors>,
+    limit: Option<Limits>,
+}
+
+impl From<ApiError> for Failed {
+    fn from(error: ApiError) -> Self {
+        Self { error, rows: Vec::new(), fields: None, limit: None }
+    }
+}
+
+/// What the headers tell of a limit.
+#[derive(Clone, Copy)]
+struct Limits {
+    limit: u32,
+    remaining: u32,
+    reset: u32,
+}
+
+/// Finds a deployment and checks the key or token of a request for it.
+///
+/// # Errors
+/// 404 for an unknown deployment, or one that the token's owner may not know; 401 without, or with a wrong, key or token.
+///
+/// # Cancel safety
+/// Cancel safe.
+pub async fn authorize(
+    state: &web::Data<AppState>,
+    request: &HttpRequest,
+    id: DeploymentId,
+) -> ApiResult<(Arc<Entry>, Principal)> {
+    let entry = state.serving.find(id).await.map_err(serving_error)?;
+    let mut principal = Map::new();
+    if let Some(sent) = request.headers().get("x-api-key") {
+        let sent = sent.to_str().unwrap_or_default();
+        let Some(key) = entry.opened_by(sent, state.clock.now()) else {
+            let message = "The key is unknown, revoked, expired or another deployment's; make a new one";
+            return Err(ApiError::new(ErrorCode::ApiKeyInvalid, message));
+        };
+        state.serving.touch(key.id);
+        principal.insert("apiKey".to_owned(), key.prefix.clone().into());
+        return Ok((entry, principal));
+    }
+    // A key may come as a bearer token too: clients of other protocols can send nothing else.
+    let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok()?.split_once(' '));
+    if let Some((_, sent)) = bearer.filter(|(scheme, sent)| scheme.eq_ignore_ascii_case("bearer") && sent.starts_with("ak_"))
+        && let Some(key) = entry.opened_by(sent.trim(), state.clock.now())
+    {
+        state.serving.touch(key.id);
+        principal.insert("apiKey".to_owned(), key.prefix.clone().into());
+        return Ok((entry, principal));
+    }
+    let caller = authenticate(request).await?;
+    admit::<Read>(&caller)?;
+    if entry.served.owner != caller.user_id {
+        return Err(ApiError::new(ErrorCode::DeploymentNotFound, "Deployment not found"));
+    }
+    principal.insert("userId".to_owned(), json!(caller.user_id));
+    Ok((entry, principal))
+}
+
+/// Answers a request for predictions in the contract's shape, and records it.
+///
+/// # Cancel safety
+/// actix does not cancel handlers.
+pub async fn answer_request(
+    state: &web::Data<AppState>,
+    request: &HttpRequest,
+    payload: Payload,
+    id: DeploymentId,
+    batching: Batching,
+    explain: Explain,
+) -> HttpResponse {
+    let (began, at) = (Instant::now(), state.clock.now());
+    let (entry, principal) = match authorize(state, request, id).await {
+        Ok(authorized) => authorized,
+        Err(error) => return error.error_response(),
+    };
+    let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
+    match answered(state, &entry, payload, request, batching, explain).await {
+        Ok((rows, answers, limits)) => {
+            let ids = prediction_ids(id, key.as_deref(), rows.len());
+            let body = body_of(batching, &answers, &ids);
+            keep(
+                state,
+                &entry,
+                Kept { at, began, principal, status: StatusCode::OK, ids: &ids, rows: &rows, answers: &answers, error: None },
+            );
+            let mut response = HttpResponse::Ok();
+            limits.write(&mut response);
+            response.json(body)
+        }
+        Err(failed) => {
+            let ids = prediction_ids(id, None, 1);
+            let status = failed.error.status_code();
+            let text = failed.error.to_string();
+            let none = Answers { rows: Vec::new(), ignored: Vec::new(), unexplained: None };
+            keep(
+                state,
+                &entry,
+                Kept { at, began, principal, status, ids: &ids, rows: &failed.rows, answers: &none, error: Some(text) },
+            );
+            refused(failed)
+        }
+    }
+}
+
+/// Predicts for rows of another protocol: as [`answer_request`], with the rows at hand.
+///
+/// # Errors
+/// What the contract's routes answer.
+pub async fn predictions_of(
+    state: &web::Data<AppState>,
+    entry: &Entry,
+    principal: Map<String, Value>,
+    rows: ApiResult<Vec<Map<String, Value>>>,
+) -> ApiResult<Answers> {
+    let (began, at) = (Instant::now(), state.clock.now());
+    let id = entry.served.deployment.id;
+    let answered = async {
+        state.serving.admit(entry).await.map_err(Box::new).map_err(|error| (serving_error(*error), Vec::new()))?;
+        let rows = rows.map_err(|error| (error, Vec::new()))?;
+        match state.serving.predict(entry, &rows, Explain::No).await {
+            Ok(answers) => Ok((rows, answers)),
+            Err(error) => Err((serving_error(error), rows)),
+        }
+    };
+    match answered.await {
+        Ok((rows, answers)) => {
+            let ids = prediction_ids(id, None, rows.len());
+            keep(
+                state,
+                entry,
+                Kept { at, began, principal, status: StatusCode::OK, ids: &ids, rows: &rows, answers: &answers, error: None },
+            );
+            Ok(answers)
+        }
+        Err((error, rows)) => {
+            let ids = prediction_ids(id, None, 1);
+            let none = Answers { rows: Vec::new(), ignored: Vec::new(), unexplained: None };
+            let kept = Kept {
+                at,
+                began,
+                principal,
+                status: error.status_code(),
+                ids: &ids,
+                rows: &rows,
+                answers: &none,
+                error: Some(error.to_string()),
+            };
+            keep(state, entry, kept);
+            Err(error)
+        }
+    }
+}
+
+async fn answered(
+    state: &web::Data<AppState>,
+    entry: &Entry,
+    payload: Payload,
+    request: &HttpRequest,
+    batching: Batching,
+    explain: Explain,
+) -> Result<(Vec<Map<String, Value>>, Answers, Limits), Failed> {
+    let pass = state.serving.admit(entry).await.map_err(|error| {
+        let limit = match &error {
+            ServingError::Limited { limit, grant } => Some(Limits::reached(*limit, *grant)),
+            _ => None,
+        };
+        Failed { limit, ..serving_error(error).into() }
+    })?;
+    let limits = Limits::passed(pass);
+    let within = |error: ApiError| Failed { limit: Some(limits), ..error.into() };
+    let body = read_body(request, payload).await.map_err(within)?;
+    let rows = parse_rows(&body, batching).map_err(within)?;
+    match state.serving.predict(entry, &rows, explain).await {
+        Ok(answers) => Ok((rows, answers, limits)),
+        Err(error) => {
+            let fields = if let ServingError::Rows(fields) = &error { Some(fields.clone()) } else { None };
+            Err(Failed { error: serving_error(error), rows, fields, limit: Some(limits) })
+        }
+    }
+}
+
+async fn read_body(request: &HttpRequest, mut payload: Payload) -> ApiResult<Bytes> {
+    let too_large = || ApiError::new(ErrorCode::PayloadTooLarge, "The request body is over the limit of 1 MB").at_most(1 << 20);
+    let declared = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::with_capacity(declared.unwrap_or(0));
+    while let Some(chunk) = payload.next().await {
+        let ended = |_| ApiError::new(ErrorCode::InvalidRequest, "The request body ended early");
+        let chunk = chunk.map_err(ended)?;
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn parse_rows(body: &[u8], batching: Batching) -> ApiResult<Vec<Map<String, Value>>> {
+    let invalid = |message: String| ApiError::new(ErrorCode::InvalidRequest, message);
+    let value: Value = serde_json::from_slice(body).map_err(|error| invalid(format!("The body is not valid JSON: {error}")))?;
+    match (batching, value) {
+        (Batching::One, Value::Object(row)) => Ok(vec![row]),
+        (Batching::One, _) => Err(invalid("The body must be an object of features".to_owned())),
+        (Batching::Many, Value::Array(rows)) => {
+            if rows.is_empty() || rows.len() > ROWS_MAX {
+                return Err(invalid(format!("The body must be a list of 1 to {ROWS_MAX} rows; it has {}", rows.len())));
+            }
+            let row = |(place, row)| match row {
+                Value::Object(row) => Ok(row),
+                _ => Err(invalid(format!("Row {place} is no object of features"))),
+            };
+            rows.into_iter().enumerate().map(row).collect()
+        }
+        (Batching::Many, _) => Err(invalid("The body must be a list of objects of features".to_owned())),
+    }
+}
+
+/// New ids; of a request that can be repeated, the same each time.
+fn prediction_ids(deployment: DeploymentId, key: Option<&str>, rows: usize) -> Vec<PredictionId> {
+    use sha2::{Digest, Sha256};
+    let id = |row: usize| match key {
+        None => PredictionId::random(),
+        Some(key) => {
+            let digest = Sha256::new().chain_update(deployment.0.as_bytes()).chain_update(key).chain_update(row.to_le_bytes());
+            let mut bytes = [0; 16];
+            bytes.iter_mut().zip(digest.finalize()).for_each(|(to, from)| *to = from);
+            PredictionId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+        }
+    };
+    (0..rows).map(id).collect()
+}
+
+fn body_of(batching: Batching, answers: &Answers, ids: &[PredictionId]) -> Value {
+    let mut rows = answers.rows.iter().zip(ids).map(|(answer, id)| {
+        let mut object = answer.to_json();
+        if let Some(object) = object.as_object_mut() {
+            object.insert("predictionId".to_owned(), json!(id));
+            if let Some(reason) = &answers.unexplained {
+                object.insert("explanationReason".to_owned(), reason.as_str().into());
+            }
+            if batching == Batching::One && !answers.ignored.is_empty() {
+                object.insert("ignoredFields".to_owned(), json!(answers.ignored));
+            }
+        }
+        object
+    });
+    match batching {
+        Batching::One => rows.next().unwrap_or_default(),
+        Batching::Many => Value::Array(rows.collect()),
+    }
+}
+
+/// What is kept of a request.
+struct Kept<'a> {
+    at: DateTime<Utc>,
+    began: Instant,
+    principal: Principal,
+    status: StatusCode,
+    ids: &'a [PredictionId],
+    rows: &'a [Map<String, Value>],
+    answers: &'a Answers,
+    error: Option<String>,
+}
+
+fn keep(state: &web::Data<AppState>, entry: &Entry, kept: Kept<'_>) {
+    let mut metadata = kept.principal;
+    metadata.insert("statusCode".to_owned(), kept.status.as_u16().into());
+    if let Some(id) = request_id::current() {
+        metadata.insert("requestId".to_owned(), id.into());
+    }
+    let recorded = Recorded {
+        ids: kept.ids,
+        at: kept.at,
+        latency: kept.began.elapsed(),
+        rows: kept.rows,
+        answers: &kept.answers.rows,
+        error: kept.error,
+        metadata,
+    };
+    state.serving.record(entry, recorded);
+}
+
+fn refused(failed: Failed) -> HttpResponse {
+    let mut response = match failed.fields {
+        None => failed.error.error_response(),
+        Some(fields) => {
+            let body = RowsRefusedView {
+                error: failed.error.to_string(),
+                code: failed.error.code().as_str().to_owned(),
+                request_id: request_id::current(),
+                detail: json!(fields.errors),
+            };
+            HttpResponse::build(failed.error.status_code()).json(body)
+        }
+    };
+    if let Some(limits) = failed.limit {
+        for (name, value) in limits.headers() {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}
+
+impl Limits {
+    fn passed(pass: RatePass) -> Self {
+        Self { limit: pass.limit, remaining: pass.remaining, reset: 60 }
+    }
+
+    fn reached(limit: u32, grant: RateGrant) -> Self {
+        Self { limit, remaining: 0, reset: grant.retry_after }
+    }
+
+    fn headers(self) -> [(actix_web::http::header::HeaderName, HeaderValue); 3] {
+        use actix_web::http::header::HeaderName;
+        [
+            (HeaderName::from_static("ratelimit-limit"), self.limit.into()),
+            (HeaderName::from_static("ratelimit-remaining"), self.remaining.into()),
+            (HeaderName::from_static("ratelimit-reset"), self.reset.into()),
+        ]
+    }
+
+    fn write(self, response: &mut actix_web::HttpResponseBuilder) {
+        for header in self.headers() {
+            response.insert_header(header);
+        }
+    }
+}
