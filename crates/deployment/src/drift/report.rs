@@ -186,7 +186,8 @@ pub struct MissingShares {
 
 /// Compares a window with its reference. Take no window of another reference: it compares as one without rows.
 ///
-/// Time is in proportion to the columns, a few milliseconds for each numeric one (the exact p-value).
+/// Time is in proportion to the columns: up to a million steps for each numeric one (the exact p-value), some
+/// milliseconds. Not for a thread that serves requests.
 #[must_use]
 pub fn report(reference: &Reference, window: &Window, calibration: Option<&Calibration>, now: DateTime<Utc>) -> DriftAnswer {
     let rows = if window.check(reference).is_ok() { window.rows } else { 0 };

@@ -73,6 +73,22 @@ async fn eating_all_memory() {
 }
 
 #[tokio::test]
+async fn dying_now_and_then_is_forgiven() {
+    let bench = Bench::new().await;
+    let mut spec = bench.spec("plain");
+    spec.settings.deaths_max = 2;
+    let worker = bench.ready(spec).await;
+    for death in 1..=3 {
+        assert!(matches!(tell(&worker, "die").await, Err(WorkerError::Died(_))));
+        ready(&worker).await;
+        answer(&worker, &json!({ "say": "better" })).await.unwrap();
+        assert_eq!(worker.deaths(), death);
+    }
+    worker.stop().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn its_sandbox_is_killed_from_outside() {
     let bench = Bench::new().await;
     let worker = bench.ready(bench.spec("plain")).await;
