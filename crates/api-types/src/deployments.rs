@@ -512,19 +512,3 @@ pub struct ServingSchemaView {
     /// Whether it is ready for use.
     pub readiness: ReadinessView,
 }
-
-/// The message of a refused request for predictions.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RowsRefusedView {
-    /// What is wrong, for people.
-    pub error: String,
-    /// For programs.
-    pub code: String,
-    /// Names the request in the server's log.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
-    /// What is wrong with which field: `{type, loc, msg, input}`.
-    #[schema(value_type = Vec<Object>)]
-    pub detail: Value,
-}

@@ -57,6 +57,17 @@ pub enum ErrorDetails {
     Issues(Vec<Issue>),
 }
 
+/// What `detail` holds.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ErrorDetail {
+    /// A text for people.
+    Text(String),
+    /// Of predictions: `{type, loc, msg, input}` for each field that does not fit.
+    #[schema(value_type = Vec<Object>)]
+    Fields(Vec<serde_json::Value>),
+}
+
 /// The body of every failed request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,9 +92,9 @@ pub struct ErrorBody {
     /// which field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<ErrorDetails>,
-    /// Upload: where the file is broken.
+    /// Upload: where the file is broken. Predictions: what is wrong with which field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    pub detail: Option<ErrorDetail>,
     /// When to try again, seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,

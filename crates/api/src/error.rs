@@ -8,7 +8,7 @@ use actix_web::{
 };
 use gristmill_api_types::{
     common::ErrorShape,
-    errors::{ErrorBody, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
+    errors::{ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
 };
 use gristmill_domain::{ErrorCode, ports::StoreError};
 use gristmill_jobs::JobsError;
@@ -31,7 +31,7 @@ struct Failure {
     shape: Option<ErrorShape>,
     settings: Option<BTreeMap<String, String>>,
     details: Option<String>,
-    detail: Option<String>,
+    detail: Option<ErrorDetail>,
     position: Option<TextPosition>,
     retry_after: Option<u64>,
     bytes_max: Option<u64>,
@@ -112,7 +112,14 @@ impl ApiError {
     /// Adds `detail` (contract shape E5).
     #[must_use]
     pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
-        self.0.detail = Some(detail.into());
+        self.0.detail = Some(ErrorDetail::Text(detail.into()));
+        self
+    }
+
+    /// Adds what is wrong with which field of a row (contract 3, section 15).
+    #[must_use]
+    pub fn with_fields(mut self, fields: Vec<serde_json::Value>) -> Self {
+        self.0.detail = Some(ErrorDetail::Fields(fields));
         self
     }
 

@@ -14,11 +14,7 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use gristmill_api_types::deployments::RowsRefusedView;
-use gristmill_deployment::{
-    inference::FieldErrors,
-    serving::{Answers, Entry, Explain, RatePass, Recorded, ServingError},
-};
+use gristmill_deployment::serving::{Answers, Entry, Explain, RatePass, Recorded, ServingError};
 use gristmill_domain::{DeploymentId, ErrorCode, PredictionId, deployments::RateGrant};
 use serde_json::{Map, Value, json};
 
@@ -51,13 +47,12 @@ type Principal = Map<String, Value>;
 struct Failed {
     error: ApiError,
     rows: Vec<Map<String, Value>>,
-    fields: Option<FieldErrors>,
     limit: Option<Limits>,
 }
 
 impl From<ApiError> for Failed {
     fn from(error: ApiError) -> Self {
-        Self { error, rows: Vec::new(), fields: None, limit: None }
+        Self { error, rows: Vec::new(), limit: None }
     }
 }
 
@@ -227,10 +222,7 @@ async fn answered(
     let rows = parse_rows(&body, batching).map_err(within)?;
     match state.serving.predict(entry, &rows, explain).await {
         Ok(answers) => Ok((rows, answers, limits)),
-        Err(error) => {
-            let fields = if let ServingError::Rows(fields) = &error { Some(fields.clone()) } else { None };
-            Err(Failed { error: serving_error(error), rows, fields, limit: Some(limits) })
-        }
+        Err(error) => Err(Failed { error: serving_error(error), rows, limit: Some(limits) }),
     }
 }
 
@@ -338,18 +330,7 @@ fn keep(state: &web::Data<AppState>, entry: &Entry, kept: Kept<'_>) {
 }
 
 fn refused(failed: Failed) -> HttpResponse {
-    let mut response = match failed.fields {
-        None => failed.error.error_response(),
-        Some(fields) => {
-            let body = RowsRefusedView {
-                error: failed.error.to_string(),
-                code: failed.error.code().as_str().to_owned(),
-                request_id: request_id::current(),
-                detail: json!(fields.errors),
-            };
-            HttpResponse::build(failed.error.status_code()).json(body)
-        }
-    };
+    let mut response = failed.error.error_response();
     if let Some(limits) = failed.limit {
         for (name, value) in limits.headers() {
             response.headers_mut().insert(name, value);

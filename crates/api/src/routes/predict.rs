@@ -1,10 +1,7 @@
 //! Asking deployed models (contract 3, section 15). Who may, and what is kept of it, is in `crate::deployments`.
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
-use gristmill_api_types::{
-    deployments::{PredictQuery, RowsRefusedView},
-    paths::PredictPath,
-};
+use gristmill_api_types::{deployments::PredictQuery, errors::ErrorBody, paths::PredictPath};
 use gristmill_deployment::serving::Explain;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -26,7 +23,7 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
     request_body(content = Object, description = "Features by their names; null is a missing value"),
     responses(
         (status = 200, description = "The prediction, in both spellings of the contract", body = Object),
-        (status = 422, description = "The row does not fit; each field with the reason", body = RowsRefusedView),
+        (status = 422, description = "The row does not fit; each field with the reason", body = ErrorBody),
     )
 )]
 #[post("/deployments/{deploymentId}/predict")]
@@ -48,7 +45,7 @@ pub async fn predict_row(
     request_body(content = Object, description = "A list of objects of features"),
     responses(
         (status = 200, description = "A list of predictions, in the order of the rows", body = Object),
-        (status = 422, description = "Rows do not fit; each field with the reason", body = RowsRefusedView),
+        (status = 422, description = "Rows do not fit; each field with the reason", body = ErrorBody),
     )
 )]
 #[post("/deployments/{deploymentId}/predict/batch")]

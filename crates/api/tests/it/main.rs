@@ -9,6 +9,8 @@ mod crash;
 #[cfg(test)]
 mod datasets;
 #[cfg(test)]
+mod deployments;
+#[cfg(test)]
 mod execute;
 #[cfg(test)]
 mod experiments;

@@ -98,6 +98,8 @@ struct Things {
     session: uuid::Uuid,
     model: uuid::Uuid,
     run: String,
+    deployment: uuid::Uuid,
+    key: String,
 }
 
 async fn things_of(app: &TestApp, owner: &Client) -> Things {
@@ -130,6 +132,13 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
              '{{}}', '{{}}', 'completed', 1, '[]', '[]', 'files-1', '{{}}', '{{}}', '{{}}')"
     );
     app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let deployment = uuid::Uuid::new_v4();
+    let sql = format!(
+        "insert into deployments (deployment_id, project_id, model_id, name, status, runtime, config, job_id)
+         values ('{deployment}', '{project}', '{model}', 'salary', 'healthy', 'native', '{{\"rateLimitPerMinute\": 60}}', '{deployment}')"
+    );
+    app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let key = owner.post(&format!("/api/deployments/{deployment}/api-keys"), &json!({ "name": "k" })).await.expect(201);
     let mlflow = "/api/mlflow/api/2.0/mlflow";
     let run = owner
         .post(&format!("{mlflow}/runs/create"), &json!({ "experiment_id": project, "run_name": "salary" }))
@@ -139,6 +148,8 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
     owner.post(&format!("{mlflow}/registered-models/create"), &registered).await.expect(200);
     Things {
         run: run["run"]["info"]["run_id"].as_str().unwrap().to_owned(),
+        key: key["key"]["keyId"].as_str().unwrap().to_owned(),
+        deployment,
         model,
         notebook,
         cell: cell["cellId"].as_str().unwrap().to_owned(),
@@ -153,11 +164,12 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
 
 /// Calls an operation with the owner's ids in path, query and body.
 async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer {
-    let (session, model) = (things.session.to_string(), things.model.to_string());
+    let [session, model, deployment] = [things.session, things.model, things.deployment].map(|id| id.to_string());
     let id = match operation.path.as_str() {
         path if path.starts_with("/api/jobs") => &things.job,
         path if path.starts_with("/api/execute/session") => &session,
         path if path.starts_with("/api/models") => &model,
+        path if path.starts_with("/api/deployments") => &deployment,
         _ => &things.project,
     };
     let path = operation
@@ -172,6 +184,9 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         .replace("{savepointId}", &things.savepoint)
         .replace("{sessionId}", &session)
         .replace("{modelId}", &model)
+        .replace("{deploymentId}", &deployment)
+        .replace("{keyId}", &things.key)
+        .replace("{logId}", "1")
         .replace("{path}", &format!("{}/{}/artifacts/a.txt", things.project, things.run))
         .replace("{filename}", "image.png");
     assert!(!path.contains('{'), "tell this test what to put into {path}");
@@ -198,6 +213,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         }
         _ if operation.method != Method::GET => request.json(&json!({
             "projectId": things.project, "sql": "select * from secret", "name": "x", "filename": "x.csv", "dtype": "string",
+            "action": "stop", "feedback": "positive", "feature": "x", "actuals": [{ "predictionId": model, "actual": 1 }],
             "settings": {}, "password": "correct horse", "code": "x", "token": "x",
             "refreshToken": "x", "notebook": { "nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [] }, "content": "x", "cellIds": [things.cell], "turnIndex": 0, "turnMessageId": "x",
             "afterTurnIndex": 0, "line": 1, "column": 0, "sessionId": session, "packageName": "six",

@@ -31,9 +31,10 @@ const LOG: &str = "insert into prediction_logs
     (deployment_id, prediction_id, created_at, latency_us, input_features, prediction, status, error_message, metadata)
 select row.deployment_id, row.prediction_id, row.created_at, row.latency_us, row.input_features, row.prediction, row.status,
     row.error_message, row.metadata
-from json_to_recordset($1::json) as row (deployment_id uuid, prediction_id uuid, created_at timestamptz, latency_us bigint,
+from json_to_recordset($1::json) as row (place integer, deployment_id uuid, prediction_id uuid, created_at timestamptz, latency_us bigint,
     input_features json, prediction json, status text, error_message text, metadata json)
 join deployments on deployments.deployment_id = row.deployment_id
+order by row.place
 on conflict (deployment_id, prediction_id) do nothing";
 const WRITE_HOURS: &str = "insert into deployment_hours (deployment_id, hour, process_id, statistics, sketches, updated_at)
 select row.deployment_id, row.hour, row.process_id, row.statistics, row.sketches, row.updated_at
@@ -155,8 +156,11 @@ impl DeploymentStore for Deployments {
     async fn log(&self, predictions: &[LoggedPrediction]) -> Result<usize, StoreError> {
         let rows: Vec<_> = predictions
             .iter()
-            .map(|one| {
+            .enumerate()
+            .map(|(place, one)| {
                 json!({
+                    // The log's numbers are in the order of the requests.
+                    "place": place,
                     "deployment_id": one.deployment_id,
                     "prediction_id": one.prediction_id,
                     "created_at": one.at,
