@@ -129,7 +129,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let runtime = Runtime::start(options, Arc::new(data), &tasks).await;
     Ok(AppState {
         identity: identity(&config, &secret, &database, &clock)?,
-        models: Models::new(database.clone()),
+        models: Models::new(database.clone(), files.clone()),
         tracking: Tracking::new(database.clone()),
         modeling: Arc::new(Engine::new(runtime.clone(), modeling)),
         notebooks: Notebooks::new(database.clone()),

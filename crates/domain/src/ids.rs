@@ -91,6 +91,8 @@ id_types! {
     StudyId = "studyId";
     /// A run that a program logged.
     RunId = "runId";
+    /// A model that a program logged.
+    LoggedModelId = "loggedModelId";
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::store::{EvaluationEnd, ModelStore, NewModel, NewStudy, StudyEnd, TrainingEnd};
-use crate::{DatasetId, JobId, ModelId, ProjectId};
+use crate::{DatasetId, JobId, ModelId, ProjectId, UserId};
 
 /// Smallest share of rows that may be held out.
 pub const TEST_SIZE_MIN: f64 = 0.05;
@@ -91,6 +91,16 @@ named! {
 }
 
 named! {
+    /// Whether what made a model could see the rows that it is scored on.
+    Holdout {
+        /// It could not: the server kept them.
+        Sealed = "sealed",
+        /// It could.
+        Unsealed = "unsealed",
+    }
+}
+
+named! {
     /// How rows are chosen for the test.
     SplitKind {
         /// Any rows.
@@ -133,6 +143,21 @@ pub struct Split {
     pub test_size: f64,
     /// What makes it repeatable.
     pub seed: u32,
+}
+
+/// A split as it was declared for a dataset and a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclaredSplit {
+    /// The dataset.
+    pub dataset_id: DatasetId,
+    /// The column to predict.
+    pub target: String,
+    /// How rows are divided.
+    pub split: Split,
+    /// When it was declared.
+    pub declared_at: DateTime<Utc>,
+    /// By whom; none when that user is gone.
+    pub declared_by: Option<UserId>,
 }
 
 /// A file of a model.
@@ -238,6 +263,18 @@ pub struct Model {
 }
 
 impl Model {
+    /// Whether its scores are on rows that it could not see; none when it has no such scores, as of clusters.
+    #[must_use]
+    pub fn holdout(&self) -> Option<Holdout> {
+        self.metadata.get("holdout").and_then(Value::as_str).and_then(Holdout::from_name)
+    }
+
+    /// Whether the server could not score it, because it does not predict from the dataset's columns as they are.
+    #[must_use]
+    pub fn is_unscored(&self) -> bool {
+        self.metadata.get("unscored") == Some(&Value::Bool(true))
+    }
+
     /// The file of this name, if the model has it.
     #[must_use]
     pub fn artifact(&self, name: &str) -> Option<&Artifact> {

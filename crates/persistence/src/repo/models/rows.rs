@@ -45,6 +45,7 @@ pub(super) struct ModelRow {
     evaluation_job_id: Option<Uuid>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    stored_bytes: i64,
 }
 
 impl TryFrom<ModelRow> for Model {
@@ -92,6 +93,7 @@ pub(super) fn new_row(
     model: NewModel,
     version: i32,
     evaluation_job: Option<JobId>,
+    stored_bytes: i64,
     now: DateTime<Utc>,
 ) -> Result<ModelRow, StoreError> {
     let is_ready = model.evaluation_status == EvaluationStatus::Ready;
@@ -125,6 +127,7 @@ pub(super) fn new_row(
         evaluation_job_id: evaluation_job.map(|job| job.0),
         created_at: now,
         updated_at: now,
+        stored_bytes,
     })
 }
 
@@ -132,7 +135,7 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<Value, StoreError> {
     serde_json::to_value(value).map_err(|error| StoreError::Defect(Box::new(error)))
 }
 
-fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, StoreError> {
+pub(super) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, StoreError> {
     serde_json::from_value(value).map_err(|error| StoreError::Defect(Box::new(error)))
 }
 
