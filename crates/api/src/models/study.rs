@@ -74,7 +74,7 @@ pub async fn submit_study(
         source_model_id: model.id,
         model_id: ModelId::random(),
         name: tuned_name(&model, now),
-        plan: model.plan,
+        plan: model.made.plan,
         trials: request.n_trials,
         metric: request.metric,
         timeout_ms: milliseconds(request.timeout_seconds.unwrap_or(TIMEOUT_SECONDS_DEFAULT)),

@@ -170,12 +170,12 @@ pub async fn evaluated(state: &AppState, caller: &Caller, id: ModelId) -> ApiRes
     let ended = state.job_reader.wait(caller, job, state.tasks.stopping()).await.map_err(ApiError::job)?;
     let model = state.models.find(caller, id).await.map_err(model_error)?;
     let status = match (model.evaluation_status, ended.state) {
-        (Some(EvaluationStatus::Ready), _) => EvaluationStatus::Ready,
+        (EvaluationStatus::Ready, _) => EvaluationStatus::Ready,
         // Its worker died too often, or it was cancelled while it waited: nobody else says so.
-        (Some(EvaluationStatus::Pending | EvaluationStatus::Computing), JobState::Failed | JobState::Cancelled) | (None, _) => {
+        (EvaluationStatus::Pending | EvaluationStatus::Computing, JobState::Failed | JobState::Cancelled) => {
             EvaluationStatus::Failed
         }
-        (Some(status), _) => status,
+        (status, _) => status,
     };
     Ok(status)
 }

@@ -19,7 +19,7 @@ use super::{
     experiments::{active_project_of, searched},
     wire::{
         Listing, MlflowBody, MlflowError, MlflowResult, Params, bad, bounded, marked_tags, millis, missing, optional, own_tag,
-        pair, pairs, tags_json,
+        pair, pairs, tags_json, text,
     },
 };
 use crate::{
@@ -101,7 +101,8 @@ pub async fn finalize_logged_model(
     path: web::Path<String>,
     MlflowBody(body): MlflowBody,
 ) -> MlflowResult {
-    let name = super::wire::text(&body, "status")?;
+    find(&state, &signed.caller, &path).await?;
+    let name = text(&body, "status")?;
     let status = LoggedModelStatus::from_name(&name).filter(|status| *status != LoggedModelStatus::Pending);
     let status = status.ok_or_else(|| bad("status must be LOGGED_MODEL_READY or LOGGED_MODEL_UPLOAD_FAILED"))?;
     change(&state, &signed.caller, &path, LoggedModelChange::Status(status)).await
@@ -159,6 +160,7 @@ pub async fn set_logged_model_tags(
     path: web::Path<String>,
     MlflowBody(body): MlflowBody,
 ) -> MlflowResult {
+    find(&state, &signed.caller, &path).await?;
     let tags = listed(&body, "tags", TAG_CHARS_MAX)?;
     tags.iter().try_for_each(|(key, _)| own_tag(key))?;
     change(&state, &signed.caller, &path, LoggedModelChange::SetTags(tags)).await
@@ -198,6 +200,7 @@ pub async fn log_logged_model_params(
     path: web::Path<String>,
     MlflowBody(body): MlflowBody,
 ) -> MlflowResult {
+    find(&state, &signed.caller, &path).await?;
     let params = listed(&body, "params", PARAM_CHARS_MAX)?;
     change(&state, &signed.caller, &path, LoggedModelChange::AddParams(params)).await
 }

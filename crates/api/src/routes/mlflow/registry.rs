@@ -18,7 +18,7 @@ use super::{
     versions::{version_json, version_number},
     wire::{
         Listing, MlflowBody, MlflowError, MlflowResult, Params, bad, bounded, key_of, marked_tags, millis, missing, optional,
-        own_tag, pair, tags_json, text,
+        own_tag, pair, tag_fact, tags_json, text,
     },
 };
 use crate::{
@@ -254,7 +254,7 @@ pub(super) fn described(body: &Value) -> Result<String, MlflowError> {
 
 fn fact(model: &RegisteredModel, subject: &Subject) -> Option<Fact> {
     match subject {
-        Subject::Tag(key) => model.tags.get(key).cloned().map(Fact::Text),
+        Subject::Tag(key) => tag_fact(&model.tags, key),
         Subject::Attribute(name) => Some(match name.as_str() {
             "creation_timestamp" => millis(model.created_at),
             "last_updated_timestamp" => millis(model.updated_at),

@@ -18,7 +18,7 @@ use super::{
     runs,
     wire::{
         Listing, MlflowBody, MlflowError, MlflowResult, Params, bad, bounded, integer, key_of, marked_tags, millis, missing,
-        optional, own_tag, pair, tags_json, text,
+        optional, own_tag, pair, tag_fact, tags_json, text,
     },
 };
 use crate::{
@@ -229,7 +229,7 @@ pub(super) fn version_number(body: &Value) -> Result<u32, MlflowError> {
 
 fn fact(version: &RegisteredVersion, subject: &Subject) -> Option<Fact> {
     match subject {
-        Subject::Tag(key) => version.tags.get(key).cloned().map(Fact::Text),
+        Subject::Tag(key) => tag_fact(&version.tags, key),
         Subject::Attribute(name) => Some(match name.as_str() {
             "version_number" => Fact::Number(f64::from(version.version)),
             "creation_timestamp" => millis(version.created_at),

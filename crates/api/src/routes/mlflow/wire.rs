@@ -25,6 +25,7 @@ use serde_json::{Value, json};
 use super::links::{inputs_json, outputs_json};
 use crate::{error::ApiError, extract::read_body};
 
+const IS_PROMPT: &str = "mlflow.prompt.is_prompt";
 /// What keys of tags begin with that the server writes.
 const SERVER_TAGS: &str = "gristmill.";
 
@@ -356,6 +357,12 @@ pub(super) fn marked_tags(body: &Value) -> Result<BTreeMap<String, String>, Mlfl
 /// Tags as they are written.
 pub(super) fn tags_json(tags: &BTreeMap<String, String>) -> Vec<Value> {
     tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
+}
+
+/// A tag of something in the registry. Clients ask for what is no prompt by a tag that models do not have.
+pub(super) fn tag_fact(tags: &BTreeMap<String, String>, key: &str) -> Option<Fact> {
+    let absent = (key == IS_PROMPT).then(|| "false".to_owned());
+    tags.get(key).cloned().or(absent).map(Fact::Text)
 }
 
 /// A text within a bound.
