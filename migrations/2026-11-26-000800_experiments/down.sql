@@ -29,6 +29,7 @@ select
     jsonb_build_object('gristmill.modelId', model_id::text, 'gristmill.templateId', template_id, 'gristmill.algorithm', algorithm,
         'gristmill.taskType', task_type, 'gristmill.version', version::text)
 from models;
+drop index tracking_runs_name_idx;
 drop index tracking_runs_project_idx;
 create index tracking_runs_project_idx on tracking_runs (project_id, start_ms desc, run_id);
 drop table tracking_entries;

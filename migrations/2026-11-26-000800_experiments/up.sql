@@ -36,6 +36,7 @@ include (is_whole, is_deleted) where kind <> 'metric';
 drop index tracking_runs_project_idx;
 create index tracking_runs_project_idx on tracking_runs (project_id, start_ms desc, run_id)
 include (name, user_name, status, is_deleted, end_ms);
+create index tracking_runs_name_idx on tracking_runs (project_id, name, start_ms desc, run_id) include (is_deleted);
 
 -- What a run says to have used and made: {datasets, modelInputs, modelOutputs}.
 alter table tracking_runs add column links jsonb not null default '{}';

@@ -192,7 +192,9 @@ const CONDITIONS: [&str; 20] = [
     "start_time > 1020",
     "status = 'FINISHED'",
 ];
-const ORDERS: [&str; 11] = [
+const ORDERS: [&str; 13] = [
+    "start_time DESC",
+    "run_name DESC",
     "metrics.loss",
     "metrics.loss DESC",
     "metrics.rare DESC",

@@ -11,7 +11,10 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use gristmill_domain::{
     Caller, ProjectId, RunId,
     ports::StoreError,
-    tracking::{Run, RunSearch, RunStatus},
+    tracking::{
+        Run, RunSearch, RunStatus,
+        filter::{Order, Subject},
+    },
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -108,6 +111,12 @@ impl Tracking {
     /// # Errors
     /// `Unavailable`, `Defect`.
     pub async fn search(&self, caller: &Caller, search: &RunSearch) -> Result<Vec<Run>, StoreError> {
+        let newest = Order { subject: Subject::Attribute("start_time".to_owned()), is_descending: true };
+        let mut search = search.clone();
+        // It is what decides at last anyway.
+        while search.order.last() == Some(&newest) {
+            search.order.pop();
+        }
         let mut connection = self.database.connection().await?;
         let rows = connection
             .transaction(async |connection| {
@@ -122,7 +131,7 @@ impl Tracking {
                 if own.is_empty() {
                     return Ok(Vec::new());
                 }
-                let ids = found(connection, &own, search).await?;
+                let ids = found(connection, &own, &search).await?;
                 rows_of(connection, ids).await
             })
             .await?;

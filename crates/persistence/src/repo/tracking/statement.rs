@@ -25,8 +25,8 @@ use uuid::Uuid;
 use super::entries::{METRIC, PARAM, TAG, WORDS_CHARS_MAX};
 
 /// Rows that a walk looks at, at least, and for each row that is wanted.
-const WALK_ROWS: u64 = 500;
-const WALK_ROWS_EACH: u64 = 4;
+const WALK_ROWS: u64 = 1_000;
+const WALK_ROWS_EACH: u64 = 16;
 /// Pages that end later are not walked to.
 const WALK_END_MAX: u64 = 5_000;
 
@@ -85,19 +85,12 @@ struct Plan<'a> {
 /// The walk of a search; none where it would not help. Answers `run_id`s in order, and in `found` how many of the wanted
 /// rows the walk had.
 pub(super) fn walk(projects: &[ProjectId], search: &RunSearch) -> Option<Statement> {
-    let end = end_of(search);
-    let has_entries = search.conditions.iter().any(|condition| kind_of(&condition.subject).is_some());
-    let by_entry = match search.order.as_slice() {
-        [] => None,
-        [order] => Some(order).filter(|order| kind_of(&order.subject).is_some()),
-        _ => return None,
-    };
-    let is_plain = search.order.is_empty() && !has_entries;
-    if projects.len() != 1 || end > WALK_END_MAX || is_plain || (by_entry.is_none() && !search.order.is_empty()) {
+    if !is_walked(projects, search) {
         return None;
     }
+    let by_entry = search.order.first();
     let mut plan = Plan::new(projects, search);
-    let rows = plan.statement.bind(Bound::Integer(integer(WALK_ROWS + WALK_ROWS_EACH * end)));
+    let rows = plan.statement.bind(Bound::Integer(integer(WALK_ROWS + WALK_ROWS_EACH * end_of(search))));
     let walked = match by_entry {
         None => format!(
             "select run_id, start_ms from tracking_runs r where project_id {}{} order by start_ms desc, run_id limit {rows}",
@@ -139,6 +132,20 @@ pub(super) fn walk(projects: &[ProjectId], search: &RunSearch) -> Option<Stateme
     let own = by_entry.map(|_| ", w.o0").unwrap_or_default();
     let part = format!("select w.run_id, w.start_ms{own} from ({walked}) as w{join} where true{holds}");
     Some(plan.finish(&part))
+}
+
+fn is_walked(projects: &[ProjectId], search: &RunSearch) -> bool {
+    let is_ordered = match search.order.as_slice() {
+        // An index has the newest, without conditions on entries.
+        [] => has_entry_conditions(search),
+        [order] => kind_of(&order.subject).is_some(),
+        _ => false,
+    };
+    is_ordered && projects.len() == 1 && end_of(search) <= WALK_END_MAX
+}
+
+fn has_entry_conditions(search: &RunSearch) -> bool {
+    search.conditions.iter().any(|condition| kind_of(&condition.subject).is_some())
 }
 
 /// The search over whole indexes. Answers as [`walk`] does.
@@ -183,9 +190,14 @@ pub(super) fn whole(projects: &[ProjectId], search: &RunSearch) -> Statement {
             first
         }
     };
+    // Where a walk found few, there are few: what they are sorted by is looked up for each.
+    let looks_up = has_entry_conditions(search) && is_walked(projects, search);
     let mut values = String::new();
     for (number, order) in search.order.iter().enumerate() {
-        let value = if kind_of(&order.subject).is_some() {
+        let value = if kind_of(&order.subject).is_some() && looks_up {
+            let (keyed, column) = (plan.keyed("s", &order.subject), column_of(&order.subject));
+            format!("(select s.{column} from tracking_entries s where s.run_id = {base}.run_id and {keyed})")
+        } else if kind_of(&order.subject).is_some() {
             let entry = plan.entry(&format!("s{number}"), &order.subject);
             let _ = write!(from, " left join tracking_entries s{number} on s{number}.run_id = {base}.run_id and {entry}");
             format!("s{number}.{}", column_of(&order.subject))
@@ -296,7 +308,9 @@ impl<'a> Plan<'a> {
     fn finish(mut self, part: &str) -> Statement {
         let mut order = String::new();
         for (number, one) in self.search.order.iter().enumerate() {
-            let _ = write!(order, "o{number} {} nulls last, ", direction(one));
+            // Of what every run has the words would keep an index from being used.
+            let last = if is_everywhere(&one.subject) { "" } else { " nulls last" };
+            let _ = write!(order, "o{number} {}{last}, ", direction(one));
         }
         order.push_str("start_ms desc, run_id");
         let mut values = String::new();
@@ -347,6 +361,11 @@ fn kind_of(subject: &Subject) -> Option<&'static str> {
 
 fn column_of(subject: &Subject) -> &'static str {
     if matches!(subject, Subject::Metric(_)) { "number" } else { "words" }
+}
+
+/// Whether every run has it.
+fn is_everywhere(subject: &Subject) -> bool {
+    matches!(subject, Subject::Attribute(name) if name != "end_time")
 }
 
 fn direction(order: &Order) -> &'static str {
