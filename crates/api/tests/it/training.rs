@@ -11,7 +11,8 @@ use crate::{
 /// The quickest of the trainings.
 fn quick(extra: Value) -> Value {
     let mut request = json!({ "templateId": "logistic_regression", "parameters": {} });
-    request.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    let Value::Object(extra) = extra else { panic!("{extra} is no object") };
+    request.as_object_mut().unwrap().extend(extra);
     request
 }
 

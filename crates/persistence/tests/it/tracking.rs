@@ -27,7 +27,8 @@ impl Dice {
     }
 
     fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
-        from[usize::try_from(self.roll(from.len() as u64)).unwrap()]
+        let sides = u64::try_from(from.len()).unwrap();
+        from[usize::try_from(self.roll(sides)).unwrap()]
     }
 }
 
@@ -137,14 +138,18 @@ fn search(projects: &[ProjectId], filter: &str, order: &[&str], limit: u32, offs
     }
 }
 
+fn small(number: i64) -> f64 {
+    f64::from(i32::try_from(number).unwrap())
+}
+
 fn fact(run: &Run, subject: &Subject) -> Option<Fact> {
     match subject {
         Subject::Metric(key) => run.metrics.get(key).map(|point| Fact::Number(point.value)),
         Subject::Param(key) => run.params.get(key).cloned().map(Fact::Text),
         Subject::Tag(key) => run.tags.get(key).cloned().map(Fact::Text),
         Subject::Attribute(name) => Some(match name.as_str() {
-            "start_time" => Fact::Number(run.start_ms as f64),
-            "end_time" => return run.end_ms.map(|end| Fact::Number(end as f64)),
+            "start_time" => Fact::Number(small(run.start_ms)),
+            "end_time" => return run.end_ms.map(|end| Fact::Number(small(end))),
             "run_name" => Fact::Text(run.name.clone()),
             "user_id" => Fact::Text(run.user.clone()),
             "run_id" => Fact::Text(run.id.0.simple().to_string()),
@@ -167,7 +172,7 @@ fn by_hand(all: &[Run], search: &RunSearch) -> Vec<RunId> {
             .then(one.id.0.cmp(&other.id.0))
     });
     let skipped = usize::try_from(search.offset).unwrap();
-    found.iter().skip(skipped).take(search.limit as usize).map(|run| run.id).collect()
+    found.iter().skip(skipped).take(usize::try_from(search.limit).unwrap()).map(|run| run.id).collect()
 }
 
 const CONDITIONS: [&str; 20] = [
@@ -217,7 +222,7 @@ async fn every_search_finds_what_comparing_by_hand_finds() {
     let mut everything = search(&setting.projects, "", &[], 10_000, 0);
     everything.deleted = None;
     let all = setting.search(&everything).await;
-    assert_eq!(all.len() as u64, RUNS + 12);
+    assert_eq!(u64::try_from(all.len()).unwrap(), RUNS + 12);
     let mut sizes = BTreeSet::new();
     for case in 0..600 {
         let conditions: Vec<&str> = (0..dice.roll(4)).map(|_| dice.pick(&CONDITIONS)).collect();

@@ -88,7 +88,7 @@ pub async fn find_experiment_by_name(state: web::Data<AppState>, signed: Signed<
 #[post("/mlflow/api/2.0/mlflow/experiments/search")]
 pub async fn search_experiments(state: web::Data<AppState>, signed: Signed<Read>, MlflowBody(body): MlflowBody) -> MlflowResult {
     let listing = Listing::of_body(&body, 1000, &OF_EXPERIMENTS)?;
-    let deleted = match body["view_type"].as_str() {
+    let deleted = match body.get("view_type").and_then(Value::as_str) {
         None | Some("ACTIVE_ONLY") => Some(false),
         Some("DELETED_ONLY") => Some(true),
         Some("ALL") => None,

@@ -131,12 +131,14 @@ pub async fn search_logged_models(
     MlflowBody(mut body): MlflowBody,
 ) -> MlflowResult {
     // Other than everywhere else the order is a list of objects.
-    if let Some(order) = body["order_by"].as_array() {
+    if let Some(sent) = body.get_mut("order_by")
+        && let Some(order) = sent.as_array()
+    {
         let texts = order.iter().map(|one| {
             let direction = if one["ascending"] == false { "DESC" } else { "ASC" };
             format!("{} {direction}", one["field_name"].as_str().unwrap_or_default())
         });
-        body["order_by"] = json!(texts.collect::<Vec<_>>());
+        *sent = json!(texts.collect::<Vec<_>>());
     }
     let listing = Listing::of_body(&body, 50, &OF_LOGGED_MODELS)?;
     let projects = searched(&state, &signed.caller, body.get("experiment_ids")).await?;

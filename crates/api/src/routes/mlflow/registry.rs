@@ -209,9 +209,9 @@ pub async fn list_latest_versions(
     signed: Signed<Read>,
     MlflowBody(body): MlflowBody,
 ) -> MlflowResult {
-    let stages: Vec<Stage> = match &body["stages"] {
-        Value::Null => Vec::new(),
-        Value::Array(names) => names
+    let stages: Vec<Stage> = match body.get("stages") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(names)) => names
             .iter()
             .map(|name| name.as_str().and_then(Stage::from_name).ok_or_else(|| bad(format!("there is no stage {name}"))))
             .collect::<Result<_, _>>()?,

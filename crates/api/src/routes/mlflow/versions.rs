@@ -156,7 +156,7 @@ pub async fn transition_model_version_stage(
     let name = text(&body, "stage")?;
     let stage = Stage::from_name(&name)
         .ok_or_else(|| bad(format!("there is no stage '{name}'; there are {}", Stage::ALL.map(Stage::as_str).join(", "))))?;
-    let archive_others = body["archive_existing_versions"] == true;
+    let archive_others = body.get("archive_existing_versions") == Some(&Value::Bool(true));
     if archive_others && !matches!(stage, Stage::Staging | Stage::Production) {
         return Err(bad("archive_existing_versions goes with the stages Staging and Production only"));
     }
