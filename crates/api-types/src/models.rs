@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use garde::Validate;
 use gristmill_domain::{
-    DatasetId, ModelId, ProjectId,
+    DatasetId, ModelId, ProjectId, UserId,
     models::{
-        Artifact, EvaluationStatus, MODEL_FILE, Model, ModelStatus, NAME_CHARS_MAX, SplitKind, TEST_SIZE_MAX, TEST_SIZE_MIN,
-        TaskType,
+        Artifact, DeclaredSplit, EvaluationStatus, Holdout, MODEL_FILE, Model, ModelStatus, NAME_CHARS_MAX, SplitKind,
+        TEST_SIZE_MAX, TEST_SIZE_MIN, TaskType,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -181,40 +181,92 @@ pub struct ModelView {
     /// A row as a client would send it.
     #[schema(value_type = Object)]
     pub sample_request: Map<String, Value>,
+    /// Whether the scores are on rows that it could not see; absent when it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<Holdout>,
+    /// Whether there are no scores of the server's, because it cannot predict from the dataset's columns as they are.
+    pub unscored: bool,
 }
 
 impl From<Model> for ModelView {
     fn from(model: Model) -> Self {
+        let (holdout, unscored) = (model.holdout(), model.is_unscored());
+        let Model { made, version, evaluation_computed_at, created_at, updated_at, evaluation_job: _ } = model;
         Self {
-            model_id: model.id,
-            project_id: model.project_id,
-            dataset_id: model.plan.dataset_id,
-            artifact: model.artifact(MODEL_FILE).map(ArtifactView::from),
-            artifacts: model.artifacts.iter().map(ArtifactView::from).collect(),
-            name: model.plan.name,
-            template_id: model.plan.template_id,
-            task_type: model.plan.task_type,
-            library: model.library,
-            algorithm: model.algorithm,
-            parameters: model.parameters,
-            metrics: model.metrics,
-            status: model.status,
-            created_at: model.created_at.into(),
-            updated_at: model.updated_at.into(),
-            version: model.version,
-            training_ms: model.training_ms,
-            target_column: model.plan.target,
-            feature_columns: model.feature_columns,
-            sample_count: model.sample_count,
-            error: model.error,
-            metadata: model.metadata,
-            evaluation_status: model.evaluation_status,
-            evaluation_computed_at: model.evaluation_computed_at.map(Instant),
-            evaluation_error: model.evaluation_error,
-            feature_types: model.feature_types,
-            sample_request: model.sample_request,
+            model_id: made.id,
+            project_id: made.project_id,
+            dataset_id: made.plan.dataset_id,
+            holdout,
+            unscored,
+            artifact: made.artifact(MODEL_FILE).map(ArtifactView::from),
+            artifacts: made.artifacts.iter().map(ArtifactView::from).collect(),
+            name: made.plan.name,
+            template_id: made.plan.template_id,
+            task_type: made.plan.task_type,
+            library: made.library,
+            algorithm: made.algorithm,
+            parameters: made.parameters,
+            metrics: made.metrics,
+            status: made.status,
+            created_at: created_at.into(),
+            updated_at: updated_at.into(),
+            version,
+            training_ms: made.training_ms,
+            target_column: made.plan.target,
+            feature_columns: made.feature_columns,
+            sample_count: made.sample_count,
+            error: made.error,
+            metadata: made.metadata,
+            evaluation_status: Some(made.evaluation_status),
+            evaluation_computed_at: evaluation_computed_at.map(Instant),
+            evaluation_error: made.evaluation_error,
+            feature_types: made.feature_types,
+            sample_request: made.sample_request,
         }
     }
+}
+
+/// How the rows of a dataset are divided for a target.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SplitView {
+    /// The column to predict.
+    pub target: String,
+    /// How rows are chosen.
+    pub kind: SplitKind,
+    /// The column of groups or times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// Share of the rows that is held out.
+    pub test_size: f64,
+    /// What chooses the rows.
+    pub seed: u32,
+    /// When it was declared.
+    pub declared_at: Instant,
+    /// By whom; absent when that user is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declared_by: Option<UserId>,
+}
+
+impl From<DeclaredSplit> for SplitView {
+    fn from(declared: DeclaredSplit) -> Self {
+        Self {
+            target: declared.target,
+            kind: declared.split.kind,
+            column: declared.split.column,
+            test_size: declared.split.test_size,
+            seed: declared.split.seed,
+            declared_at: declared.declared_at.into(),
+            declared_by: declared.declared_by,
+        }
+    }
+}
+
+/// `{splits}`, by target.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SplitList {
+    /// The declared splits of a dataset.
+    pub splits: Vec<SplitView>,
 }
 
 /// `{models}`, newest first.
@@ -323,7 +375,8 @@ pub struct ModelCreate {
     #[schema(value_type = Option<Object>)]
     #[garde(skip)]
     pub parameters: Option<Map<String, Value>>,
-    /// Share of the rows that is held out; 0.2 when absent.
+    /// Share of the rows that is held out; the declared split's when absent, at first 0.2. A smaller test is part of a larger
+    /// one.
     #[serde(default)]
     #[garde(inner(range(min = TEST_SIZE_MIN, max = TEST_SIZE_MAX)))]
     pub test_size: Option<f64>,
@@ -343,14 +396,19 @@ pub struct ModelCreate {
     #[serde(default)]
     #[garde(skip)]
     pub columns: Option<BTreeMap<String, ColumnRole>>,
-    /// How rows are divided.
+    /// How rows are divided: declared once for a dataset and target, by the first training.
     #[serde(default)]
     #[garde(dive)]
     pub split: Option<SplitCreate>,
-    /// What makes the training repeatable; 42 when absent.
+    /// What makes the training repeatable, and chooses the rows; the declared split's when absent, at first 42.
     #[serde(default)]
     #[garde(skip)]
     pub seed: Option<u32>,
+    /// Declares the split again: later trainings use the new one, models that exist keep theirs. Without it, another `split`
+    /// or `seed` than the declared one is refused once a model was scored by that.
+    #[serde(default)]
+    #[garde(skip)]
+    pub redeclare_split: Option<bool>,
 }
 
 impl RequestBody for ModelCreate {

@@ -14,6 +14,7 @@ pub mod live;
 pub mod models;
 pub mod notebooks;
 pub mod openapi;
+pub mod quota;
 pub mod request_id;
 pub mod respond;
 pub mod routes;

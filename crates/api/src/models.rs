@@ -1,6 +1,7 @@
 //! What happens to models outside a request: their jobs, their files.
 
 mod files;
+mod split;
 mod study;
 mod training;
 

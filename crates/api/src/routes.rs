@@ -61,9 +61,14 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
 }
 
 /// An unknown path below `/api`: who is not signed in does not learn which paths exist.
-async fn unknown_route(request: HttpRequest) -> ApiResult<HttpResponse> {
+async fn unknown_route(request: HttpRequest) -> Result<HttpResponse, actix_web::Error> {
+    if request.path().starts_with(mlflow::PREFIX) {
+        // Its programs read its own kind of errors.
+        extract::authenticate(&request).await.map_err(mlflow::MlflowError::from)?;
+        return Err(mlflow::unknown_endpoint(request.path()).into());
+    }
     extract::authenticate(&request).await?;
-    outside_api().await
+    Ok(outside_api().await?)
 }
 
 async fn outside_api() -> ApiResult<HttpResponse> {

@@ -145,7 +145,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         serving: Arc::new(deployments::serving(&config, ports, scratch, limits)),
         deployments,
         identity: identity(&config, &secret, &database, &clock)?,
-        models: Models::new(database.clone()),
+        models: Models::new(database.clone(), files.clone()),
         tracking: Tracking::new(database.clone()),
         modeling,
         notebooks: Notebooks::new(database.clone()),

@@ -97,6 +97,8 @@ id_types! {
     PredictionId = "predictionId";
     /// A run that a program logged.
     RunId = "runId";
+    /// A model that a program logged.
+    LoggedModelId = "loggedModelId";
 }
 
 #[cfg(test)]

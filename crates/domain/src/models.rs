@@ -2,14 +2,14 @@
 
 mod store;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Deref};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use self::store::{EvaluationEnd, ModelStore, NewModel, NewStudy, StudyEnd, TrainingEnd};
-use crate::{DatasetId, JobId, ModelId, ProjectId, named::named};
+use crate::{DatasetId, JobId, UserId, named::named};
 
 /// Smallest share of rows that may be held out.
 pub const TEST_SIZE_MIN: f64 = 0.05;
@@ -65,6 +65,16 @@ named! {
 }
 
 named! {
+    /// Whether what made a model could see the rows that it is scored on.
+    Holdout {
+        /// It could not: the server kept them.
+        Sealed = "sealed",
+        /// It could.
+        Unsealed = "unsealed",
+    }
+}
+
+named! {
     /// How rows are chosen for the test.
     SplitKind {
         /// Any rows.
@@ -107,6 +117,21 @@ pub struct Split {
     pub test_size: f64,
     /// What makes it repeatable.
     pub seed: u32,
+}
+
+/// A split as it was declared for a dataset and a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeclaredSplit {
+    /// The dataset.
+    pub dataset_id: DatasetId,
+    /// The column to predict.
+    pub target: String,
+    /// How rows are divided.
+    pub split: Split,
+    /// When it was declared.
+    pub declared_at: DateTime<Utc>,
+    /// By whom; none when that user is gone.
+    pub declared_by: Option<UserId>,
 }
 
 /// A file of a model.
@@ -156,53 +181,15 @@ pub struct TrainingPlan {
     pub split: Split,
 }
 
-/// A trained model, or a training that failed.
+/// A trained model, or a training that failed, as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
-    /// Identity.
-    pub id: ModelId,
-    /// The project that it belongs to.
-    pub project_id: ProjectId,
-    /// What it was asked for.
-    pub plan: TrainingPlan,
-    /// The library that it comes from.
-    pub library: String,
-    /// The class of its estimator.
-    pub algorithm: String,
-    /// All parameters as they were used.
-    pub parameters: Map<String, Value>,
-    /// Scores on the held out rows (of clustering: on all rows).
-    pub metrics: BTreeMap<String, f64>,
-    /// How the training ended.
-    pub status: ModelStatus,
+    /// What was made. Its evaluation and scores are the latest ones.
+    pub made: NewModel,
     /// Running number in its project, from 1.
     pub version: u32,
-    /// How long the training took, milliseconds.
-    pub training_ms: Option<u64>,
-    /// The columns that it predicts from.
-    pub feature_columns: Vec<String>,
-    /// Rows that it was made from, test rows included.
-    pub sample_count: Option<u64>,
-    /// Its files.
-    pub artifacts: Vec<Artifact>,
-    /// Name of the directory that holds them, below the model's own.
-    pub storage: String,
-    /// Why the training failed.
-    pub error: Option<String>,
-    /// Where it comes from: seed, versions, split, column decisions, costs.
-    pub metadata: Map<String, Value>,
-    /// `int`, `float` or `str` of each feature.
-    pub feature_types: BTreeMap<String, String>,
-    /// A row as a client would send it.
-    pub sample_request: Map<String, Value>,
-    /// Where its evaluation stands; none when there will be none.
-    pub evaluation_status: Option<EvaluationStatus>,
     /// When its evaluation was computed.
     pub evaluation_computed_at: Option<DateTime<Utc>>,
-    /// Why its evaluation failed.
-    pub evaluation_error: Option<String>,
-    /// Name of the directory that holds its evaluation, below the model's own.
-    pub evaluation_storage: Option<String>,
     /// The job that evaluates it, or did last.
     pub evaluation_job: Option<JobId>,
     /// When it was made.
@@ -211,7 +198,28 @@ pub struct Model {
     pub updated_at: DateTime<Utc>,
 }
 
-impl Model {
+/// A stored model is read as what was made.
+impl Deref for Model {
+    type Target = NewModel;
+
+    fn deref(&self) -> &NewModel {
+        &self.made
+    }
+}
+
+impl NewModel {
+    /// Whether its scores are on rows that it could not see; none when it has no such scores, as of clusters.
+    #[must_use]
+    pub fn holdout(&self) -> Option<Holdout> {
+        self.metadata.get("holdout").and_then(Value::as_str).and_then(Holdout::from_name)
+    }
+
+    /// Whether the server could not score it, because it does not predict from the dataset's columns as they are.
+    #[must_use]
+    pub fn is_unscored(&self) -> bool {
+        self.metadata.get("unscored") == Some(&Value::Bool(true))
+    }
+
     /// The file of this name, if the model has it.
     #[must_use]
     pub fn artifact(&self, name: &str) -> Option<&Artifact> {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gristmill_domain::{CellId, DatasetId, JobId, ModelId, NotebookId, ProjectId, RunId, UserId};
+use gristmill_domain::{CellId, DatasetId, JobId, LoggedModelId, ModelId, NotebookId, ProjectId, RunId, UserId};
 
 /// Prefix of everything that belongs to a project.
 #[must_use]
@@ -48,6 +48,12 @@ pub fn model_prefix(project: ProjectId, id: ModelId) -> String {
 #[must_use]
 pub fn run_prefix(project: ProjectId, id: RunId) -> String {
     format!("{}/runs/{id}", project_prefix(project))
+}
+
+/// Prefix of the files of a model that a program logged.
+#[must_use]
+pub fn logged_model_prefix(project: ProjectId, id: LoggedModelId) -> String {
+    format!("{}/logged/{id}", project_prefix(project))
 }
 
 /// Prefix of all datasets of a project.

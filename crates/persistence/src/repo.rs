@@ -12,6 +12,7 @@ pub mod models;
 pub mod notebooks;
 mod ownership;
 pub mod projects;
+pub mod quota;
 pub mod settings;
 pub mod spool;
 pub mod tracking;

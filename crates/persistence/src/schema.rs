@@ -289,6 +289,7 @@ diesel::table! {
         evaluation_job_id -> Nullable<Uuid>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        stored_bytes -> BigInt,
     }
 }
 
@@ -325,6 +326,21 @@ diesel::table! {
         params -> Jsonb,
         tags -> Jsonb,
         created_at -> Timestamptz,
+        links -> Jsonb,
+    }
+}
+
+diesel::table! {
+    tracking_entries (run_id, kind, entry_key) {
+        run_id -> Uuid,
+        kind -> Text,
+        entry_key -> Text,
+        project_id -> Uuid,
+        start_ms -> BigInt,
+        is_deleted -> Bool,
+        number -> Nullable<Double>,
+        words -> Nullable<Text>,
+        is_whole -> Bool,
     }
 }
 
@@ -357,6 +373,7 @@ diesel::table! {
         tags -> Jsonb,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        version_last -> Integer,
     }
 }
 
@@ -370,6 +387,9 @@ diesel::table! {
         description -> Text,
         tags -> Jsonb,
         created_at -> Timestamptz,
+        stage -> Text,
+        updated_at -> Timestamptz,
+        logged_model_id -> Nullable<Text>,
     }
 }
 
@@ -433,6 +453,58 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    registered_aliases (owner_id, name, alias) {
+        owner_id -> Uuid,
+        name -> Text,
+        alias -> Text,
+        version -> Integer,
+    }
+}
+
+diesel::table! {
+    logged_models (logged_model_id) {
+        logged_model_id -> Uuid,
+        project_id -> Uuid,
+        name -> Text,
+        model_type -> Nullable<Text>,
+        source_run_id -> Nullable<Uuid>,
+        status -> Text,
+        params -> Jsonb,
+        tags -> Jsonb,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    logged_model_artifacts (logged_model_id, artifact_path) {
+        logged_model_id -> Uuid,
+        artifact_path -> Text,
+        file_name -> Text,
+        size_bytes -> BigInt,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    tracking_usage (project_id) {
+        project_id -> Uuid,
+        size_bytes -> BigInt,
+    }
+}
+
+diesel::table! {
+    dataset_splits (dataset_id, target) {
+        dataset_id -> Uuid,
+        target -> Text,
+        split -> Json,
+        declared_at -> Timestamptz,
+        declared_by -> Nullable<Uuid>,
+    }
+}
+
+diesel::joinable!(logged_models -> projects (project_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(one_time_tokens -> users (user_id));
@@ -469,6 +541,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     models,
     tuning_studies,
     tracking_runs,
+    tracking_entries,
     tracking_metrics,
     tracking_artifacts,
     registered_models,
@@ -477,4 +550,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     deployment_api_keys,
     prediction_logs,
     deployment_hours,
+    registered_aliases,
+    logged_models,
+    logged_model_artifacts,
+    tracking_usage,
+    dataset_splits,
 );

@@ -1,8 +1,8 @@
 //! Measures a release build of the server through HTTP, beside bare polars and bare DataFusion on the same file, and
 //! prints tables with the targets. `cargo xtask bench [name]` builds and runs it.
 //!
-//! Names: `startup`, `requests`, `sessions`, `cells`, `completions`, `crowd`, `upload`, `sql`, `paging`, `models`; all when
-//! none is given.
+//! Names: `startup`, `requests`, `sessions`, `cells`, `completions`, `crowd`, `upload`, `sql`, `paging`, `models`,
+//! `tracking`; all when none is given.
 
 #![expect(
     clippy::print_stdout,
@@ -19,12 +19,14 @@ mod peers;
 mod runtime;
 mod server;
 mod table;
+mod tracking;
 mod work;
 
 use anyhow::Result;
 use table::Table;
 
-const NAMES: [&str; 9] = ["startup", "requests", "sessions", "cells", "completions", "crowd", "upload", "sql", "paging"];
+const NAMES: [&str; 11] =
+    ["startup", "requests", "sessions", "cells", "completions", "crowd", "upload", "sql", "paging", "models", "tracking"];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -69,6 +71,9 @@ async fn main() -> Result<()> {
     }
     if on("models") {
         models::models(&mut table).await?;
+    }
+    if on("tracking") {
+        tracking::tracking(&mut table).await?;
     }
     table.print();
     Ok(())

@@ -15,11 +15,7 @@ use serde_json::json;
 
 use crate::{
     server::Server,
-    table::{
-        Table,
-        Target::{AtLeast, AtMost},
-        percentile,
-    },
+    table::{Table, Target::AtMost},
     work::{User, user},
 };
 
@@ -63,7 +59,7 @@ pub(crate) async fn models(table: &mut Table) -> Result<()> {
     let study = json!({ "modelId": small, "nTrials": 20, "metric": "f1", "timeoutSeconds": 300 });
     user.send(Method::POST, &format!("/api/experiments/{}/tune", user.project), Some(&study)).await?;
     table.add("tune it, 20 trials of 5 folds, and train the best", 20.0 / began.elapsed().as_secs_f64(), "trials/s", None);
-    runs(table, &user).await
+    Ok(())
 }
 
 async fn ready(user: &User) -> Result<()> {
@@ -125,36 +121,4 @@ async fn upload(user: &User, text: &str) -> Result<String> {
     let form = multipart::Form::new().part("file", part).text("projectId", user.project.clone());
     let answer = user.upload(form).await?;
     Ok(answer["dataset"]["datasetId"].as_str().context("a dataset id")?.to_owned())
-}
-
-/// Runs of programs: logged, then searched.
-async fn runs(table: &mut Table, user: &User) -> Result<()> {
-    const BASE: &str = "/api/mlflow/api/2.0/mlflow";
-    const RUNS: u32 = 2_000;
-    let began = Instant::now();
-    for number in 0..RUNS {
-        let body = json!({ "experiment_id": user.project, "run_name": format!("run {number}"), "start_time": number });
-        let run = user.send(Method::POST, &format!("{BASE}/runs/create"), Some(&body)).await?;
-        let id = run["run"]["info"]["run_id"].clone();
-        let metric = json!({ "key": "loss", "value": f64::from(number) / 7.0, "timestamp": 1, "step": 0 });
-        let batch =
-            json!({ "run_id": id, "metrics": [metric], "params": [{ "key": "depth", "value": (number % 9).to_string() }] });
-        user.send(Method::POST, &format!("{BASE}/runs/log-batch"), Some(&batch)).await?;
-    }
-    table.add("runs made and logged to, one client", f64::from(RUNS) / began.elapsed().as_secs_f64(), "/s", Some(AtLeast(100.0)));
-    for (what, extra) in [
-        ("newest 100", json!({})),
-        ("by a metric and a parameter", json!({ "filter": "metrics.loss > 10 and params.depth = '3'" })),
-    ] {
-        let mut body = json!({ "experiment_ids": [user.project], "max_results": 100 });
-        body.as_object_mut().context("an object")?.extend(extra.as_object().context("an object")?.clone());
-        let mut times = Vec::new();
-        for _ in 0..15 {
-            let began = Instant::now();
-            user.send(Method::POST, &format!("{BASE}/runs/search"), Some(&body)).await?;
-            times.push(began.elapsed().as_secs_f64() * 1000.0);
-        }
-        table.add(&format!("search {RUNS} runs, {what}, p50"), percentile(&mut times, 50.0), "ms", Some(AtMost(50.0)));
-    }
-    Ok(())
 }

@@ -8,7 +8,6 @@ use gristmill_domain::{
     Caller, DatasetId, ErrorCode, JobId,
     datasets::Dataset,
     jobs::{Job, JobError, JobKind, JobState, NewJob},
-    ports::StoreError,
 };
 use gristmill_ingest::{IngestError, IngestLimits, IngestRequest, IngestedDataset};
 use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
@@ -21,6 +20,7 @@ use super::work::{
 };
 use crate::{
     error::{ApiError, ApiResult},
+    quota::check_room,
     routes::datasets::dataset_error,
     state::AppState,
     uploads::{ReceivedFile, Spool},
@@ -53,15 +53,7 @@ pub async fn submit_ingest(
     file: ReceivedFile,
     idempotency_key: Option<String>,
 ) -> ApiResult<Job> {
-    let quota = state.config.ingest.user_disk_bytes_max;
-    let checked = state.datasets.check_room(caller, file.project_id, file.size_bytes, quota).await;
-    checked.map_err(|error| match error {
-        StoreError::Conflict(_) => {
-            let text = format!("Your disk quota of {} MB is used up; delete datasets that you do not need", quota / 1024 / 1024);
-            ApiError::new(ErrorCode::QuotaExceeded, text)
-        }
-        other => ApiError::store(ErrorCode::ProjectNotFound)(other),
-    })?;
+    check_room(state, caller, file.project_id, file.size_bytes).await?;
     if room(state) < file.size_bytes {
         return Err(ApiError::new(ErrorCode::DiskFull, "The server has no disk space left for this file; ask the operator"));
     }

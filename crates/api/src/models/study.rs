@@ -17,6 +17,7 @@ use serde_json::json;
 use super::training::budget_of;
 use crate::{
     error::{ApiError, ApiResult},
+    quota::check_room,
     routes::models::model_error,
     state::AppState,
 };
@@ -64,6 +65,7 @@ pub async fn submit_study(
         Err(StoreError::NotFound) => return refused("The dataset that the model was trained on is gone"),
         Err(error) => return Err(model_error(error)),
     }
+    check_room(state, caller, Some(project), 1).await?;
     let budget = budget_of(state, caller).await?;
     let (study_id, now) = (StudyId::random(), state.clock.now());
     let study = NewStudy { id: study_id, source: model.id, trials: request.n_trials, metric: request.metric.clone() };
@@ -72,7 +74,7 @@ pub async fn submit_study(
         source_model_id: model.id,
         model_id: ModelId::random(),
         name: tuned_name(&model, now),
-        plan: model.plan,
+        plan: model.made.plan,
         trials: request.n_trials,
         metric: request.metric,
         timeout_ms: milliseconds(request.timeout_seconds.unwrap_or(TIMEOUT_SECONDS_DEFAULT)),

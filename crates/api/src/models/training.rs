@@ -10,9 +10,11 @@ use gristmill_domain::{
 };
 use gristmill_modeling::{Catalogue, JobBudget, evaluate_job, train_job};
 
+use super::split::{SplitWish, declared_split};
 use crate::{
     error::{ApiError, ApiResult},
     notebooks::{memory_of, timeout_of},
+    quota::check_room,
     routes::{datasets::dataset_error, models::model_error},
     state::AppState,
 };
@@ -47,7 +49,11 @@ pub async fn submit_training(
         return Err(ApiError::new(ErrorCode::DatasetNotFound, "Dataset not found"));
     }
     let project = request.project_id;
-    let plan = plan_of(request, &dataset)?;
+    let wish = SplitWish::of(&request);
+    let mut plan = plan_of(request, &dataset)?;
+    // What it makes is not known yet: one byte asks whether anything fits.
+    check_room(state, caller, Some(project), 1).await?;
+    plan.split = declared_split(state, caller, &plan, wish, &dataset).await?;
     let budget = budget_of(state, caller).await?;
     let job = train_job(caller.user_id, project, plan, budget, idempotency_key);
     let (job, _) = state.jobs.submit(job).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
@@ -164,12 +170,12 @@ pub async fn evaluated(state: &AppState, caller: &Caller, id: ModelId) -> ApiRes
     let ended = state.job_reader.wait(caller, job, state.tasks.stopping()).await.map_err(ApiError::job)?;
     let model = state.models.find(caller, id).await.map_err(model_error)?;
     let status = match (model.evaluation_status, ended.state) {
-        (Some(EvaluationStatus::Ready), _) => EvaluationStatus::Ready,
+        (EvaluationStatus::Ready, _) => EvaluationStatus::Ready,
         // Its worker died too often, or it was cancelled while it waited: nobody else says so.
-        (Some(EvaluationStatus::Pending | EvaluationStatus::Computing), JobState::Failed | JobState::Cancelled) | (None, _) => {
+        (EvaluationStatus::Pending | EvaluationStatus::Computing, JobState::Failed | JobState::Cancelled) => {
             EvaluationStatus::Failed
         }
-        (Some(status), _) => status,
+        (status, _) => status,
     };
     Ok(status)
 }
@@ -179,6 +185,7 @@ async fn submit_evaluation(state: &AppState, caller: &Caller, id: ModelId) -> Ap
     if model.artifacts.is_empty() {
         return Err(ApiError::new(ErrorCode::Conflict, "The training of this model failed, so there is nothing to evaluate"));
     }
+    check_room(state, caller, Some(model.project_id), 1).await?;
     let budget = budget_of(state, caller).await?;
     let job = evaluate_job(caller.user_id, model.project_id, id, budget);
     state.models.restart_evaluation(caller, id, job, state.clock.now()).await.map_err(model_error)

@@ -264,14 +264,14 @@ fn ndjson() -> actix_web::HttpResponseBuilder {
 /// A file of the evaluation, once it is there.
 async fn ready_file(state: &AppState, model: &Model, name: &str) -> ApiResult<Option<Vec<u8>>> {
     match model.evaluation_status {
-        Some(EvaluationStatus::Ready) => evaluation_file(state, model, name).await,
+        EvaluationStatus::Ready => evaluation_file(state, model, name).await,
         _ => Ok(None),
     }
 }
 
 /// Where an evaluation stands, and what to expect. One whose job has ended without a word counts as failed.
 async fn standing(state: &AppState, caller: &Caller, model: &Model) -> ApiResult<(EvaluationStatus, String)> {
-    let status = model.evaluation_status.unwrap_or(EvaluationStatus::Pending);
+    let status = model.evaluation_status;
     if matches!(status, EvaluationStatus::Pending | EvaluationStatus::Computing)
         && let Some(id) = model.evaluation_job
     {

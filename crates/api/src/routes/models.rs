@@ -5,9 +5,9 @@ use gristmill_api_types::{
     jobs::JobEnvelope,
     models::{
         ArtifactQuery, ModelCreate, ModelEnvelope, ModelList, ModelListQuery, ModelView, ParameterOptionView, ParameterView,
-        TemplateList, TemplateView, TrainingView,
+        SplitList, SplitView, TemplateList, TemplateView, TrainingView,
     },
-    paths::ModelPath,
+    paths::{DatasetPath, ModelPath},
 };
 use gristmill_domain::{ErrorCode, models::ModelStatus, ports::StoreError};
 use gristmill_modeling::{Catalogue, Parameter, Template};
@@ -31,7 +31,8 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
         .service(list_models)
         .service(download_model_artifact)
         .service(find_model)
-        .service(delete_model);
+        .service(delete_model)
+        .service(list_dataset_splits);
 }
 
 /// Lists what can be trained.
@@ -129,6 +130,23 @@ pub async fn delete_model(
     state.models.delete(&signed.caller, path.id).await.map_err(model_error)?;
     state.file_cleaner.wake();
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Lists how the rows of a dataset are divided for each target that was trained for.
+#[utoipa::path(
+    tag = "models",
+    params(DatasetPath),
+    responses((status = 200, description = "The declared splits", body = SplitList))
+)]
+#[get("/datasets/{datasetId}/splits")]
+pub async fn list_dataset_splits(
+    state: web::Data<AppState>,
+    signed: Signed<Read>,
+    PathParams(path): PathParams<DatasetPath>,
+) -> ApiResult<Json<SplitList>> {
+    let splits = state.models.splits(&signed.caller, path.dataset_id).await;
+    let splits = splits.map_err(ApiError::store(ErrorCode::DatasetNotFound))?;
+    Ok(Json(SplitList { splits: splits.into_iter().map(SplitView::from).collect() }))
 }
 
 /// Made-up models are for development only: refused.

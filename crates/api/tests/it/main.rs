@@ -43,6 +43,8 @@ mod support;
 #[cfg(test)]
 mod tenancy;
 #[cfg(test)]
+mod training;
+#[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod uploads;

@@ -1,5 +1,9 @@
 //! Experiment tracking over MLflow's protocol.
 
+mod client;
+mod logged;
+mod registry;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -22,6 +26,15 @@ impl Program {
 
     async fn get(&self, path: &str) -> Answer {
         self.client.get(&format!("{BASE}/{path}")).await
+    }
+
+    async fn send(&self, method: Method, path: &str, body: &Value) -> Answer {
+        self.client.send(self.client.request(method, &format!("{BASE}/{path}")).json(body)).await
+    }
+
+    async fn experiment(&self, name: &str) -> String {
+        let made = self.post("experiments/create", &json!({ "name": name })).await.expect(200);
+        made["experiment_id"].as_str().unwrap().to_owned()
     }
 
     async fn run(&self, experiment: &str, name: &str) -> String {
@@ -196,6 +209,11 @@ async fn what_is_wrong_is_said_in_both_shapes() {
         ("runs/search", json!({ "run_view_type": "SOME" })),
         ("registered-models/create", json!({})),
         ("model-versions/create", json!({ "name": "x" })),
+        ("runs/create", json!({ "experiment_id": id, "tags": [{ "key": "gristmill.holdout", "value": "sealed" }] })),
+        ("runs/set-tag", json!({ "run_id": run, "key": "gristmill.holdout", "value": "sealed" })),
+        ("runs/delete-tag", json!({ "run_id": run, "key": "gristmill.unscored" })),
+        ("runs/log-model", json!({ "run_id": run, "model_json": "[" })),
+        ("runs/log-inputs", json!({ "run_id": run, "datasets": [{ "dataset": { "name": "x" } }] })),
     ] {
         let refused = ada.post(path, &body).await.expect(400);
         assert_eq!(refused["error_code"], "INVALID_PARAMETER_VALUE", "{path} {body}: {refused}");
@@ -311,6 +329,23 @@ async fn trainings_are_among_the_runs() {
         (shown["info"]["status"].as_str(), value_of(&shown["data"]["tags"], "gristmill.modelId").as_str()),
         (Some("FINISHED"), Some(&*model))
     );
+    // What was scored on sealed labels tells so, and what a program says about itself does not.
+    assert_eq!(value_of(&shown["data"]["tags"], "gristmill.holdout"), "sealed");
+    let logged = program.get(&format!("runs/get?run_id={run}")).await.expect(200)["run"].clone();
+    assert_eq!(value_of(&logged["data"]["tags"], "gristmill.holdout"), "unsealed");
+    assert_eq!(value_of(&logged["data"]["tags"], "gristmill.unscored"), "true");
+    assert_eq!(program.search(&lab.project, json!({ "filter": "tags.`gristmill.holdout` = 'sealed'" })).await, ["Own"]);
+    assert_eq!(program.search(&lab.project, json!({ "filter": "tags.`gristmill.holdout` = 'unsealed'" })).await, ["logged"]);
+    program.post("registered-models/create", &json!({ "name": "Both" })).await.expect(200);
+    for (run, source, holdout) in [
+        (&id, format!("runs:/{id}/model"), "sealed"),
+        (&id, "s3://elsewhere/model".to_owned(), "unsealed"),
+        (&run, format!("runs:/{run}/model"), "unsealed"),
+    ] {
+        let version = json!({ "name": "Both", "source": source, "run_id": run });
+        let version = program.post("model-versions/create", &version).await.expect(200)["model_version"].clone();
+        assert_eq!(value_of(&version["tags"], "gristmill.holdout"), holdout, "{version}");
+    }
     let accuracy = lab.find(&model).await["metrics"]["accuracy"].clone();
     assert_eq!(value_of(&shown["data"]["metrics"], "accuracy"), &accuracy);
     let history = program.get(&format!("metrics/get-history?run_id={id}&metric_key=accuracy")).await.expect(200);

@@ -100,6 +100,7 @@ struct Things {
     run: String,
     deployment: uuid::Uuid,
     key: String,
+    logged: String,
 }
 
 async fn things_of(app: &TestApp, owner: &Client) -> Things {
@@ -144,9 +145,12 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
         .post(&format!("{mlflow}/runs/create"), &json!({ "experiment_id": project, "run_name": "salary" }))
         .await
         .expect(200);
+    let logged = json!({ "experiment_id": project, "name": "salary" });
+    let logged = owner.post(&format!("{mlflow}/logged-models"), &logged).await.expect(200);
     let registered = json!({ "name": "x", "description": "salary" });
     owner.post(&format!("{mlflow}/registered-models/create"), &registered).await.expect(200);
     Things {
+        logged: logged["model"]["info"]["model_id"].as_str().unwrap().to_owned(),
         run: run["run"]["info"]["run_id"].as_str().unwrap().to_owned(),
         key: key["key"]["keyId"].as_str().unwrap().to_owned(),
         deployment,
@@ -188,6 +192,8 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         .replace("{keyId}", &things.key)
         .replace("{logId}", "1")
         .replace("{path}", &format!("{}/{}/artifacts/a.txt", things.project, things.run))
+        .replace("{model_id}", &things.logged)
+        .replace("{tag_key}", "k")
         .replace("{filename}", "image.png");
     assert!(!path.contains('{'), "tell this test what to put into {path}");
     let mut request = client.request(operation.method.clone(), &path);
@@ -200,7 +206,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
             "experiment_name" => "Owned".to_owned(),
             "run_id" => things.run.clone(),
             "path" => format!("{}/{}/artifacts", things.project, things.run),
-            "name" | "metric_key" => "x".to_owned(),
+            "name" | "metric_key" | "alias" => "x".to_owned(),
             "version" => "1".to_owned(),
             _ => continue,
         };
@@ -220,6 +226,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
             "datasetId": things.dataset, "templateId": "ridge_regression", "targetColumn": "name", "modelId": model,
             "experiment_id": things.project, "experiment_ids": [things.project], "run_id": things.run, "new_name": "Stolen", "key": "k",
             "value": "1", "source": "s", "modelIds": [model, uuid::Uuid::new_v4()], "nTrials": 1, "metric": "r2", "query": "x", "type": "banner",
+            "version": "1", "alias": "x", "stage": "Staging", "model_json": "{\"artifact_path\": \"m\", \"flavors\": {}}",
         })),
         _ => request,
     };

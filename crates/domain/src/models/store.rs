@@ -13,7 +13,7 @@ use crate::{
     ports::StoreError,
 };
 
-/// A model to be stored.
+/// What a training made, to be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewModel {
     /// Identity; files are stored under it already.
@@ -28,33 +28,33 @@ pub struct NewModel {
     pub algorithm: String,
     /// All parameters as they were used.
     pub parameters: Map<String, Value>,
-    /// Scores.
+    /// Scores on the held out rows (of clustering: on all rows).
     pub metrics: BTreeMap<String, f64>,
     /// How the training ended.
     pub status: ModelStatus,
-    /// Milliseconds.
+    /// How long the training took, milliseconds.
     pub training_ms: Option<u64>,
     /// The columns that it predicts from.
     pub feature_columns: Vec<String>,
-    /// Rows that it was made from.
+    /// Rows that it was made from, test rows included.
     pub sample_count: Option<u64>,
     /// Its files.
     pub artifacts: Vec<Artifact>,
-    /// Name of the directory that holds them.
+    /// Name of the directory that holds them, below the model's own.
     pub storage: String,
     /// Why the training failed.
     pub error: Option<String>,
-    /// Where it comes from.
+    /// Where it comes from: seed, versions, split, column decisions, costs.
     pub metadata: Map<String, Value>,
-    /// Types of the features.
+    /// `int`, `float` or `str` of each feature.
     pub feature_types: BTreeMap<String, String>,
     /// A row as a client would send it.
     pub sample_request: Map<String, Value>,
     /// Where its evaluation stands.
     pub evaluation_status: EvaluationStatus,
-    /// Name of the directory that holds its evaluation, when there is one already.
+    /// Name of the directory that holds its evaluation, below the model's own, once there is one.
     pub evaluation_storage: Option<String>,
-    /// Why there will be no evaluation.
+    /// Why there is no evaluation.
     pub evaluation_error: Option<String>,
 }
 

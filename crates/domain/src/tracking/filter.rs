@@ -92,10 +92,54 @@ pub struct Order {
 #[error("{0}")]
 pub struct FilterError(String);
 
-/// Attributes that are numbers.
-const NUMBERS: [&str; 2] = ["start_time", "end_time"];
-/// Attributes that are texts.
-const TEXTS: [&str; 4] = ["run_id", "run_name", "status", "user_id"];
+/// What every one of a kind of things has, and what else it may be called.
+#[derive(Debug, Clone, Copy)]
+pub struct Attributes {
+    /// What they are, for messages.
+    pub things: &'static str,
+    /// Attributes that are numbers.
+    pub numbers: &'static [&'static str],
+    /// Attributes that are texts.
+    pub texts: &'static [&'static str],
+    /// Another name, and what it means.
+    pub aliases: &'static [(&'static str, &'static str)],
+}
+
+/// Of runs.
+pub const OF_RUNS: Attributes = Attributes {
+    things: "runs",
+    numbers: &["start_time", "end_time"],
+    texts: &["run_id", "run_name", "status", "user_id"],
+    aliases: &[("created", "start_time"), ("name", "run_name"), ("run name", "run_name"), ("user", "user_id")],
+};
+/// Of experiments.
+pub const OF_EXPERIMENTS: Attributes = Attributes {
+    things: "experiments",
+    numbers: &["creation_time", "last_update_time"],
+    texts: &["name", "experiment_id"],
+    aliases: &[],
+};
+/// Of registered models.
+pub const OF_NAMES: Attributes = Attributes {
+    things: "registered models",
+    numbers: &["creation_timestamp", "last_updated_timestamp"],
+    texts: &["name"],
+    aliases: &[("timestamp", "last_updated_timestamp")],
+};
+/// Of versions of registered models.
+pub const OF_VERSIONS: Attributes = Attributes {
+    things: "model versions",
+    numbers: &["version_number", "creation_timestamp", "last_updated_timestamp"],
+    texts: &["name", "run_id", "source_path"],
+    aliases: &[("version", "version_number"), ("source", "source_path")],
+};
+/// Of logged models.
+pub const OF_LOGGED_MODELS: Attributes = Attributes {
+    things: "logged models",
+    numbers: &["creation_timestamp", "last_updated_timestamp"],
+    texts: &["name", "model_id", "model_type", "status", "source_run_id"],
+    aliases: &[("creation_time", "creation_timestamp"), ("last_updated_time", "last_updated_timestamp")],
+};
 /// Most conditions of one filter.
 const CONDITIONS_MAX: usize = 50;
 
@@ -112,6 +156,14 @@ enum Token {
 /// # Errors
 /// What is not understood.
 pub fn parse(text: &str) -> Result<Vec<Condition>, FilterError> {
+    parse_of(text, &OF_RUNS)
+}
+
+/// Reads a filter of things with these attributes.
+///
+/// # Errors
+/// What is not understood.
+pub fn parse_of(text: &str, attributes: &Attributes) -> Result<Vec<Condition>, FilterError> {
     let tokens = tokens(text)?;
     let mut rest = tokens.as_slice();
     let mut conditions = Vec::new();
@@ -122,7 +174,7 @@ pub fn parse(text: &str) -> Result<Vec<Condition>, FilterError> {
                 _ => return Err(FilterError("conditions are joined by AND".to_owned())),
             };
         }
-        let (condition, after) = condition(rest)?;
+        let (condition, after) = condition(rest, attributes)?;
         conditions.push(condition);
         rest = after;
         if conditions.len() > CONDITIONS_MAX {
@@ -137,8 +189,16 @@ pub fn parse(text: &str) -> Result<Vec<Condition>, FilterError> {
 /// # Errors
 /// What is not understood.
 pub fn parse_order(text: &str) -> Result<Order, FilterError> {
+    parse_order_of(text, &OF_RUNS)
+}
+
+/// Reads one `name DESC` of things with these attributes.
+///
+/// # Errors
+/// What is not understood.
+pub fn parse_order_of(text: &str, attributes: &Attributes) -> Result<Order, FilterError> {
     let tokens = tokens(text)?;
-    let (subject, rest) = subject(&tokens)?;
+    let (subject, rest) = subject(&tokens, attributes)?;
     let is_descending = match rest {
         [] => false,
         [Token::Word(word)] if word.eq_ignore_ascii_case("asc") => false,
@@ -148,8 +208,8 @@ pub fn parse_order(text: &str) -> Result<Order, FilterError> {
     Ok(Order { subject, is_descending })
 }
 
-fn condition(tokens: &[Token]) -> Result<(Condition, &[Token]), FilterError> {
-    let (subject, rest) = subject(tokens)?;
+fn condition<'a>(tokens: &'a [Token], attributes: &Attributes) -> Result<(Condition, &'a [Token]), FilterError> {
+    let (subject, rest) = subject(tokens, attributes)?;
     let wanted = || FilterError("a field is followed by a comparator and a value".to_owned());
     let (negated, rest) = match rest {
         [Token::Word(word), after @ ..] if word.eq_ignore_ascii_case("not") => (true, after),
@@ -160,7 +220,9 @@ fn condition(tokens: &[Token]) -> Result<(Condition, &[Token]), FilterError> {
     {
         let (texts, after) = list(after)?;
         let operand = Operand::Among { texts, is_in: !negated };
-        return Ok((Condition { subject, comparator: Comparator::Equal, operand }, after));
+        let condition = Condition { subject, comparator: Comparator::Equal, operand };
+        check(&condition, attributes)?;
+        return Ok((condition, after));
     }
     let (comparator, value, rest) = match rest {
         _ if negated => return Err(wanted()),
@@ -175,21 +237,22 @@ fn condition(tokens: &[Token]) -> Result<(Condition, &[Token]), FilterError> {
         Token::Word(_) | Token::Symbol(_) => return Err(FilterError("a text stands in quotes".to_owned())),
     };
     let condition = Condition { subject, comparator, operand };
-    check(&condition)?;
+    check(&condition, attributes)?;
     Ok((condition, rest))
 }
 
 /// Numbers are compared with numbers, texts with texts.
-fn check(condition: &Condition) -> Result<(), FilterError> {
+fn check(condition: &Condition, attributes: &Attributes) -> Result<(), FilterError> {
     let is_number = match &condition.subject {
         Subject::Metric(_) => true,
-        Subject::Attribute(name) => NUMBERS.contains(&name.as_str()),
+        Subject::Attribute(name) => attributes.numbers.contains(&name.as_str()),
         Subject::Param(_) | Subject::Tag(_) => false,
     };
     let likes = matches!(condition.comparator, Comparator::Like | Comparator::LikeAnyCase);
     match (&condition.operand, is_number) {
         (Operand::Number(_), true) if !likes => Ok(()),
         (_, true) => Err(FilterError("metrics and times are compared with numbers".to_owned())),
+        (Operand::Among { .. }, false) => Ok(()),
         (Operand::Text(_), false) => {
             let orders = !likes && !matches!(condition.comparator, Comparator::Equal | Comparator::Unequal);
             if orders { Err(FilterError("texts are compared with =, !=, LIKE, ILIKE or IN".to_owned())) } else { Ok(()) }
@@ -198,7 +261,7 @@ fn check(condition: &Condition) -> Result<(), FilterError> {
     }
 }
 
-fn subject(tokens: &[Token]) -> Result<(Subject, &[Token]), FilterError> {
+fn subject<'a>(tokens: &'a [Token], attributes: &Attributes) -> Result<(Subject, &'a [Token]), FilterError> {
     let [first, rest @ ..] = tokens else { return Err(FilterError("a field is missing".to_owned())) };
     let Token::Word(word) = first else { return Err(FilterError("a condition begins with a field".to_owned())) };
     let (kind, key) = word.split_once('.').unwrap_or(("attributes", word));
@@ -212,23 +275,20 @@ fn subject(tokens: &[Token]) -> Result<(Subject, &[Token]), FilterError> {
         "metric" | "metrics" => Subject::Metric(key),
         "param" | "params" | "parameter" | "parameters" => Subject::Param(key),
         "tag" | "tags" => Subject::Tag(key),
-        "attribute" | "attributes" | "attr" | "run" => Subject::Attribute(attribute(&key)?),
+        "attribute" | "attributes" | "attr" | "run" => Subject::Attribute(attribute(&key, attributes)?),
         _ => return Err(FilterError(format!("there is no {kind}; write metrics, params, tags or attributes"))),
     };
     Ok((subject, rest))
 }
 
-fn attribute(key: &str) -> Result<String, FilterError> {
-    let name = match key.to_lowercase().as_str() {
-        "created" => "start_time".to_owned(),
-        "name" | "run name" => "run_name".to_owned(),
-        "user" => "user_id".to_owned(),
-        other => other.to_owned(),
-    };
-    if NUMBERS.contains(&name.as_str()) || TEXTS.contains(&name.as_str()) {
-        return Ok(name);
+fn attribute(key: &str, attributes: &Attributes) -> Result<String, FilterError> {
+    let sent = key.to_lowercase();
+    let meant = attributes.aliases.iter().find(|(alias, _)| *alias == sent).map_or(sent.as_str(), |(_, name)| *name);
+    if attributes.numbers.contains(&meant) || attributes.texts.contains(&meant) {
+        return Ok(meant.to_owned());
     }
-    Err(FilterError(format!("runs have no attribute {key}; they have {}, {}", TEXTS.join(", "), NUMBERS.join(", "))))
+    let (texts, numbers) = (attributes.texts.join(", "), attributes.numbers.join(", "));
+    Err(FilterError(format!("{} have no attribute {key}; they have {texts}, {numbers}", attributes.things)))
 }
 
 fn list(mut tokens: &[Token]) -> Result<(Vec<String>, &[Token]), FilterError> {
@@ -263,6 +323,9 @@ fn symbol_comparator(symbol: &str) -> Option<Comparator> {
 fn tokens(text: &str) -> Result<Vec<Token>, FilterError> {
     const SYMBOLS: [&str; 10] = ["!=", ">=", "<=", "==", "=", ">", "<", "(", ")", ","];
     let mut found = Vec::new();
+    if text.contains('\0') {
+        return Err(FilterError("a filter has no NUL".to_owned()));
+    }
     let mut rest = text.trim_start();
     while let Some(first) = rest.chars().next() {
         if matches!(first, '\'' | '"' | '`') {
@@ -321,6 +384,18 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_of_things_has_its_own_attributes() {
+        let read = |text: &str, attributes: &Attributes| parse_of(text, attributes).map(|found| found[0].subject.clone());
+        assert_eq!(read("name = 'x'", &OF_RUNS), Ok(Subject::Attribute("run_name".into())));
+        assert_eq!(read("name = 'x'", &OF_NAMES), Ok(Subject::Attribute("name".into())));
+        assert_eq!(read("version > 1", &OF_VERSIONS), Ok(Subject::Attribute("version_number".into())));
+        assert_eq!(read("source_run_id = 'x'", &OF_LOGGED_MODELS), Ok(Subject::Attribute("source_run_id".into())));
+        let error = read("status = 'x'", &OF_NAMES).unwrap_err().to_string();
+        assert!(error.contains("registered models have no attribute status"), "{error}");
+        assert!(parse_order_of("last_updated_timestamp DESC", &OF_NAMES).is_ok());
+    }
+
+    #[test]
     fn orders_are_read() {
         let order = |text: &str| parse_order(text).unwrap();
         assert_eq!(order("metrics.rmse DESC"), Order { subject: Subject::Metric("rmse".into()), is_descending: true });
@@ -348,6 +423,9 @@ mod tests {
             "params.a in ()",
             "params.a = x",
             "metrics. > 1",
+            "metrics.a in ('1')",
+            "start_time in ('1')",
+            "params.a = 'x\0'",
             "'; drop table users; --",
         ] {
             assert!(parse(text).is_err(), "{text} was understood as {:?}", parse(text));

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::{
     file_deletions, jobs,
     ownership::{lock_project, own_project},
+    quota,
 };
 use crate::{
     Database,
@@ -169,7 +170,7 @@ impl Datasets {
         Self { database }
     }
 
-    /// Checks before an upload is read that the project is the caller's and that `more_bytes` fit into the
+    /// Checks before something is stored that the project is the caller's and that `more_bytes` fit into the
     /// caller's quota.
     ///
     /// # Errors
@@ -181,18 +182,7 @@ impl Datasets {
         more_bytes: u64,
         quota_bytes: u64,
     ) -> Result<(), StoreError> {
-        let mut connection = self.database.connection().await?;
-        if let Some(project) = project {
-            own_project(&mut connection, caller.user_id, project).await?;
-        }
-        let stored: Option<i64> = datasets::table
-            .filter(datasets::owner_id.eq(caller.user_id.0))
-            .select(diesel::dsl::sql::<diesel::sql_types::Nullable<diesel::sql_types::BigInt>>("sum(stored_bytes)::bigint"))
-            .first(&mut connection)
-            .await
-            .map_err(DbError::from)?;
-        let stored = u64::try_from(stored.unwrap_or(0)).unwrap_or(0);
-        if stored.saturating_add(more_bytes) > quota_bytes { Err(StoreError::Conflict("quota".into())) } else { Ok(()) }
+        quota::check_room(&self.database, caller, project, more_bytes, quota_bytes).await
     }
 
     /// Stores an ingested dataset and ends its job, in one commit and only while the lease holds: a worker that was

@@ -1,6 +1,7 @@
 //! Models and the studies that tune them. Their files are below the model's prefix.
 
 pub(super) mod rows;
+mod splits;
 mod store;
 
 use chrono::{DateTime, Utc};
@@ -15,11 +16,12 @@ use gristmill_domain::{
 use uuid::Uuid;
 
 use self::rows::ModelRow;
+pub use self::splits::Redeclare;
 use super::{file_deletions, jobs, ownership::own_project};
 use crate::{
     Database,
     database::DbError,
-    files,
+    files::{self, LocalFiles},
     schema::{models, projects, tuning_studies},
 };
 
@@ -27,13 +29,29 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Models {
     database: Database,
+    files: LocalFiles,
 }
 
 impl Models {
-    /// A repository over `database`.
+    /// A repository over `database`, which tells what the models' `files` take.
     #[must_use]
-    pub fn new(database: Database) -> Self {
-        Self { database }
+    pub fn new(database: Database, files: LocalFiles) -> Self {
+        Self { database, files }
+    }
+
+    /// What the files in these directories of a model take, bytes. One that cannot be read takes nothing.
+    async fn size_of(&self, project: ProjectId, id: ModelId, directories: &[&str]) -> i64 {
+        let mut bytes: u64 = 0;
+        for directory in directories.iter().filter(|directory| !directory.is_empty()) {
+            let path = self.files.path(&files::model_prefix(project, id)).join(directory);
+            let Ok(mut entries) = tokio::fs::read_dir(&path).await else { continue };
+            while let Ok(Some(entry)) = entries.next_entry().await {
+                if let Ok(metadata) = entry.metadata().await {
+                    bytes = bytes.saturating_add(metadata.len());
+                }
+            }
+        }
+        i64::try_from(bytes).unwrap_or(i64::MAX)
     }
 
     /// Lists the caller's models, of one project or all, newest first.

@@ -1,46 +1,45 @@
 //! Runs that programs log, with the server's own trainings beside them; and the registry of models.
 
+mod artifacts;
+mod entries;
+mod logged;
 mod registry;
 mod search;
+mod statement;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, RunId,
     ports::StoreError,
-    tracking::{MetricPoint, NewRun, Run, RunBatch, RunPatch, RunStatus},
+    tracking::{DatasetInput, LINKS_MAX, MetricPoint, NewRun, Run, RunBatch, RunLinks, RunPatch, RunStatus},
 };
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-pub use self::registry::{RegisteredModel, RegisteredVersion, VersionCreate};
+use self::entries::{Entries, PARAM, TAG};
+pub use self::{
+    artifacts::RunArtifact,
+    logged::LoggedModelChange,
+    registry::{NameChange, RegisteredModel, RegisteredVersion, VersionChange, VersionCreate},
+};
 use crate::{
     Database,
     database::DbError,
-    schema::{projects, tracking_artifacts as artifacts, tracking_metrics as points, tracking_runs as runs},
+    schema::{projects, tracking_metrics as points, tracking_runs as runs},
 };
 
 /// Says in a `Conflict` that a parameter would change.
 pub const PARAM_CHANGED: &str = "param";
+/// Says in a `Conflict` that a run would have too many links.
+pub const TOO_MANY_LINKS: &str = "links";
 
 /// What a caller's programs log.
 #[derive(Debug, Clone)]
 pub struct Tracking {
     database: Database,
-}
-
-/// A file of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunArtifact {
-    /// What the program called it, with its directories.
-    pub path: String,
-    /// What the server called it.
-    pub file_name: String,
-    /// Bytes.
-    pub size_bytes: u64,
 }
 
 impl Tracking {
@@ -76,7 +75,9 @@ impl Tracking {
                     ))
                     .execute(connection)
                     .await?;
-                Ok::<(), DbError>(())
+                let mut entries = Entries::default();
+                entries.texts(TAG, &run.tags);
+                entries.write(connection, run.id).await
             })
             .await?;
         Ok(Run {
@@ -91,6 +92,7 @@ impl Tracking {
             metrics: BTreeMap::new(),
             params: BTreeMap::new(),
             tags: run.tags,
+            links: RunLinks::default(),
         })
     }
 
@@ -115,6 +117,7 @@ impl Tracking {
                 }
                 if let Some(is_deleted) = patch.is_deleted {
                     diesel::update(row).set(runs::is_deleted.eq(is_deleted)).execute(connection).await?;
+                    entries::mark(connection, id, is_deleted).await?;
                 }
                 Ok::<(), DbError>(())
             })
@@ -141,6 +144,7 @@ impl Tracking {
                     }
                     params.insert(key.clone(), value);
                 }
+                entries::remove_tags(connection, id, &batch.removed_tags).await?;
                 for key in &batch.removed_tags {
                     tags.remove(key);
                 }
@@ -170,6 +174,14 @@ impl Tracking {
                 if !new.is_empty() {
                     diesel::insert_into(points::table).values(new).execute(connection).await?;
                 }
+                let mut entries = Entries::default();
+                entries.texts(PARAM, &batch.params);
+                entries.texts(TAG, &batch.tags);
+                let logged: BTreeSet<&String> = batch.metrics.iter().map(|(key, _)| key).collect();
+                for (key, latest) in logged.into_iter().filter_map(|key| Some((key, metrics.get(key)?))) {
+                    entries.metric(key, point_of(latest).value);
+                }
+                entries.write(connection, id).await?;
                 diesel::update(runs::table.find(id.0))
                     .set((
                         runs::metrics.eq(Value::Object(metrics)),
@@ -178,6 +190,44 @@ impl Tracking {
                     ))
                     .execute(connection)
                     .await?;
+                Ok::<(), DbError>(())
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// Adds to what one of the caller's runs says to have used and made. What is there already is not added again.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict("links")` when it would have too many; `Unavailable`, `Defect`.
+    pub async fn link(&self, caller: &Caller, id: RunId, more: RunLinks) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        connection
+            .transaction(async |connection| {
+                lock(connection, caller, id).await?;
+                let stored: Value = runs::table.find(id.0).select(runs::links).first(connection).await?;
+                let mut links: RunLinks = from_json(stored)?;
+                for dataset in more.datasets {
+                    let same = |one: &DatasetInput| (&one.name, &one.digest) == (&dataset.name, &dataset.digest);
+                    match links.datasets.iter_mut().find(|one| same(one)) {
+                        Some(known) => known.tags.extend(dataset.tags),
+                        None => links.datasets.push(dataset),
+                    }
+                }
+                for (all, more) in [(&mut links.model_inputs, more.model_inputs), (&mut links.model_outputs, more.model_outputs)]
+                {
+                    for link in more {
+                        if !all.contains(&link) {
+                            all.push(link);
+                        }
+                    }
+                }
+                let most = links.datasets.len().max(links.model_inputs.len()).max(links.model_outputs.len());
+                if most > LINKS_MAX {
+                    return Err(StoreError::Conflict(TOO_MANY_LINKS.to_owned()).into());
+                }
+                let links = serde_json::to_value(links).map_err(|error| StoreError::Defect(Box::new(error)))?;
+                diesel::update(runs::table.find(id.0)).set(runs::links.eq(links)).execute(connection).await?;
                 Ok::<(), DbError>(())
             })
             .await?;
@@ -212,57 +262,6 @@ impl Tracking {
             .map_err(DbError::from)?;
         Ok(rows.into_iter().map(|(value, timestamp_ms, step)| MetricPoint { value, timestamp_ms, step }).collect())
     }
-
-    /// Notes a file of one of the caller's runs. Returns the name of the file that it takes the place of.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`, `Defect`.
-    pub async fn put_artifact(
-        &self,
-        caller: &Caller,
-        id: RunId,
-        artifact: RunArtifact,
-        now: DateTime<Utc>,
-    ) -> Result<Option<String>, StoreError> {
-        let mut connection = self.database.connection().await?;
-        let before = connection
-            .transaction(async |connection| {
-                lock(connection, caller, id).await?;
-                let row = artifacts::table.find((id.0, &artifact.path));
-                let before: Option<String> = row.select(artifacts::file_name).first(connection).await.optional()?;
-                let values = (
-                    artifacts::run_id.eq(id.0),
-                    artifacts::artifact_path.eq(&artifact.path),
-                    artifacts::file_name.eq(&artifact.file_name),
-                    artifacts::size_bytes.eq(i64::try_from(artifact.size_bytes).unwrap_or(i64::MAX)),
-                    artifacts::created_at.eq(now),
-                );
-                diesel::delete(row).execute(connection).await?;
-                diesel::insert_into(artifacts::table).values(values).execute(connection).await?;
-                Ok::<Option<String>, DbError>(before)
-            })
-            .await?;
-        Ok(before)
-    }
-
-    /// The files of one of the caller's runs, by path.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`, `Defect`.
-    pub async fn artifacts(&self, caller: &Caller, id: RunId) -> Result<Vec<RunArtifact>, StoreError> {
-        // A run without files has no rows: ask for the run first.
-        self.find_run(caller, id).await?;
-        let mut connection = self.database.connection().await?;
-        let rows: Vec<(String, String, i64)> = artifacts::table
-            .filter(artifacts::run_id.eq(id.0))
-            .order(artifacts::artifact_path)
-            .select((artifacts::artifact_path, artifacts::file_name, artifacts::size_bytes))
-            .load(&mut connection)
-            .await
-            .map_err(DbError::from)?;
-        let artifact = |(path, file_name, size)| RunArtifact { path, file_name, size_bytes: u64::try_from(size).unwrap_or(0) };
-        Ok(rows.into_iter().map(artifact).collect())
-    }
 }
 
 /// Locks one of the caller's runs: writers of a run go one after the other.
@@ -271,6 +270,10 @@ async fn lock(connection: &mut AsyncPgConnection, caller: &Caller, id: RunId) ->
     let _: Uuid =
         runs::table.find(id.0).filter(runs::project_id.eq_any(own)).select(runs::run_id).for_update().first(connection).await?;
     Ok(())
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, StoreError> {
+    serde_json::from_value(value).map_err(|error| StoreError::Defect(Box::new(error)))
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -8,3 +8,5 @@ mod identity;
 mod jobs;
 #[cfg(test)]
 mod migrations;
+#[cfg(test)]
+mod tracking;

@@ -2,18 +2,19 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use actix_web::{HttpResponse, get, put, web};
+use actix_web::{HttpResponse, delete, get, put, web};
 use futures_util::StreamExt;
-use gristmill_domain::{Caller, ErrorCode, ModelId, RunId, tracking::Run};
+use gristmill_domain::{Caller, ErrorCode, ModelId, ProjectId, RunId, ports::StoreError, tracking::FileOwner};
 use gristmill_persistence::{
-    files::{model_prefix, run_prefix},
-    repo::tracking::RunArtifact,
+    files::{logged_model_prefix, model_prefix, run_prefix},
+    repo::{quota::QUOTA, tracking::RunArtifact},
 };
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
+    logged,
     runs::{find, run_error},
     wire::{MlflowError, MlflowResult, Params, bad, missing},
 };
@@ -21,6 +22,7 @@ use crate::{
     datasets::download,
     error::ApiError,
     extract::{Read, Signed, Write},
+    quota::{check_room, quota_used_up},
     state::AppState,
     uploads::io_error,
 };
@@ -28,7 +30,12 @@ use crate::{
 const PATH_CHARS_MAX: usize = 500;
 
 pub(super) fn configure(config: &mut ServiceConfig<'_>) {
-    config.service(list_run_artifacts).service(list_artifacts).service(download_run_artifact).service(upload_run_artifact);
+    config
+        .service(list_run_artifacts)
+        .service(list_artifacts)
+        .service(download_run_artifact)
+        .service(upload_run_artifact)
+        .service(delete_run_artifact);
 }
 
 /// Lists the files of a run in a directory.
@@ -44,7 +51,8 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 pub async fn list_run_artifacts(state: web::Data<AppState>, signed: Signed<Read>, query: Params) -> MlflowResult {
     let run = find(&state, &signed.caller, &query.required("run_id")?).await?;
     let directory = query.get("path").unwrap_or_default().trim_matches('/').to_owned();
-    let files = entries(&known(&state, &signed.caller, &run).await?, &directory, &directory);
+    let known = known(&state, &signed.caller, run.project_id, FileOwner::Run(run.id)).await?;
+    let files = entries(&known, &directory, &directory);
     let root = format!("mlflow-artifacts:/{}/{}/artifacts", run.project_id, run.id.0.simple());
     Ok(HttpResponse::Ok().json(json!({ "root_uri": root, "files": files })))
 }
@@ -57,8 +65,9 @@ pub async fn list_run_artifacts(state: web::Data<AppState>, signed: Signed<Read>
 )]
 #[get("/mlflow/api/2.0/mlflow-artifacts/artifacts")]
 pub async fn list_artifacts(state: web::Data<AppState>, signed: Signed<Read>, query: Params) -> MlflowResult {
-    let (run, directory) = located(&state, &signed.caller, &query.required("path")?).await?;
-    let files = entries(&known(&state, &signed.caller, &run).await?, &directory, "");
+    let located = located(&state, &signed.caller, &query.required("path")?).await?;
+    let known = known(&state, &signed.caller, located.project, located.owner).await?;
+    let files = entries(&known, &located.file, "");
     Ok(HttpResponse::Ok().json(json!({ "files": files })))
 }
 
@@ -70,10 +79,10 @@ pub async fn list_artifacts(state: web::Data<AppState>, signed: Signed<Read>, qu
 )]
 #[get("/mlflow/api/2.0/mlflow-artifacts/artifacts/{path:.*}")]
 pub async fn download_run_artifact(state: web::Data<AppState>, signed: Signed<Read>, path: web::Path<String>) -> MlflowResult {
-    let (run, file) = located(&state, &signed.caller, &path).await?;
-    let known = known(&state, &signed.caller, &run).await?;
-    let stored = known.get(&file).ok_or_else(|| missing("artifact", &file))?;
-    let name = file.rsplit('/').next().unwrap_or(&file);
+    let located = located(&state, &signed.caller, &path).await?;
+    let known = known(&state, &signed.caller, located.project, located.owner).await?;
+    let stored = known.get(&located.file).ok_or_else(|| missing("artifact", &located.file))?;
+    let name = located.file.rsplit('/').next().unwrap_or(&located.file);
     Ok(download(&stored.place, name, "application/octet-stream").await?)
 }
 
@@ -91,14 +100,21 @@ pub async fn upload_run_artifact(
     path: web::Path<String>,
     payload: web::Payload,
 ) -> MlflowResult {
-    let (run, file) = located(&state, &signed.caller, &path).await?;
-    check_path(&file)?;
-    let directory = state.files.path(&run_prefix(run.project_id, run.id));
+    let located = located(&state, &signed.caller, &path).await?;
+    check_path(&located.file)?;
+    if let FileOwner::Run(id) = located.owner
+        && state.models.find(&signed.caller, model_of(id)).await.is_ok()
+    {
+        return Err(missing("run", "of a program"));
+    }
+    let quota = state.config.ingest.user_disk_bytes_max;
+    check_room(&state, &signed.caller, Some(located.project), 1).await?;
+    let directory = located.directory(&state);
     tokio::fs::create_dir_all(&directory).await.map_err(io_error)?;
     let file_name = uuid::Uuid::new_v4().simple().to_string();
     let place = directory.join(&file_name);
     let received = receive(payload, &place, state.config.ingest.upload_bytes_max).await;
-    let size_bytes = match received {
+    let size = match received {
         Ok(size) => size,
         Err(error) => {
             // Half a file is no file.
@@ -106,13 +122,16 @@ pub async fn upload_run_artifact(
             return Err(error);
         }
     };
-    let artifact = RunArtifact { path: file, file_name, size_bytes };
-    let id = run.id.0.simple().to_string();
-    let before = match state.tracking.put_artifact(&signed.caller, run.id, artifact, state.clock.now()).await {
+    let artifact = RunArtifact { path: located.file, file_name, size_bytes: i64::try_from(size).unwrap_or(i64::MAX) };
+    let stored = state.tracking.put_artifact(&signed.caller, located.owner, artifact, quota, state.clock.now()).await;
+    let before = match stored {
         Ok(before) => before,
         Err(error) => {
             drop(tokio::fs::remove_file(&place).await);
-            return Err(run_error(&id)(error));
+            return Err(match error {
+                StoreError::Conflict(what) if what == QUOTA => quota_used_up(&state).into(),
+                other => run_error("of this path")(other),
+            });
         }
     };
     if let Some(before) = before {
@@ -121,8 +140,29 @@ pub async fn upload_run_artifact(
     Ok(HttpResponse::Ok().json(json!({})))
 }
 
+/// Deletes a file of a run or a logged model, or a directory of files.
+#[utoipa::path(
+    tag = "mlflow",
+    params(("path" = String, Path, description = "`<project>/<run>/artifacts/<file or directory>`")),
+    responses((status = 200, description = "`{}`", body = Object))
+)]
+#[delete("/mlflow/api/2.0/mlflow-artifacts/artifacts/{path:.*}")]
+pub async fn delete_run_artifact(state: web::Data<AppState>, signed: Signed<Write>, path: web::Path<String>) -> MlflowResult {
+    let located = located(&state, &signed.caller, &path).await?;
+    let gone = state.tracking.remove_artifacts(&signed.caller, located.owner, &located.file).await;
+    let gone = gone.map_err(|error| match error {
+        StoreError::NotFound => missing("artifact", &located.file),
+        other => run_error("of this path")(other),
+    })?;
+    let directory = located.directory(&state);
+    for file in gone {
+        drop(tokio::fs::remove_file(directory.join(file.file_name)).await);
+    }
+    Ok(HttpResponse::Ok().json(json!({})))
+}
+
 /// Where a file is, and how large.
-struct Stored {
+pub(super) struct Stored {
     place: PathBuf,
     size_bytes: u64,
 }
@@ -153,29 +193,61 @@ fn check_path(path: &str) -> Result<(), MlflowError> {
     Err(bad(format!("the path of an artifact has names between slashes, and at most {PATH_CHARS_MAX} characters")))
 }
 
-/// The run of `<project>/<run>/artifacts/<rest>`, and the rest.
-async fn located(state: &AppState, caller: &Caller, path: &str) -> Result<(Run, String), MlflowError> {
-    let mut parts = path.trim_matches('/').splitn(4, '/');
-    let (project, id, fixed) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default(), parts.next());
-    if fixed != Some("artifacts") {
-        return Err(missing("artifact", path));
-    }
-    let run = find(state, caller, id).await?;
-    if run.project_id.to_string() != project {
-        return Err(missing("run", id));
-    }
-    Ok((run, parts.next().unwrap_or_default().to_owned()))
+/// What a path leads to.
+struct Located {
+    project: ProjectId,
+    owner: FileOwner,
+    /// The path below.
+    file: String,
 }
 
-/// The files of a run by path: those that a program sent, or those of a training.
-async fn known(state: &AppState, caller: &Caller, run: &Run) -> Result<BTreeMap<String, Stored>, MlflowError> {
-    let sent = state.tracking.artifacts(caller, run.id).await.map_err(run_error("of this id"))?;
-    let directory = state.files.path(&run_prefix(run.project_id, run.id));
+impl Located {
+    fn directory(&self, state: &AppState) -> PathBuf {
+        state.files.path(&match self.owner {
+            FileOwner::Run(id) => run_prefix(self.project, id),
+            FileOwner::Model(id) => logged_model_prefix(self.project, id),
+        })
+    }
+}
+
+/// What `<project>/<run>/artifacts/<rest>` or `<project>/models/<model>/artifacts/<rest>` leads to.
+async fn located(state: &AppState, caller: &Caller, path: &str) -> Result<Located, MlflowError> {
+    let mut parts = path.trim_matches('/').splitn(5, '/');
+    let mut next = || parts.next().unwrap_or_default();
+    let (project, second) = (next(), next());
+    let (owner, fixed, of, file) = if second == "models" {
+        let (id, fixed) = (next(), next());
+        let model = logged::find(state, caller, id).await?;
+        (FileOwner::Model(model.id), fixed, model.project_id, next().to_owned())
+    } else {
+        let fixed = next();
+        let run = find(state, caller, second).await?;
+        let rest = [next(), next()].join("/");
+        (FileOwner::Run(run.id), fixed, run.project_id, rest.trim_matches('/').to_owned())
+    };
+    if fixed != "artifacts" || of.to_string() != project {
+        return Err(missing("artifact", path));
+    }
+    Ok(Located { project: of, owner, file })
+}
+
+/// Files by path: those that a program sent, or those of a training.
+pub(super) async fn known(
+    state: &AppState,
+    caller: &Caller,
+    project: ProjectId,
+    of: FileOwner,
+) -> Result<BTreeMap<String, Stored>, MlflowError> {
+    let sent = state.tracking.artifacts(caller, of).await.map_err(run_error("of this id"))?;
+    let directory = Located { project, owner: of, file: String::new() }.directory(state);
+    let size = |bytes| u64::try_from(bytes).unwrap_or(0);
     let mut files: BTreeMap<String, Stored> = sent
         .into_iter()
-        .map(|one| (one.path, Stored { place: directory.join(one.file_name), size_bytes: one.size_bytes }))
+        .map(|one| (one.path, Stored { place: directory.join(one.file_name), size_bytes: size(one.size_bytes) }))
         .collect();
-    if let Ok(model) = state.models.find(caller, model_of(run.id)).await {
+    if let FileOwner::Run(run) = of
+        && let Ok(model) = state.models.find(caller, model_of(run)).await
+    {
         let directory = state.files.path(&model_prefix(model.project_id, model.id)).join(&model.storage);
         files.extend(model.artifacts.iter().map(|artifact| {
             let place = directory.join(&artifact.filename);
@@ -191,7 +263,7 @@ fn model_of(run: RunId) -> ModelId {
 }
 
 /// What is directly in a directory: files with their sizes, and directories. Paths begin with `prefix`.
-fn entries(files: &BTreeMap<String, Stored>, directory: &str, prefix: &str) -> Vec<Value> {
+pub(super) fn entries(files: &BTreeMap<String, Stored>, directory: &str, prefix: &str) -> Vec<Value> {
     let mut found: BTreeMap<String, Option<u64>> = BTreeMap::new();
     for (path, stored) in files {
         let below = if directory.is_empty() {

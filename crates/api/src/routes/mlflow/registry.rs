@@ -1,13 +1,26 @@
-//! The registry of models: names, and versions of them.
+//! The registry of models: names, and the other names of their versions.
 
-use actix_web::{HttpResponse, delete, get, post, web};
-use chrono::{DateTime, Utc};
-use gristmill_domain::{ErrorCode, ports::StoreError};
-use gristmill_persistence::repo::tracking::{RegisteredModel, RegisteredVersion, VersionCreate};
+use actix_web::{HttpResponse, delete, get, patch, post, web};
+use gristmill_domain::{
+    Caller, ErrorCode,
+    ports::StoreError,
+    tracking::{
+        Stage, TAG_CHARS_MAX,
+        filter::{OF_NAMES, Subject},
+        matching::Fact,
+    },
+};
+use gristmill_persistence::repo::tracking::{NameChange, RegisteredModel, RegisteredVersion};
 use serde_json::{Value, json};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::wire::{MlflowBody, MlflowError, MlflowResult, Params, bad, missing, name_filter, optional, pairs, text};
+use super::{
+    versions::{version_json, version_number},
+    wire::{
+        Listing, MlflowBody, MlflowError, MlflowResult, Params, bad, bounded, key_of, marked_tags, millis, missing, optional,
+        own_tag, pair, tag_fact, tags_json, text,
+    },
+};
 use crate::{
     error::ApiError,
     extract::{Read, Signed, Write},
@@ -22,11 +35,15 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
         .service(create_registered_model)
         .service(find_registered_model)
         .service(search_registered_models)
+        .service(rename_registered_model)
+        .service(update_registered_model)
         .service(delete_registered_model)
-        .service(create_model_version)
-        .service(find_model_version)
-        .service(search_model_versions)
-        .service(find_model_version_download);
+        .service(set_registered_model_tag)
+        .service(delete_registered_model_tag)
+        .service(set_registered_model_alias)
+        .service(find_model_version_by_alias)
+        .service(delete_registered_model_alias)
+        .service(list_latest_versions);
 }
 
 /// Makes a name.
@@ -38,16 +55,13 @@ pub async fn create_registered_model(
     MlflowBody(body): MlflowBody,
 ) -> MlflowResult {
     let (name, description) = (bounded(text(&body, "name")?, "name", NAME_CHARS_MAX)?, described(&body)?);
-    let tags = pairs(&body, "tags")?;
+    let tags = marked_tags(&body)?;
     let made = state.tracking.create_model(&signed.caller, &name, &description, &tags, state.clock.now()).await;
-    let made = made.map_err(|error| match error {
-        StoreError::Conflict(_) => ApiError::new(ErrorCode::Conflict, format!("Registered Model (name={name}) already exists.")),
-        other => ApiError::store(ErrorCode::NotFound)(other),
-    })?;
+    let made = made.map_err(registry_error(&name))?;
     Ok(HttpResponse::Ok().json(json!({ "registered_model": model_json(&made) })))
 }
 
-/// Reads a name with its latest version.
+/// Reads a name with its latest versions.
 #[utoipa::path(
     tag = "mlflow",
     params(("name" = String, Query, description = "The name")),
@@ -55,15 +69,15 @@ pub async fn create_registered_model(
 )]
 #[get("/mlflow/api/2.0/mlflow/registered-models/get")]
 pub async fn find_registered_model(state: web::Data<AppState>, signed: Signed<Read>, query: Params) -> MlflowResult {
-    let model = find(&state, &signed.caller, &query.required("name")?).await?;
-    Ok(HttpResponse::Ok().json(json!({ "registered_model": model_json(&model) })))
+    shown(&state, &signed.caller, &query.required("name")?).await
 }
 
 /// Lists names.
 #[utoipa::path(
     tag = "mlflow",
     params(
-        ("filter" = Option<String>, Query, description = "`name = '…'` or `name LIKE '…%'`"),
+        ("filter" = Option<String>, Query, description = "MLflow's filter over `name` and tags"),
+        ("order_by" = Option<Vec<String>>, Query, description = "`name`, `creation_timestamp` or `last_updated_timestamp`, and a direction"),
         ("max_results" = Option<i64>, Query, description = "At most this many; 100 when absent"),
         ("page_token" = Option<String>, Query, description = "`next_page_token` of the page before"),
     ),
@@ -71,13 +85,37 @@ pub async fn find_registered_model(state: web::Data<AppState>, signed: Signed<Re
 )]
 #[get("/mlflow/api/2.0/mlflow/registered-models/search")]
 pub async fn search_registered_models(state: web::Data<AppState>, signed: Signed<Read>, query: Params) -> MlflowResult {
-    let filter = name_filter(query.get("filter"))?;
-    let (limit, offset) = query.page(100)?;
-    let mut models = state.tracking.models(&signed.caller, None).await.map_err(ApiError::store(ErrorCode::NotFound))?;
-    models.retain(|model| filter.holds("run_name", &model.name));
-    let shown: Vec<Value> = models.iter().skip(offset).take(limit).map(model_json).collect();
-    let next = (models.len() > offset + limit).then(|| (offset + limit).to_string());
-    Ok(HttpResponse::Ok().json(json!({ "registered_models": shown, "next_page_token": next })))
+    let listing = Listing::of_query(&query, 100, &OF_NAMES)?;
+    let models = state.tracking.models(&signed.caller, None).await.map_err(ApiError::store(ErrorCode::NotFound))?;
+    let (models, next) = listing.page(models, fact);
+    let models: Vec<Value> = models.iter().map(model_json).collect();
+    Ok(HttpResponse::Ok().json(json!({ "registered_models": models, "next_page_token": next })))
+}
+
+/// Changes a name, with all of its versions.
+#[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{registered_model}`", body = Object)))]
+#[post("/mlflow/api/2.0/mlflow/registered-models/rename")]
+pub async fn rename_registered_model(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    MlflowBody(body): MlflowBody,
+) -> MlflowResult {
+    let new = bounded(text(&body, "new_name")?, "new_name", NAME_CHARS_MAX)?;
+    change(&state, &signed.caller, &text(&body, "name")?, NameChange::Name(new.clone())).await?;
+    shown(&state, &signed.caller, &new).await
+}
+
+/// Changes what a name is described as.
+#[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{registered_model}`", body = Object)))]
+#[patch("/mlflow/api/2.0/mlflow/registered-models/update")]
+pub async fn update_registered_model(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    MlflowBody(body): MlflowBody,
+) -> MlflowResult {
+    let name = text(&body, "name")?;
+    change(&state, &signed.caller, &name, NameChange::Description(described(&body)?)).await?;
+    shown(&state, &signed.caller, &name).await
 }
 
 /// Removes a name with its versions.
@@ -93,132 +131,151 @@ pub async fn delete_registered_model(
     Ok(HttpResponse::Ok().json(json!({})))
 }
 
-/// Makes the next version of a name.
-#[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{model_version}`", body = Object)))]
-#[post("/mlflow/api/2.0/mlflow/model-versions/create")]
-pub async fn create_model_version(
+/// Sets a tag of a name.
+#[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{}`", body = Object)))]
+#[post("/mlflow/api/2.0/mlflow/registered-models/set-tag")]
+pub async fn set_registered_model_tag(
     state: web::Data<AppState>,
     signed: Signed<Write>,
     MlflowBody(body): MlflowBody,
 ) -> MlflowResult {
-    let create = VersionCreate {
-        name: text(&body, "name")?,
-        run_id: optional(&body, "run_id").map(|id| bounded(id, "run_id", NAME_CHARS_MAX)).transpose()?,
-        source: bounded(text(&body, "source")?, "source", TEXT_CHARS_MAX)?,
-        description: described(&body)?,
-        tags: pairs(&body, "tags")?,
-    };
-    let name = create.name.clone();
-    let version =
-        state.tracking.create_version(&signed.caller, create, state.clock.now()).await.map_err(registry_error(&name))?;
-    Ok(HttpResponse::Ok().json(json!({ "model_version": version_json(&version) })))
+    let (key, value) = pair(&body, TAG_CHARS_MAX)?;
+    own_tag(&key)?;
+    change(&state, &signed.caller, &text(&body, "name")?, NameChange::SetTag(key, value)).await
 }
 
-/// Reads a version.
+/// Removes a tag of a name.
+#[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{}`", body = Object)))]
+#[delete("/mlflow/api/2.0/mlflow/registered-models/delete-tag")]
+pub async fn delete_registered_model_tag(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    MlflowBody(body): MlflowBody,
+) -> MlflowResult {
+    let key = key_of(&body)?;
+    own_tag(&key)?;
+    change(&state, &signed.caller, &text(&body, "name")?, NameChange::RemoveTag(key)).await
+}
+
+/// Gives a version another name.
+#[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{}`", body = Object)))]
+#[post("/mlflow/api/2.0/mlflow/registered-models/alias")]
+pub async fn set_registered_model_alias(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    MlflowBody(body): MlflowBody,
+) -> MlflowResult {
+    let (name, alias) = (text(&body, "name")?, bounded(text(&body, "alias")?, "alias", NAME_CHARS_MAX)?);
+    let is_number = alias.strip_prefix(['v', 'V']).unwrap_or(&alias).chars().all(|sign| sign.is_ascii_digit());
+    if is_number || alias.eq_ignore_ascii_case("latest") {
+        return Err(bad(format!("'{alias}' cannot be an alias: it would be taken for a version")));
+    }
+    let version = version_number(&body)?;
+    change(&state, &signed.caller, &name, NameChange::SetAlias(alias, version)).await
+}
+
+/// Finds a version by its other name.
 #[utoipa::path(
     tag = "mlflow",
-    params(("name" = String, Query, description = "The name"), ("version" = String, Query, description = "The version")),
+    params(("name" = String, Query, description = "The name"), ("alias" = String, Query, description = "The version's other name")),
     responses((status = 200, description = "`{model_version}`", body = Object))
 )]
-#[get("/mlflow/api/2.0/mlflow/model-versions/get")]
-pub async fn find_model_version(state: web::Data<AppState>, signed: Signed<Read>, query: Params) -> MlflowResult {
-    let version = find_version(&state, &signed.caller, &query).await?;
-    Ok(HttpResponse::Ok().json(json!({ "model_version": version_json(&version) })))
+#[get("/mlflow/api/2.0/mlflow/registered-models/alias")]
+pub async fn find_model_version_by_alias(state: web::Data<AppState>, signed: Signed<Read>, query: Params) -> MlflowResult {
+    let alias = query.required("alias")?;
+    let model = find(&state, &signed.caller, &query.required("name")?).await?;
+    let version = model.versions.iter().find(|version| version.aliases.contains(&alias));
+    let version = version.ok_or_else(|| bad(format!("Registered model alias {alias} not found.")))?;
+    Ok(HttpResponse::Ok().json(json!({ "model_version": version_json(version) })))
 }
 
-/// Lists versions.
-#[utoipa::path(
-    tag = "mlflow",
-    params(
-        ("filter" = Option<String>, Query, description = "`name = '…'` or `run_id = '…'`"),
-        ("max_results" = Option<i64>, Query, description = "At most this many; 1000 when absent"),
-        ("page_token" = Option<String>, Query, description = "`next_page_token` of the page before"),
-    ),
-    responses((status = 200, description = "`{model_versions, next_page_token}`", body = Object))
-)]
-#[get("/mlflow/api/2.0/mlflow/model-versions/search")]
-pub async fn search_model_versions(state: web::Data<AppState>, signed: Signed<Read>, query: Params) -> MlflowResult {
-    let filter = name_filter(query.get("filter"))?;
-    let (limit, offset) = query.page(1000)?;
-    let models = state.tracking.models(&signed.caller, None).await.map_err(ApiError::store(ErrorCode::NotFound))?;
-    let mut versions: Vec<&RegisteredVersion> = models
-        .iter()
-        .flat_map(|model| &model.versions)
-        .filter(|version| filter.holds("run_name", &version.name))
-        .filter(|version| filter.holds("run_id", version.run_id.as_deref().unwrap_or_default()))
-        .collect();
-    versions.sort_by_key(|version| std::cmp::Reverse(version.created_at));
-    let shown: Vec<Value> = versions.iter().skip(offset).take(limit).map(|version| version_json(version)).collect();
-    let next = (versions.len() > offset + limit).then(|| (offset + limit).to_string());
-    Ok(HttpResponse::Ok().json(json!({ "model_versions": shown, "next_page_token": next })))
+/// Takes another name away.
+#[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{}`", body = Object)))]
+#[delete("/mlflow/api/2.0/mlflow/registered-models/alias")]
+pub async fn delete_registered_model_alias(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    MlflowBody(body): MlflowBody,
+) -> MlflowResult {
+    let alias = text(&body, "alias")?;
+    change(&state, &signed.caller, &text(&body, "name")?, NameChange::RemoveAlias(alias)).await
 }
 
-/// Tells where a version's files are.
-#[utoipa::path(
-    tag = "mlflow",
-    params(("name" = String, Query, description = "The name"), ("version" = String, Query, description = "The version")),
-    responses((status = 200, description = "`{artifact_uri}`", body = Object))
-)]
-#[get("/mlflow/api/2.0/mlflow/model-versions/get-download-uri")]
-pub async fn find_model_version_download(state: web::Data<AppState>, signed: Signed<Read>, query: Params) -> MlflowResult {
-    let version = find_version(&state, &signed.caller, &query).await?;
-    Ok(HttpResponse::Ok().json(json!({ "artifact_uri": version.source })))
+/// Lists the latest version of each stage.
+#[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{model_versions}`", body = Object)))]
+#[post("/mlflow/api/2.0/mlflow/registered-models/get-latest-versions")]
+pub async fn list_latest_versions(
+    state: web::Data<AppState>,
+    signed: Signed<Read>,
+    MlflowBody(body): MlflowBody,
+) -> MlflowResult {
+    let stages: Vec<Stage> = match body.get("stages") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(names)) => names
+            .iter()
+            .map(|name| name.as_str().and_then(Stage::from_name).ok_or_else(|| bad(format!("there is no stage {name}"))))
+            .collect::<Result<_, _>>()?,
+        _ => return Err(bad("stages must be a list")),
+    };
+    let model = find(&state, &signed.caller, &text(&body, "name")?).await?;
+    let latest: Vec<Value> =
+        latest(&model).filter(|version| stages.is_empty() || stages.contains(&version.stage)).map(version_json).collect();
+    Ok(HttpResponse::Ok().json(json!({ "model_versions": latest })))
 }
 
-async fn find(state: &AppState, caller: &gristmill_domain::Caller, name: &str) -> Result<RegisteredModel, MlflowError> {
+async fn change(state: &AppState, caller: &Caller, name: &str, change: NameChange) -> MlflowResult {
+    state.tracking.change_name(caller, name, change, state.clock.now()).await.map_err(registry_error(name))?;
+    Ok(HttpResponse::Ok().json(json!({})))
+}
+
+async fn shown(state: &AppState, caller: &Caller, name: &str) -> MlflowResult {
+    let model = find(state, caller, name).await?;
+    Ok(HttpResponse::Ok().json(json!({ "registered_model": model_json(&model) })))
+}
+
+pub(super) async fn find(state: &AppState, caller: &Caller, name: &str) -> Result<RegisteredModel, MlflowError> {
     let found = state.tracking.models(caller, Some(name)).await.map_err(ApiError::store(ErrorCode::NotFound))?;
     found.into_iter().next().ok_or_else(|| missing("registered model", name))
 }
 
-async fn find_version(
-    state: &AppState,
-    caller: &gristmill_domain::Caller,
-    query: &Params,
-) -> Result<RegisteredVersion, MlflowError> {
-    let (name, version) = (query.required("name")?, query.required("version")?);
-    let model = find(state, caller, &name).await?;
-    let found = model.versions.into_iter().find(|one| one.version.to_string() == version);
-    found.ok_or_else(|| missing("model version", &format!("{name}/{version}")))
-}
-
-fn registry_error(name: &str) -> impl Fn(StoreError) -> MlflowError {
+pub(super) fn registry_error(name: &str) -> impl Fn(StoreError) -> MlflowError {
     move |error| match error {
-        StoreError::NotFound => missing("registered model", name),
+        StoreError::NotFound => missing("registered model or version", name),
+        StoreError::Conflict(_) => {
+            ApiError::new(ErrorCode::Conflict, format!("Registered Model (name={name}), or the new name, already exists.")).into()
+        }
         other => ApiError::store(ErrorCode::NotFound)(other).into(),
     }
 }
 
-fn described(body: &Value) -> Result<String, MlflowError> {
+pub(super) fn described(body: &Value) -> Result<String, MlflowError> {
     bounded(optional(body, "description").unwrap_or_default(), "description", TEXT_CHARS_MAX)
 }
 
-fn bounded(value: String, field: &str, most: usize) -> Result<String, MlflowError> {
-    if value.chars().count() > most || value.contains('\0') {
-        return Err(bad(format!("{field} must have at most {most} characters, and no NUL")));
+fn fact(model: &RegisteredModel, subject: &Subject) -> Option<Fact> {
+    match subject {
+        Subject::Tag(key) => tag_fact(&model.tags, key),
+        Subject::Attribute(name) => Some(match name.as_str() {
+            "creation_timestamp" => millis(model.created_at),
+            "last_updated_timestamp" => millis(model.updated_at),
+            _ => Fact::Text(model.name.clone()),
+        }),
+        Subject::Metric(_) | Subject::Param(_) => None,
     }
-    Ok(value)
 }
 
-fn tags(tags: &std::collections::BTreeMap<String, String>) -> Vec<Value> {
-    tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
-}
-
-fn millis(at: DateTime<Utc>) -> i64 {
-    at.timestamp_millis()
+/// The latest version of each stage; versions are newest first.
+fn latest(model: &RegisteredModel) -> impl Iterator<Item = &RegisteredVersion> {
+    Stage::ALL.into_iter().filter_map(|stage| model.versions.iter().find(|version| version.stage == stage))
 }
 
 fn model_json(model: &RegisteredModel) -> Value {
+    let aliases: Vec<Value> =
+        model.aliases.iter().map(|(alias, version)| json!({ "alias": alias, "version": version.to_string() })).collect();
     json!({
-        "name": model.name, "description": model.description, "tags": tags(&model.tags),
-        "creation_timestamp": millis(model.created_at), "last_updated_timestamp": millis(model.updated_at),
-        "latest_versions": model.versions.first().map(version_json).into_iter().collect::<Vec<_>>(),
-    })
-}
-
-fn version_json(version: &RegisteredVersion) -> Value {
-    json!({
-        "name": version.name, "version": version.version.to_string(), "run_id": version.run_id, "source": version.source,
-        "description": version.description, "tags": tags(&version.tags), "status": "READY", "current_stage": "None",
-        "creation_timestamp": millis(version.created_at), "last_updated_timestamp": millis(version.created_at),
+        "name": model.name, "description": model.description, "tags": tags_json(&model.tags), "aliases": aliases,
+        "creation_timestamp": model.created_at.timestamp_millis(),
+        "last_updated_timestamp": model.updated_at.timestamp_millis(),
+        "latest_versions": latest(model).map(version_json).collect::<Vec<_>>(),
     })
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, get, post, web};
 use gristmill_domain::{
-    Caller, ErrorCode, ProjectId, RunId,
+    Caller, ErrorCode, RunId,
     ports::StoreError,
     tracking::{
         BATCH_ENTRIES_MAX, NewRun, PARAM_CHARS_MAX, Run, RunBatch, RunPatch, RunSearch, RunStatus, SEARCH_ROWS_MAX,
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::{
-    project_of,
+    experiments::{active_project_of, searched},
     wire::{
-        MlflowBody, MlflowError, MlflowResult, Params, bad, info_json, integer, key_of, metric, metric_json, missing, optional,
-        page, pair, pairs, run_json, text,
+        MlflowBody, MlflowError, MlflowResult, Params, bad, info_json, integer, key_of, marked_tags, metric, metric_json,
+        missing, optional, own_tag, page, pair, pairs, run_json, text,
     },
 };
 use crate::{
@@ -50,8 +50,8 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 #[utoipa::path(tag = "mlflow", request_body = Object, responses((status = 200, description = "`{run}`", body = Object)))]
 #[post("/mlflow/api/2.0/mlflow/runs/create")]
 pub async fn create_run(state: web::Data<AppState>, signed: Signed<Write>, MlflowBody(body): MlflowBody) -> MlflowResult {
-    let tags = pairs(&body, "tags")?;
-    let project_id = project_of(&state, &signed.caller, &text(&body, "experiment_id")?).await?;
+    let tags = marked_tags(&body)?;
+    let project_id = active_project_of(&state, &signed.caller, &text(&body, "experiment_id")?).await?;
     let id = RunId::random();
     let name = optional(&body, "run_name").or_else(|| tags.get(RUN_NAME).cloned());
     let name = name.unwrap_or_else(|| format!("run-{}", id.0.simple().to_string().chars().take(8).collect::<String>()));
@@ -262,6 +262,7 @@ pub(super) async fn find(state: &AppState, caller: &Caller, id: &str) -> Result<
 }
 
 async fn log(state: &AppState, caller: &Caller, body: &Value, batch: RunBatch) -> MlflowResult {
+    batch.tags.keys().chain(&batch.removed_tags).try_for_each(|key| own_tag(key))?;
     let id = sent_run(body)?;
     let name = batch.tags.get(RUN_NAME).cloned();
     state.tracking.log(caller, run_id(&id)?, batch).await.map_err(run_error(&id))?;
@@ -277,22 +278,4 @@ async fn mark(state: &AppState, caller: &Caller, body: &Value, is_deleted: bool)
     let patch = RunPatch { is_deleted: Some(is_deleted), ..RunPatch::default() };
     state.tracking.update_run(caller, run_id(&id)?, patch).await.map_err(run_error(&id))?;
     Ok(HttpResponse::Ok().json(json!({})))
-}
-
-/// The projects to search: those that are named, or all of the caller's.
-async fn searched(state: &AppState, caller: &Caller, ids: Option<&Value>) -> Result<Vec<ProjectId>, MlflowError> {
-    let own = state.projects.list(caller).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
-    let Some(ids) = ids.and_then(Value::as_array).filter(|ids| !ids.is_empty()) else {
-        return Ok(own.into_iter().map(|project| project.id).collect());
-    };
-    let mut found = Vec::new();
-    for id in ids {
-        let id = id.as_str().map_or_else(|| id.to_string(), ToOwned::to_owned);
-        let project = project_of(state, caller, &id).await?;
-        if !own.iter().any(|one| one.id == project) && id != "0" {
-            return Err(missing("experiment", &id));
-        }
-        found.push(project);
-    }
-    Ok(found)
 }

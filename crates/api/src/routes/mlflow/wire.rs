@@ -11,44 +11,55 @@ use actix_web::{
     dev::Payload,
     http::{StatusCode, header},
 };
+use chrono::{DateTime, Utc};
 use gristmill_domain::{
     ErrorCode,
     tracking::{
         KEY_CHARS_MAX, MetricPoint, PARAM_CHARS_MAX, Run, TAG_CHARS_MAX,
-        filter::{self, Comparator, Condition, Operand, Subject},
+        filter::{Attributes, Condition, FilterError, Order, Subject, parse_of, parse_order_of},
+        matching::{Fact, compare, holds},
     },
 };
 use serde_json::{Value, json};
 
+use super::links::{inputs_json, outputs_json};
 use crate::{error::ApiError, extract::read_body};
+
+const IS_PROMPT: &str = "mlflow.prompt.is_prompt";
+/// What keys of tags begin with that the server writes.
+const SERVER_TAGS: &str = "gristmill.";
 
 /// What every handler returns.
 pub(super) type MlflowResult = Result<HttpResponse, MlflowError>;
 
 /// A failure in both shapes: this server's, and MLflow's `error_code` and `message`.
 #[derive(Debug)]
-pub struct MlflowError(ApiError);
+pub struct MlflowError {
+    error: ApiError,
+    /// MLflow's code, where the status does not tell it.
+    code: Option<&'static str>,
+}
 
 impl From<ApiError> for MlflowError {
     fn from(error: ApiError) -> Self {
-        Self(error)
+        Self { error, code: None }
     }
 }
 
 impl std::fmt::Display for MlflowError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        self.error.fmt(f)
     }
 }
 
 impl ResponseError for MlflowError {
     fn status_code(&self) -> StatusCode {
-        self.0.status_code()
+        self.error.status_code()
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.0.log();
-        let code = match self.status_code() {
+        self.error.log();
+        let of_status = match self.status_code() {
             StatusCode::NOT_FOUND => "RESOURCE_DOES_NOT_EXIST",
             StatusCode::CONFLICT => "RESOURCE_ALREADY_EXISTS",
             StatusCode::BAD_REQUEST => "INVALID_PARAMETER_VALUE",
@@ -58,7 +69,8 @@ impl ResponseError for MlflowError {
             StatusCode::SERVICE_UNAVAILABLE => "TEMPORARILY_UNAVAILABLE",
             _ => "INTERNAL_ERROR",
         };
-        let body = self.0.body();
+        let code = self.code.unwrap_or(of_status);
+        let body = self.error.body();
         let mut both = json!({ "error_code": code, "message": body.error });
         if let (Some(both), Ok(Value::Object(own))) = (both.as_object_mut(), serde_json::to_value(&body)) {
             both.extend(own);
@@ -99,9 +111,9 @@ impl FromRequest for MlflowBody {
     }
 }
 
-/// The query's parameters; of one that is there twice, the last counts.
+/// The query's parameters; of one that is there twice, the last counts where one is asked for.
 #[derive(Debug)]
-pub struct Params(BTreeMap<String, String>);
+pub struct Params(Vec<(String, String)>);
 
 impl FromRequest for Params {
     type Error = MlflowError;
@@ -115,7 +127,12 @@ impl FromRequest for Params {
 
 impl Params {
     pub(super) fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        self.all(key).pop()
+    }
+
+    pub(super) fn all(&self, key: &str) -> Vec<&str> {
+        let named = self.0.iter().filter(|(name, value)| name == key && !value.is_empty());
+        named.map(|(_, value)| value.as_str()).collect()
     }
 
     pub(super) fn required(&self, key: &str) -> Result<String, MlflowError> {
@@ -124,7 +141,7 @@ impl Params {
 
     /// Limit and offset of a page.
     pub(super) fn page(&self, default: usize) -> Result<(usize, usize), MlflowError> {
-        page(&json!(self.0), default)
+        page(&json!({ "max_results": self.get("max_results"), "page_token": self.get("page_token") }), default)
     }
 }
 
@@ -237,14 +254,11 @@ pub(super) fn metric_json(key: &str, point: &MetricPoint) -> Value {
 
 /// A run as it is written.
 pub(super) fn run_json(run: &Run) -> Value {
-    let pairs = |map: &BTreeMap<String, String>| -> Vec<Value> {
-        map.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
-    };
     let metrics: Vec<Value> = run.metrics.iter().map(|(key, point)| metric_json(key, point)).collect();
     json!({
         "info": info_json(run),
-        "data": { "metrics": metrics, "params": pairs(&run.params), "tags": pairs(&tags_of(run)) },
-        "inputs": {},
+        "data": { "metrics": metrics, "params": tags_json(&run.params), "tags": tags_json(&tags_of(run)) },
+        "inputs": inputs_json(&run.links), "outputs": outputs_json(&run.links),
     })
 }
 
@@ -266,70 +280,129 @@ pub(super) fn info_json(run: &Run) -> Value {
     })
 }
 
-/// Conditions on names, checked in memory: there are few of these things.
-#[derive(Debug, Default)]
-pub(super) struct NameFilter(Vec<Condition>);
-
-/// Reads a filter of names.
-pub(super) fn name_filter(text: Option<&str>) -> Result<NameFilter, MlflowError> {
-    let conditions = filter::parse(text.unwrap_or_default()).map_err(|error| bad(format!("Invalid filter: {error}")))?;
-    Ok(NameFilter(conditions))
+/// A moment, as filters see it.
+#[expect(clippy::as_conversions, reason = "milliseconds of any year that people write are exact in a float")]
+pub(super) fn millis(at: DateTime<Utc>) -> Fact {
+    Fact::Number(at.timestamp_millis() as f64)
 }
 
-impl NameFilter {
-    /// Whether a thing's attribute meets every condition on it.
-    pub(super) fn holds(&self, attribute: &str, value: &str) -> bool {
-        self.0.iter().filter(|condition| condition.subject == Subject::Attribute(attribute.to_owned())).all(|condition| {
-            match (&condition.operand, condition.comparator) {
-                (Operand::Among { texts, is_in }, _) => texts.iter().any(|text| text == value) == *is_in,
-                (Operand::Text(text), Comparator::Equal) => text == value,
-                (Operand::Text(text), Comparator::Unequal) => text != value,
-                (Operand::Text(text), Comparator::Like) => like(value, text),
-                (Operand::Text(text), Comparator::LikeAnyCase) => like(&value.to_lowercase(), &text.to_lowercase()),
-                _ => false,
-            }
-        })
+/// What a list is asked for: of things that are few, so that they are chosen in memory.
+#[derive(Debug)]
+pub(super) struct Listing {
+    conditions: Vec<Condition>,
+    order: Vec<Order>,
+    limit: usize,
+    offset: usize,
+}
+
+impl Listing {
+    /// Reads it from a body.
+    pub(super) fn of_body(body: &Value, default: usize, attributes: &Attributes) -> Result<Self, MlflowError> {
+        let order: Vec<&str> = match &body["order_by"] {
+            Value::Null => Vec::new(),
+            Value::Array(entries) => entries.iter().filter_map(Value::as_str).collect(),
+            _ => return Err(bad("order_by must be a list")),
+        };
+        Self::new(optional(body, "filter").as_deref(), &order, page(body, default)?, attributes)
+    }
+
+    /// Reads it from a query.
+    pub(super) fn of_query(query: &Params, default: usize, attributes: &Attributes) -> Result<Self, MlflowError> {
+        Self::new(query.get("filter"), &query.all("order_by"), query.page(default)?, attributes)
+    }
+
+    fn new(
+        filter: Option<&str>,
+        order: &[&str],
+        (limit, offset): (usize, usize),
+        attributes: &Attributes,
+    ) -> Result<Self, MlflowError> {
+        let invalid = |error: FilterError| bad(format!("Invalid filter: {error}"));
+        let order = order.iter().map(|text| parse_order_of(text, attributes)).collect::<Result<_, _>>().map_err(invalid)?;
+        let conditions = parse_of(filter.unwrap_or_default(), attributes).map_err(invalid)?;
+        Ok(Self { conditions, order, limit, offset })
+    }
+
+    /// The page of the things that meet every condition, and the token of the next one.
+    pub(super) fn page<T>(self, mut things: Vec<T>, fact: fn(&T, &Subject) -> Option<Fact>) -> (Vec<T>, Option<String>) {
+        things.retain(|thing| holds(&self.conditions, |subject| fact(thing, subject)));
+        things.sort_by(|one, other| compare(&self.order, |subject| fact(one, subject), |subject| fact(other, subject)));
+        let end = self.offset.saturating_add(self.limit);
+        let next = (things.len() > end).then(|| end.to_string());
+        (things.into_iter().skip(self.offset).take(self.limit).collect(), next)
     }
 }
 
-/// SQL's LIKE with `%` alone.
-fn like(value: &str, pattern: &str) -> bool {
-    let mut parts = pattern.split('%');
-    let Some(mut rest) = parts.next().and_then(|first| value.strip_prefix(first)) else { return false };
-    if !pattern.contains('%') {
-        return rest.is_empty();
+/// Programs do not write what the server says about what they log.
+pub(super) fn own_tag(key: &str) -> Result<(), MlflowError> {
+    if key.starts_with(SERVER_TAGS) {
+        return Err(bad(format!("tags that begin with {SERVER_TAGS} are the server's; choose another key than '{key}'")));
     }
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        match rest.find(part).and_then(|at| rest.get(at + part.len()..)) {
-            Some(after) => rest = after,
-            None => return false,
-        }
+    Ok(())
+}
+
+/// What the server says about what a program made: its code could see every row, and nothing was scored on sealed labels.
+pub(super) fn unsealed() -> [(String, String); 2] {
+    [("gristmill.holdout".to_owned(), "unsealed".to_owned()), ("gristmill.unscored".to_owned(), "true".to_owned())]
+}
+
+/// Tags that a program sends, with those that the server adds.
+pub(super) fn marked_tags(body: &Value) -> Result<BTreeMap<String, String>, MlflowError> {
+    let mut tags = pairs(body, "tags")?;
+    tags.keys().try_for_each(|key| own_tag(key))?;
+    tags.extend(unsealed());
+    Ok(tags)
+}
+
+/// Tags as they are written.
+pub(super) fn tags_json(tags: &BTreeMap<String, String>) -> Vec<Value> {
+    tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect()
+}
+
+/// A tag of something in the registry. Clients ask for what is no prompt by a tag that models do not have.
+pub(super) fn tag_fact(tags: &BTreeMap<String, String>, key: &str) -> Option<Fact> {
+    let absent = (key == IS_PROMPT).then(|| "false".to_owned());
+    tags.get(key).cloned().or(absent).map(Fact::Text)
+}
+
+/// A text within a bound.
+pub(super) fn bounded(value: String, field: &str, most: usize) -> Result<String, MlflowError> {
+    if value.chars().count() > most || value.contains('\0') {
+        return Err(bad(format!("{field} must have at most {most} characters, and no NUL")));
     }
-    rest.ends_with(last)
+    Ok(value)
+}
+
+/// The answer to a path that is none of MLflow's, or none of those that are served.
+pub(in crate::routes) fn unknown_endpoint(path: &str) -> MlflowError {
+    let path: String = path.chars().take(200).collect();
+    let error = ApiError::new(ErrorCode::NotFound, format!("This server does not have {path}"));
+    MlflowError { error, code: Some("ENDPOINT_NOT_FOUND") }
 }
 
 #[cfg(test)]
 mod tests {
+    use gristmill_domain::tracking::filter;
+
     use super::*;
 
     #[test]
-    fn like_is_like_sql_s() {
-        for (value, pattern, expected) in [
-            ("abc", "abc", true),
-            ("abc", "ab", false),
-            ("abc", "a%", true),
-            ("abc", "%c", true),
-            ("abc", "%b%", true),
-            ("abc", "a%c", true),
-            ("abc", "%", true),
-            ("abc", "b%", false),
-            ("aXbYc", "a%b%c", true),
-            ("", "%", true),
-        ] {
-            assert_eq!(like(value, pattern), expected, "{value} like {pattern}");
-        }
+    fn pages_are_cut_after_filter_and_order() {
+        let body = json!({ "filter": "name like 'a%'", "order_by": ["name DESC"], "max_results": 2 });
+        let names = || ["ab", "b", "aa", "ac"].map(str::to_owned).to_vec();
+        let fact = |name: &String, _: &Subject| Some(Fact::Text(name.clone()));
+        let (shown, next) = Listing::of_body(&body, 10, &filter::OF_NAMES).unwrap().page(names(), fact);
+        assert_eq!((shown, next.as_deref()), (vec!["ac".to_owned(), "ab".to_owned()], Some("2")));
+        let body = json!({ "filter": "name like 'a%'", "order_by": ["name DESC"], "max_results": 2, "page_token": "2" });
+        let (shown, next) = Listing::of_body(&body, 10, &filter::OF_NAMES).unwrap().page(names(), fact);
+        assert_eq!((shown, next), (vec!["aa".to_owned()], None));
+    }
+
+    #[test]
+    fn the_server_s_tags_are_the_server_s() {
+        assert!(marked_tags(&json!({ "tags": [{ "key": "gristmill.holdout", "value": "sealed" }] })).is_err());
+        let tags = marked_tags(&json!({ "tags": [{ "key": "a", "value": "b" }] })).unwrap();
+        assert_eq!((tags["a"].as_str(), tags["gristmill.holdout"].as_str()), ("b", "unsealed"));
     }
 
     #[test]

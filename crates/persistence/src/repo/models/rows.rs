@@ -45,6 +45,7 @@ pub(in crate::repo) struct ModelRow {
     evaluation_job_id: Option<Uuid>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    stored_bytes: i64,
 }
 
 impl TryFrom<ModelRow> for Model {
@@ -52,12 +53,13 @@ impl TryFrom<ModelRow> for Model {
 
     fn try_from(row: ModelRow) -> Result<Self, StoreError> {
         let status = ModelStatus::from_name(&row.status).ok_or_else(|| StoreError::Defect("unknown model status".into()))?;
-        let evaluation_status = match (&row.evaluation_status, status) {
-            (Some(name), _) => EvaluationStatus::from_name(name),
-            (None, ModelStatus::Failed) => Some(EvaluationStatus::Failed),
-            (None, ModelStatus::Completed) => None,
-        };
-        Ok(Self {
+        // Failed is what a failed one reads as, and what nobody said anything about has yet to come.
+        let evaluation_status = row.evaluation_status.as_deref().and_then(EvaluationStatus::from_name);
+        let evaluation_status = evaluation_status.unwrap_or(match status {
+            ModelStatus::Failed => EvaluationStatus::Failed,
+            ModelStatus::Completed => EvaluationStatus::Pending,
+        });
+        let made = NewModel {
             id: ModelId(row.model_id),
             project_id: ProjectId(row.project_id),
             plan: from_json(row.plan)?,
@@ -66,7 +68,6 @@ impl TryFrom<ModelRow> for Model {
             parameters: from_json(row.parameters)?,
             metrics: from_json(row.metrics)?,
             status,
-            version: u32::try_from(row.version).unwrap_or(0),
             training_ms: unsigned(row.training_ms),
             feature_columns: from_json(row.feature_columns)?,
             sample_count: unsigned(row.sample_count),
@@ -77,9 +78,13 @@ impl TryFrom<ModelRow> for Model {
             feature_types: from_json(row.feature_types)?,
             sample_request: from_json(row.sample_request)?,
             evaluation_status,
-            evaluation_computed_at: row.evaluation_computed_at,
-            evaluation_error: row.evaluation_error,
             evaluation_storage: row.evaluation_storage,
+            evaluation_error: row.evaluation_error,
+        };
+        Ok(Self {
+            made,
+            version: u32::try_from(row.version).unwrap_or(0),
+            evaluation_computed_at: row.evaluation_computed_at,
             evaluation_job: row.evaluation_job_id.map(JobId),
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -92,6 +97,7 @@ pub(super) fn new_row(
     model: NewModel,
     version: i32,
     evaluation_job: Option<JobId>,
+    stored_bytes: i64,
     now: DateTime<Utc>,
 ) -> Result<ModelRow, StoreError> {
     let is_ready = model.evaluation_status == EvaluationStatus::Ready;
@@ -125,6 +131,7 @@ pub(super) fn new_row(
         evaluation_job_id: evaluation_job.map(|job| job.0),
         created_at: now,
         updated_at: now,
+        stored_bytes,
     })
 }
 
@@ -132,7 +139,7 @@ pub(super) fn to_json(value: &impl Serialize) -> Result<Value, StoreError> {
     serde_json::to_value(value).map_err(|error| StoreError::Defect(Box::new(error)))
 }
 
-fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, StoreError> {
+pub(super) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T, StoreError> {
     serde_json::from_value(value).map_err(|error| StoreError::Defect(Box::new(error)))
 }
 

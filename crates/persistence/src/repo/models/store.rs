@@ -35,6 +35,8 @@ impl ModelStore for Models {
     ) -> Result<Model, StoreError> {
         let mut connection = self.database.connection().await?;
         let TrainingEnd { model, study, evaluation, outcome } = end;
+        let evaluated = model.evaluation_storage.as_deref().unwrap_or_default();
+        let stored_bytes = self.size_of(model.project_id, model.id, &[&model.storage, evaluated]).await;
         let row = connection
             .transaction(async |connection| {
                 // The job first: the lock order of every writer.
@@ -51,7 +53,7 @@ impl ModelStore for Models {
                     .first(connection)
                     .await?;
                 let id = model.id;
-                let row = new_row(model, latest.unwrap_or(0) + 1, evaluation, now)?;
+                let row = new_row(model, latest.unwrap_or(0) + 1, evaluation, stored_bytes, now)?;
                 let row: ModelRow = diesel::insert_into(models::table)
                     .values(&row)
                     .returning(ModelRow::as_returning())
@@ -107,8 +109,11 @@ impl ModelStore for Models {
                 jobs::finish_in(connection, lease, outcome).await?;
                 let own = projects::table.filter(projects::owner_id.eq(owner.0)).select(projects::project_id);
                 let target = models::table.find(id.0).filter(models::project_id.eq_any(own));
-                let (project, before): (Uuid, Option<String>) =
-                    target.select((models::project_id, models::evaluation_storage)).for_update().first(connection).await?;
+                let (project, files, before): (Uuid, String, Option<String>) = target
+                    .select((models::project_id, models::storage, models::evaluation_storage))
+                    .for_update()
+                    .first(connection)
+                    .await?;
                 let row = models::table.find(id.0);
                 match end {
                     EvaluationEnd::Ready { storage, metrics } => {
@@ -116,8 +121,10 @@ impl ModelStore for Models {
                             let prefix = format!("{}/{before}", files::model_prefix(ProjectId(project), id));
                             file_deletions::queue(connection, prefix).await?;
                         }
+                        let stored_bytes = self.size_of(ProjectId(project), id, &[&files, &storage]).await;
                         diesel::update(row)
                             .set((
+                                models::stored_bytes.eq(stored_bytes),
                                 models::evaluation_status.eq(EvaluationStatus::Ready.as_str()),
                                 models::evaluation_storage.eq(storage),
                                 models::evaluation_computed_at.eq(now),
