@@ -121,17 +121,13 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let secret = server_secret(&config)?;
     let data = StoredData { datasets: Datasets::new(database.clone()), files: files.clone() };
     let options = runtime_options(&config)?;
-    let modeling = ModelingOptions {
-        work_dir: options.data_dir.join("runtime/modeling"),
-        cache_dir: options.cache_dir.clone(),
-        limits: options.limits,
-    };
+    let modeling = ModelingOptions::new(options.data_dir.join("runtime/modeling"), options.cache_dir.clone(), options.limits);
     let runtime = Runtime::start(options, Arc::new(data), &tasks).await;
     Ok(AppState {
         identity: identity(&config, &secret, &database, &clock)?,
         models: Models::new(database.clone()),
         tracking: Tracking::new(database.clone()),
-        modeling: Arc::new(Engine::new(runtime.clone(), modeling)),
+        modeling: Arc::new(Engine::new(runtime.clone(), modeling, &tasks)),
         notebooks: Notebooks::new(database.clone()),
         execution_sessions: ExecutionSessions::new(database.clone()),
         output_links: OutputLinks::new(&secret),

@@ -4,14 +4,16 @@ use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use gristmill_domain::{DatasetId, JobId, ModelId, ProjectId, UserId};
+use gristmill_jobs::Tasks;
 use gristmill_runtime::{Runtime, sandbox::SandboxLimits};
 use tokio::sync::OnceCell;
 
-use crate::{error::ModelingError, package};
+use crate::{crew, error::ModelingError, package, ready::Ready, worker::Worker};
 
 /// What is left in the work directory for longer than this belongs to no running job.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
@@ -25,6 +27,19 @@ pub struct ModelingOptions {
     pub cache_dir: PathBuf,
     /// The most that a sandbox may use; a request may ask for other memory.
     pub limits: SandboxLimits,
+    /// How many trainings at once find their sandboxes ready; 0: every sandbox starts when it is needed. Each takes three or
+    /// four processes of some 150 MB.
+    pub ready_trainings: usize,
+    /// After this time without a training, ready sandboxes are ended; at most 12 hours.
+    pub ready_idle: Duration,
+}
+
+impl ModelingOptions {
+    /// The defaults, with these directories and limits.
+    #[must_use]
+    pub fn new(work_dir: PathBuf, cache_dir: PathBuf, limits: SandboxLimits) -> Self {
+        Self { work_dir, cache_dir, limits, ready_trainings: 1, ready_idle: Duration::from_mins(10) }
+    }
 }
 
 /// Tells where stored files are. The server has its own way to name them.
@@ -39,6 +54,13 @@ pub trait ModelPlaces: Send + Sync + std::fmt::Debug {
 /// Makes, evaluates, tunes and compares models in sandboxes.
 #[derive(Debug)]
 pub struct Engine {
+    pub(crate) starter: Arc<Starter>,
+    pub(crate) ready: Arc<Ready>,
+}
+
+/// What it takes to start a sandbox.
+#[derive(Debug)]
+pub(crate) struct Starter {
     pub(crate) runtime: Runtime,
     pub(crate) options: ModelingOptions,
     package: OnceCell<PathBuf>,
@@ -80,18 +102,7 @@ impl WorkDirectory {
     }
 }
 
-impl Engine {
-    /// An engine over a runtime.
-    #[must_use]
-    pub fn new(runtime: Runtime, options: ModelingOptions) -> Self {
-        Self { runtime, options, package: OnceCell::new() }
-    }
-
-    /// Threads that a command may use.
-    pub(crate) fn cpus(&self) -> u32 {
-        self.options.limits.cpu_percent.div_ceil(100).max(1)
-    }
-
+impl Starter {
     /// The directory of the Python package, written when it is first asked for.
     pub(crate) async fn package(&self) -> Result<PathBuf, ModelingError> {
         let made = self.package.get_or_try_init(|| {
@@ -101,12 +112,55 @@ impl Engine {
         made.await.cloned()
     }
 
-    /// A work directory for a run of a job. Those of its earlier runs, whose worker died, go.
-    pub(crate) async fn work_directory(&self, job: JobId, epoch: i64) -> Result<WorkDirectory, ModelingError> {
+    /// The directory below which everything is that runs need while they run. Made for the server alone.
+    pub(crate) async fn work_root(&self) -> Result<PathBuf, ModelingError> {
         let root = self.options.work_dir.clone();
         blocking("making a work directory", move || {
             fs::create_dir_all(&root)?;
             fs::set_permissions(&root, fs::Permissions::from_mode(0o700))?;
+            Ok(root)
+        })
+        .await
+    }
+}
+
+impl Engine {
+    /// An engine over a runtime. What keeps sandboxes ready runs in `tasks`.
+    #[must_use]
+    pub fn new(runtime: Runtime, options: ModelingOptions, tasks: &Tasks) -> Self {
+        let starter = Arc::new(Starter { runtime, options, package: OnceCell::new() });
+        Self { ready: Arc::new(Ready::new(Arc::clone(&starter), tasks.clone())), starter }
+    }
+
+    /// Makes sandboxes ready for a training that is likely to come, with this much memory each. Returns at once; where they
+    /// are ready already, they stay so for longer.
+    pub fn warm(&self, memory_bytes: u64) {
+        self.ready.want(&crew::COMMANDS, memory_bytes);
+    }
+
+    /// How many sandboxes wait for a training.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        self.ready.waiting()
+    }
+
+    /// Threads that a command may use.
+    pub(crate) fn cpus(&self) -> u32 {
+        self.starter.options.limits.cpu_percent.div_ceil(100).max(1)
+    }
+
+    /// A sandbox for a command: one that is ready, or a new one below `parent`.
+    pub(crate) async fn worker(&self, command: &'static str, memory_bytes: u64, parent: &Path) -> Result<Worker, ModelingError> {
+        match self.ready.claim(command, memory_bytes) {
+            Some(worker) => Ok(worker),
+            None => Worker::start(&self.starter, command, memory_bytes, parent).await,
+        }
+    }
+
+    /// A work directory for a run of a job. Those of its earlier runs, whose worker died, go.
+    pub(crate) async fn work_directory(&self, job: JobId, epoch: i64) -> Result<WorkDirectory, ModelingError> {
+        let root = self.starter.work_root().await?;
+        blocking("making a work directory", move || {
             let (prefix, name) = (format!("{job}-"), format!("{job}-{epoch}"));
             for entry in fs::read_dir(&root)?.flatten() {
                 let found = entry.file_name().to_string_lossy().into_owned();

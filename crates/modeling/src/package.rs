@@ -17,7 +17,7 @@ macro_rules! files {
 }
 
 /// Every file of the package.
-const FILES: [(&str, &str); 34] = files![
+const FILES: [(&str, &str); 36] = files![
     "__init__.py",
     "__main__.py",
     "auto.py",
@@ -32,6 +32,7 @@ const FILES: [(&str, &str); 34] = files![
     "explain.py",
     "folds.py",
     "frames.py",
+    "interval.py",
     "labels.py",
     "metrics.py",
     "onnx_export.py",
@@ -43,6 +44,7 @@ const FILES: [(&str, &str); 34] = files![
     "provenance.py",
     "py.typed",
     "pyfunc.py",
+    "ready.py",
     "score.py",
     "serve.py",
     "signature.py",
