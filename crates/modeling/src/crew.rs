@@ -108,6 +108,13 @@ impl Crew {
         Ok(Worked { model, metrics, interval, out: self.train.places.output() })
     }
 
+    /// Waits until nothing of its sandboxes runs.
+    pub(crate) async fn dismiss(&self) {
+        let judges = self.judges.iter().flat_map(|(predict, score)| [predict, score]);
+        let all = [&self.train].into_iter().chain(&self.calibrate).chain(judges);
+        futures_util::future::join_all(all.map(Worker::ended)).await;
+    }
+
     async fn train(&self, work: &Work<'_>, on_stage: OnStage<'_>, fitted: oneshot::Sender<()>) -> Result<(), ModelingError> {
         let training = work.training;
         let fitted = Mutex::new(Some(fitted));
@@ -168,7 +175,8 @@ impl Crew {
         off_thread("keeping predictions", move || results::take_required(&out, PREDICTIONS, &target)).await?;
         on_stage("scoring", 0.87, &Value::Null);
         let given = vec![named(PREDICTIONS, PREDICTIONS), named(TEST_LABELS, "labels.parquet")];
-        let spec = json!({ "taskType": task, "target": training.plan.target, "seed": training.plan.split.seed });
+        let spec =
+            json!({ "taskType": task, "target": training.plan.target, "seed": training.plan.split.seed, "metricsOnly": true });
         let scored = run_in(work.engine, score, step("score", spec, given), work.stop).await?;
         Ok(Some((artifact, metrics_of(&scored))))
     }

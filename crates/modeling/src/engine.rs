@@ -47,6 +47,13 @@ pub trait ModelPlaces: Send + Sync + std::fmt::Debug {
     /// A version of a dataset, a Parquet file.
     fn dataset(&self, owner: UserId, project: ProjectId, dataset: DatasetId, version: u32) -> PathBuf;
 
+    /// The dataset that a version of a dataset was derived from and has the row ids of, a Parquet file. None: it is no
+    /// derived one, or the rows of its source are not known.
+    fn origin(&self, owner: UserId, project: ProjectId, dataset: DatasetId, version: u32) -> Option<PathBuf> {
+        let _ = (owner, project, dataset, version);
+        None
+    }
+
     /// The directory of a model. What is stored with a model is named relative to it.
     fn model(&self, project: ProjectId, model: ModelId) -> PathBuf;
 }

@@ -41,6 +41,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) files: PathBuf,
     /// The dataset that it was trained on, as it was then.
     pub(crate) dataset: PathBuf,
+    /// What that was derived from.
+    pub(crate) origin: Option<PathBuf>,
     pub(crate) budget: Budget,
 }
 
@@ -121,6 +123,7 @@ async fn diagnose(
         project: model.project_id,
         plan: &model.plan,
         dataset: evaluation.dataset.clone(),
+        origin: evaluation.origin.clone(),
         budget: evaluation.budget,
     };
     make_views(&training, &views).await?;

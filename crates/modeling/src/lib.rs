@@ -18,6 +18,7 @@ pub mod nl_filter;
 mod package;
 mod ready;
 mod results;
+mod rows;
 #[cfg(test)]
 mod sealed_tests;
 mod split;

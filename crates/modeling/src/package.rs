@@ -17,7 +17,7 @@ macro_rules! files {
 }
 
 /// Every file of the package.
-const FILES: [(&str, &str); 36] = files![
+const FILES: [(&str, &str); 37] = files![
     "__init__.py",
     "__main__.py",
     "auto.py",
@@ -36,6 +36,7 @@ const FILES: [(&str, &str); 36] = files![
     "labels.py",
     "metrics.py",
     "onnx_export.py",
+    "onnx_patches.py",
     "package.py",
     "pipeline.py",
     "predict.py",

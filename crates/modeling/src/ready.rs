@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Sandboxes are made ready when the training that took the last ones is over, or has gone on for this long.
-const REFILL_AFTER: Duration = Duration::from_secs(2);
+const REFILL_AFTER: Duration = Duration::from_secs(20);
 /// Directories of workers live in the work directory, where what is a day old is removed.
 const IDLE_MAX: Duration = Duration::from_hours(12);
 

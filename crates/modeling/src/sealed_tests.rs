@@ -112,6 +112,8 @@ struct SpiedSandbox {
     inner: Box<dyn Sandbox>,
     intruder: Box<dyn Sandbox>,
     command: String,
+    /// What it reads, on the host.
+    input: PathBuf,
     loot: Arc<Mutex<Vec<Loot>>>,
 }
 
@@ -145,8 +147,12 @@ impl Sandbox for SpiedSandbox {
     }
 
     async fn kill(&self) {
-        self.intruder.kill().await;
         self.inner.kill().await;
+        if self.input.join("spec.json").exists() {
+            // It had files, which the intruder may not have seen yet.
+            self.wait().await;
+        }
+        self.intruder.kill().await;
     }
 
     async fn usage(&self) -> Usage {
@@ -182,9 +188,10 @@ impl SandboxBackend for Spied {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let command = spec.command.iter().skip_while(|word| *word != "gristmill_ml").nth(1).unwrap().clone();
+        let input = spec.mounts.iter().find(|mount| mount.guest == Path::new("/in")).unwrap().host.clone();
         let inner = self.backend.start(spec).await?;
         self.started.fetch_add(1, Ordering::SeqCst);
-        Ok(Box::new(SpiedSandbox { inner, intruder, command, loot: Arc::clone(&self.loot) }))
+        Ok(Box::new(SpiedSandbox { inner, intruder, command, input, loot: Arc::clone(&self.loot) }))
     }
 
     async fn sweep(&self) -> Result<usize, SandboxError> {
@@ -296,14 +303,20 @@ async fn no_sandbox_has_a_test_label_and_a_model() {
     let budget = Budget { time: Duration::from_mins(2), memory_bytes: 2 << 30 };
     let stop = CancellationToken::new();
     let (plan, quiet) = (plan(), |_: &str, _: f64, _: &Value| {});
-    let training =
-        Training { id: ModelId::random(), project: ProjectId::random(), plan: &plan, dataset: dataset.clone(), budget };
+    let training = Training {
+        id: ModelId::random(),
+        project: ProjectId::random(),
+        plan: &plan,
+        dataset: dataset.clone(),
+        origin: None,
+        budget,
+    };
 
     let work = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
     let trained = train(&setting.engine, &work, &training, &stop, &quiet).await.unwrap();
     let (files, model) = (trained.files, stored(trained.model));
     let judging = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
-    let evaluation = Evaluation { model: &model, files, dataset, budget };
+    let evaluation = Evaluation { model: &model, files, dataset, origin: None, budget };
     evaluate(&setting.engine, &judging, &evaluation, &stop, &quiet).await.unwrap();
     let searching = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
     let study = Study {
@@ -355,7 +368,8 @@ async fn a_sandbox_that_was_ready_sees_what_its_command_may_and_ends_with_it() {
         }
         let before = setting.started.load(Ordering::SeqCst);
         let dataset = dataset.clone();
-        let training = Training { id: ModelId::random(), project: ProjectId::random(), plan: &plan, dataset, budget };
+        let training =
+            Training { id: ModelId::random(), project: ProjectId::random(), plan: &plan, dataset, origin: None, budget };
         let work = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
         let crew = Crew::gather(&setting.engine, &work, &training).await.unwrap();
         assert_eq!(setting.started.load(Ordering::SeqCst) - before, [1, 0][number], "the others were ready");
@@ -366,6 +380,7 @@ async fn a_sandbox_that_was_ready_sees_what_its_command_may_and_ends_with_it() {
         let what = Work { engine, training: &training, views: &views, files: &files, stop: &stop, on_stage: &quiet };
         let busy = setting.engine.ready.begin(&Crew::commands(&plan), budget.memory_bytes);
         crew.work(&what).await.unwrap();
+        crew.dismiss().await;
         drop((busy, crew));
 
         let loot = setting.loot.lock().unwrap().split_off(0);

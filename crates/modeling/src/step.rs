@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How often new events are looked for.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(10);
 /// How long a command may take to end by itself after it was told to; then its sandbox is ended.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(2500);
 /// What a command may take over its own time limit before its sandbox is ended.
@@ -86,10 +86,12 @@ pub(crate) async fn run(
 ) -> Result<Done, ModelingError> {
     let worker = Worker::start(&engine.starter, step.command, step.memory_bytes, directory).await?;
     let event = run_in(engine, &worker, step, stop).await?;
+    worker.ended().await;
     Ok(Done { event, worker })
 }
 
-/// As [`run`], in a sandbox that waits for this command; returns its last event.
+/// As [`run`], in a sandbox that waits for this command; returns its last event. The results are all there then; what is
+/// left of the sandbox ends by itself.
 pub(crate) async fn run_in(
     engine: &Engine,
     worker: &Worker,
@@ -105,11 +107,14 @@ pub(crate) async fn run_in(
     }
     worker.give(&spec, step.files.clone()).await?;
     let (exit, said) = watch(worker, &step, stop).await?;
-    conclude(worker.sandbox.as_ref(), &exit, said, &step).await
+    match (exit, said.last) {
+        (None, Some(event)) => Ok(event),
+        (exit, last) => conclude(worker.sandbox.as_ref(), &exit.unwrap_or(Exit::Killed), last, &step).await,
+    }
 }
 
-/// Waits for the end, passing events on, and ends it when it is told to stop or overruns its time.
-async fn watch(worker: &Worker, step: &Step<'_>, stop: &CancellationToken) -> Result<(Exit, Said), ModelingError> {
+/// Waits until it is done (none) or has ended, passing events on, and ends it when it is told to stop or overruns its time.
+async fn watch(worker: &Worker, step: &Step<'_>, stop: &CancellationToken) -> Result<(Option<Exit>, Said), ModelingError> {
     let (sandbox, out) = (worker.sandbox.as_ref(), worker.places.output());
     let mut said = Said::default();
     let mut ticks = tokio::time::interval(POLL);
@@ -120,7 +125,7 @@ async fn watch(worker: &Worker, step: &Step<'_>, stop: &CancellationToken) -> Re
     let exit = loop {
         tokio::select! {
             biased;
-            exit = sandbox.wait() => break exit,
+            exit = sandbox.wait() => break Some(exit),
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 deadline = Instant::now() + CANCEL_PATIENCE;
@@ -132,20 +137,25 @@ async fn watch(worker: &Worker, step: &Step<'_>, stop: &CancellationToken) -> Re
                     let seconds = step.time.as_secs();
                     return Err(ModelingError::OutOfBudget(format!("it took longer than {seconds} seconds; give it fewer rows or more time")));
                 }
-                break Exit::Killed;
+                break Some(Exit::Killed);
             }
-            _ = ticks.tick() => said.read_more(&out, step.on_event),
+            _ = ticks.tick() => {
+                said.read_more(&out, step.on_event);
+                if said.is_done() {
+                    break None;
+                }
+            }
         }
     };
     said.read_more(&out, step.on_event);
-    if stopping && said.last.as_ref().is_none_or(|event| event["type"] != "done") {
+    if stopping && !said.is_done() {
         return Err(ModelingError::Stopped);
     }
     Ok((exit, said))
 }
 
-async fn conclude(sandbox: &dyn Sandbox, exit: &Exit, said: Said, step: &Step<'_>) -> Result<Value, ModelingError> {
-    let last = said.last.unwrap_or(Value::Null);
+async fn conclude(sandbox: &dyn Sandbox, exit: &Exit, last: Option<Value>, step: &Step<'_>) -> Result<Value, ModelingError> {
+    let last = last.unwrap_or(Value::Null);
     let kind = text(&last, "type");
     match (exit, kind.as_deref()) {
         (Exit::Code(0), Some("done")) => return Ok(last),
@@ -191,6 +201,11 @@ fn text(event: &Value, key: &str) -> Option<String> {
 }
 
 impl Said {
+    /// Whether the command said that its results are there: it says nothing after that.
+    fn is_done(&self) -> bool {
+        self.last.as_ref().is_some_and(|event| event["type"] == "done")
+    }
+
     /// Reads what was written since, and passes whole lines on. Bounded: a sandbox that writes without end runs into its
     /// disk limit.
     fn read_more(&mut self, out: &Path, on_event: &(dyn Fn(&Value) + Send + Sync)) {

@@ -45,6 +45,8 @@ pub(crate) struct Training<'a> {
     pub(crate) project: ProjectId,
     pub(crate) plan: &'a TrainingPlan,
     pub(crate) dataset: PathBuf,
+    /// What the dataset was derived from.
+    pub(crate) origin: Option<PathBuf>,
     pub(crate) budget: Budget,
 }
 
@@ -80,7 +82,8 @@ pub(crate) async fn train(
     }
     let files = make_directory(work.step("files")).await?;
     let worked = crew.work(&Work { engine, training, views: &views, files: &files, stop, on_stage }).await?;
-    let taken = take_artifacts(&worked, &files).await?;
+    let (taken, ()) = tokio::join!(take_artifacts(&worked, &files), crew.dismiss());
+    let taken = taken?;
     let (report, signature) = (&taken.report, &taken.signature);
     let mut model = describe(training, report, signature, taken.artifacts, counts);
     note_interval(&mut model.metadata, &worked.interval);
@@ -117,7 +120,7 @@ impl Engine {
     ) -> Result<NewModel, ModelingError> {
         let work = self.work_directory(JobId::random(), 0).await?;
         let dataset = dataset.to_owned();
-        let training = Training { id: ModelId::random(), project: ProjectId::random(), plan, dataset, budget };
+        let training = Training { id: ModelId::random(), project: ProjectId::random(), plan, dataset, origin: None, budget };
         let trained = train(self, &work, &training, stop, &|_, _, _| {}).await?;
         put_in_place(trained.files, target.to_owned()).await?;
         Ok(trained.model)
@@ -129,6 +132,7 @@ pub(crate) async fn make_views(training: &Training<'_>, views: &ViewPlaces) -> R
     let plan = training.plan;
     let request = ViewRequest {
         dataset: training.dataset.clone(),
+        origin: training.origin.clone(),
         target: plan.target.clone().filter(|_| plan.task_type != TaskType::Clustering),
         features: plan.features.clone(),
         split: plan.split.clone(),

@@ -6,6 +6,7 @@ use std::{
     fs, io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use futures_util::FutureExt as _;
@@ -27,6 +28,8 @@ const GUEST_IN: &str = "/in";
 const GUEST_OUT: &str = "/out";
 /// What a command says, one JSON object a line. A file, so that nothing is lost and nothing can hold the server up.
 pub(crate) const EVENTS: &str = "events.ndjson";
+/// How long a process may take to end after its command is done.
+const LINGER_MAX: Duration = Duration::from_secs(10);
 const SPEC: &str = "spec.json";
 
 /// A sandbox that waits for its command's files, or works on them.
@@ -112,6 +115,13 @@ impl Worker {
     /// Whether it still runs.
     pub(crate) fn is_alive(&self) -> bool {
         self.sandbox.wait().now_or_never().is_none()
+    }
+
+    /// Waits until nothing of it runs, after its command is done; one that lingers is ended.
+    pub(crate) async fn ended(&self) {
+        if tokio::time::timeout(LINGER_MAX, self.sandbox.wait()).await.is_err() {
+            self.sandbox.kill().await;
+        }
     }
 
     /// Gives it its files and its spec, which it has waited for. To be done once.

@@ -53,7 +53,7 @@ def _run(command: str, directory: Path, out: Path, progress: Progress, waits: bo
         if waits:
             from gristmill_ml import ready
 
-            ready.prepare(command, module)
+            ready.prepare(command, module, function, directory)
             ready.wait(directory, progress)
         spec = read_spec(directory)
         limits = read_limits(spec)

@@ -54,6 +54,8 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
         if truth.left_out:
             evaluation["warnings"].append(f"{truth.left_out} rows without a usable label were left out")
         judged = join(predictions, truth, row_id, task, "predictions")
+        if spec.boolean("metricsOnly", False):
+            return {"type": "done", "metrics": finite(_metrics(judged, task)), "timing": watch.report()}
         _supervised(evaluation, judged, task, seed)
         if task == "regression" and {"lower", "upper"} <= set(predictions.types):
             evaluation["interval_coverage"] = _coverage(predictions, judged, row_id)
@@ -70,9 +72,7 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
 
 def _supervised(evaluation: dict[str, Any], judged: Judged, task: str, seed: int) -> None:
     if task == "classification":
-        evaluation["metrics"] = classification_metrics(
-            judged.y_true.astype(str), judged.y_pred.astype(str), judged.probabilities, judged.labels.astype(str)
-        )
+        evaluation["metrics"] = _metrics(judged, task)
         evaluation |= classification_blocks(judged)
         labels, counts = np.unique(judged.y_true.astype(str), return_counts=True)
         distribution = {str(label): int(count) for label, count in zip(labels, counts, strict=True)}
@@ -86,8 +86,15 @@ def _supervised(evaluation: dict[str, Any], judged: Judged, task: str, seed: int
             "totalRows": len(judged.y_true),
         }
     else:
-        evaluation["metrics"] = regression_metrics(judged.y_true, judged.y_pred)
+        evaluation["metrics"] = _metrics(judged, task)
         evaluation |= regression_blocks(judged, seed)
+
+
+def _metrics(judged: Judged, task: str) -> dict[str, float]:
+    if task == "regression":
+        return regression_metrics(judged.y_true, judged.y_pred)
+    labels, predicted = judged.labels.astype(str), judged.y_pred.astype(str)
+    return classification_metrics(judged.y_true.astype(str), predicted, judged.probabilities, labels)
 
 
 def _coverage(predictions: Table, judged: Judged, row_id: str) -> dict[str, Any]:

@@ -42,6 +42,8 @@ ARTIFACTS = (
 )
 # Those that nobody touches after training; the server may add an interval to signature.json.
 LISTED = ("model.joblib", "model.onnx", "parity.json", "baseline.json")
+# Predictions of these many training rows show what predictions look like.
+DISTRIBUTION_ROWS = 2_000
 # Encoding copies: the frame, the prepared frame, the encoded matrix, and what the estimator makes of it.
 MEMORY_COPIES = 6
 
@@ -388,8 +390,9 @@ def _best_effort(what: str, step: Any, prepared: Prepared, progress: Progress, r
 def _distribution(pipeline: Pipeline, prepared: Prepared, out_of_fold: OutOfFold | None) -> tuple[np.ndarray, str]:
     if out_of_fold is not None and out_of_fold.covered.any():
         return out_of_fold.predictions[out_of_fold.covered], "out_of_fold"
-    head = prepared.table.frame.iloc[:20_000]
-    return np.asarray(pipeline.predict(head)), "training"
+    # Any rows: the first ones of a sorted file are all alike.
+    order = np.random.default_rng(prepared.spec.seed).permutation(len(prepared.table))[:DISTRIBUTION_ROWS]
+    return np.asarray(pipeline.predict(prepared.table.frame.iloc[np.sort(order)])), "training"
 
 
 def _report(
