@@ -119,16 +119,41 @@ impl Starter {
         made.await.cloned()
     }
 
-    /// The directory below which everything is that runs need while they run. Made for the server alone.
+    /// The directory below which everything is that runs need while they run.
     pub(crate) async fn work_root(&self) -> Result<PathBuf, ModelingError> {
-        let root = self.options.work_dir.clone();
-        blocking("making a work directory", move || {
-            fs::create_dir_all(&root)?;
-            fs::set_permissions(&root, fs::Permissions::from_mode(0o700))?;
+        private_directory(self.options.work_dir.clone()).await
+    }
+
+    /// The directory beside it for sandboxes that wait for a run. What an earlier server left there goes.
+    pub(crate) async fn ready_root(&self) -> Result<PathBuf, ModelingError> {
+        let mut name = self.options.work_dir.file_name().unwrap_or_default().to_owned();
+        name.push("-ready");
+        let root = private_directory(self.options.work_dir.with_file_name(name)).await?;
+        blocking("removing old files", move || {
+            for entry in fs::read_dir(&root)?.flatten().filter(is_forgotten) {
+                // Another server may be doing the same.
+                drop(fs::remove_dir_all(entry.path()));
+            }
             Ok(root)
         })
         .await
     }
+}
+
+/// Makes a directory for the server alone.
+async fn private_directory(path: PathBuf) -> Result<PathBuf, ModelingError> {
+    blocking("making a work directory", move || {
+        fs::create_dir_all(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
+        Ok(path)
+    })
+    .await
+}
+
+/// Whether an entry is so old that it belongs to nothing that runs.
+fn is_forgotten(entry: &fs::DirEntry) -> bool {
+    let changed = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+    changed.and_then(|at| SystemTime::now().duration_since(at).ok()).is_some_and(|age| age > FORGOTTEN_AFTER)
 }
 
 impl Engine {
@@ -171,9 +196,7 @@ impl Engine {
             let (prefix, name) = (format!("{job}-"), format!("{job}-{epoch}"));
             for entry in fs::read_dir(&root)?.flatten() {
                 let found = entry.file_name().to_string_lossy().into_owned();
-                let age = entry.metadata().and_then(|metadata| metadata.modified()).ok();
-                let old = age.and_then(|at| SystemTime::now().duration_since(at).ok()).is_some_and(|age| age > FORGOTTEN_AFTER);
-                if found.starts_with(&prefix) || old {
+                if found.starts_with(&prefix) || is_forgotten(&entry) {
                     // Another worker may be doing the same.
                     drop(fs::remove_dir_all(entry.path()));
                 }

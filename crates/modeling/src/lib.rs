@@ -22,6 +22,8 @@ mod rows;
 #[cfg(test)]
 mod sealed_tests;
 mod split;
+#[cfg(test)]
+mod stage_tests;
 mod step;
 mod templates;
 mod train;

@@ -22,7 +22,7 @@ use crate::{
 
 /// Sandboxes are made ready when the training that took the last ones is over, or has gone on for this long.
 const REFILL_AFTER: Duration = Duration::from_secs(20);
-/// Directories of workers live in the work directory, where what is a day old is removed.
+/// Directories of workers that are a day old are removed.
 const IDLE_MAX: Duration = Duration::from_hours(12);
 
 /// The sandboxes that wait.
@@ -157,7 +157,7 @@ impl Ready {
             let (unwanted, missing) = self.compare();
             end(unwanted).await;
             let Some((command, memory_bytes)) = missing else { return Ok(()) };
-            let parent = self.starter.work_root().await?;
+            let parent = self.starter.ready_root().await?;
             let worker = Worker::start(&self.starter, command, memory_bytes, &parent).await?;
             let mut state = self.state();
             if state.closed {

@@ -266,7 +266,7 @@ fn plan() -> TrainingPlan {
     }
 }
 
-fn stored(made: NewModel) -> Model {
+pub(crate) fn stored(made: NewModel) -> Model {
     Model {
         id: made.id,
         project_id: made.project_id,
@@ -392,8 +392,8 @@ async fn a_sandbox_that_was_ready_sees_what_its_command_may_and_ends_with_it() {
         assert!(of("train").labels.is_disjoint(&of("score").labels) && of("calibrate").labels.is_disjoint(&of("score").labels));
         assert!(of("predict").labels.is_empty() && of("predict").models == ["model.joblib"]);
         assert!(of("score").models.is_empty() && of("calibrate").models.is_empty());
-        let places = std::fs::read_dir(setting.scratch.path().join("work")).unwrap().flatten();
-        let mut left = places.map(|entry| entry.file_name().into_string().unwrap());
+        let places = ["work", "work-ready"].map(|name| std::fs::read_dir(setting.scratch.path().join(name)).unwrap());
+        let mut left = places.into_iter().flatten().flatten().map(|entry| entry.file_name().into_string().unwrap());
         assert!(left.all(|name| loot.iter().all(|one| one.sandbox != name)), "what they worked on is gone");
     }
     setting.tasks.shutdown(Duration::from_secs(10)).await;
