@@ -89,6 +89,7 @@ pub(crate) async fn tune(
     // Also of one that was cut off: the next run goes on from there.
     keep_journal(&out, &study.journal).await;
     ended?;
+    worker.ended().await;
     let result = &off_thread("reading a study's result", move || results::json(&out, "result.json")).await?;
     Ok(Found {
         best_trial: result["bestTrialNumber"].as_u64().and_then(|number| u32::try_from(number).ok()),
