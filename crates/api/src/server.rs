@@ -125,14 +125,10 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let secret = server_secret(&config)?;
     let data = StoredData { datasets: Datasets::new(database.clone()), files: files.clone() };
     let options = runtime_options(&config)?;
-    let modeling = ModelingOptions {
-        work_dir: options.data_dir.join("runtime/modeling"),
-        cache_dir: options.cache_dir.clone(),
-        limits: options.limits,
-    };
+    let modeling = ModelingOptions::new(options.data_dir.join("runtime/modeling"), options.cache_dir.clone(), options.limits);
     let (scratch, limits) = (options.data_dir.join("runtime/serving"), options.limits);
     let runtime = Runtime::start(options, Arc::new(data), &tasks).await;
-    let modeling = Arc::new(Engine::new(runtime.clone(), modeling));
+    let modeling = Arc::new(Engine::new(runtime.clone(), modeling, &tasks));
     let deployments = Deployments::new(database.clone());
     let ports = ServingPorts {
         store: Arc::new(deployments.clone()),

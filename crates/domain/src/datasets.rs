@@ -8,6 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::{DatasetId, ProjectId, UserId, eda::EdaSummary};
 
+/// The column that numbers the rows of a dataset that was derived from another: the number of each row in its source, a
+/// 64-bit integer from 0 on that no other row has. Where there is none, a row's number is its place in the file, from 0.
+pub const ROW_ID_COLUMN: &str = "__row_id";
+
 /// The type of a dataset's column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -43,11 +43,10 @@ async fn main() -> anyhow::Result<()> {
     };
     let home = std::env::home_dir().ok_or_else(|| anyhow::anyhow!("there is no home directory"))?;
     let options = RuntimeOptions::new(directory.path().to_owned(), home.join(".cache/gristmill"));
-    let modeling =
-        ModelingOptions { work_dir: directory.path().join("work"), cache_dir: options.cache_dir.clone(), limits: options.limits };
+    let modeling = ModelingOptions::new(directory.path().join("work"), options.cache_dir.clone(), options.limits);
     let tasks = Tasks::new();
     let runtime = Runtime::start(options, Arc::new(NoProjects), &tasks).await;
-    let engine = Engine::new(runtime, modeling);
+    let engine = Engine::new(runtime, modeling, &tasks);
     let plan = TrainingPlan {
         dataset_id: DatasetId::random(),
         dataset_version: 1,

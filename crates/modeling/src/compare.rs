@@ -76,7 +76,6 @@ impl Engine {
         }
         let step = Step {
             command: "compare",
-            directory: work.step("compare"),
             spec: json!({
                 "taskType": plan.map(|plan| plan.task_type), "target": plan.and_then(|plan| plan.target.as_deref()),
                 "models": entries, "seed": plan.map(|plan| plan.split.seed),
@@ -86,8 +85,9 @@ impl Engine {
             memory_bytes: budget.memory_bytes,
             on_event: &|_| {},
         };
-        let done = run(self, step, &CancellationToken::new()).await?;
-        off_thread("reading a comparison", move || results::json(&done.out, "comparison.json")).await
+        let done = run(self, work.path(), step, &CancellationToken::new()).await?;
+        let out = done.out();
+        off_thread("reading a comparison", move || results::json(&out, "comparison.json")).await
     }
 }
 

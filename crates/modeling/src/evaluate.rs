@@ -41,6 +41,8 @@ pub(crate) struct Evaluation<'a> {
     pub(crate) files: PathBuf,
     /// The dataset that it was trained on, as it was then.
     pub(crate) dataset: PathBuf,
+    /// What that was derived from.
+    pub(crate) origin: Option<PathBuf>,
     pub(crate) budget: Budget,
 }
 
@@ -82,7 +84,7 @@ pub(crate) async fn evaluate(
     let report = merged_report(evaluation, diagnosed, &target).await?;
     let scored = score(engine, work, evaluation, &Scored { kept: &kept, permuted: &permuted, report: &report }, stop).await?;
     let metrics = metrics_of(&scored.event);
-    take_results(&scored.out, &target, notes).await?;
+    take_results(&scored.out(), &target, notes).await?;
     on_stage("packaging", 0.95, &Value::Null);
     package(engine, work, evaluation, &target, stop).await?;
     Ok(Evaluated { files: target, metrics })
@@ -121,6 +123,7 @@ async fn diagnose(
         project: model.project_id,
         plan: &model.plan,
         dataset: evaluation.dataset.clone(),
+        origin: evaluation.origin.clone(),
         budget: evaluation.budget,
     };
     make_views(&training, &views).await?;
@@ -128,15 +131,15 @@ async fn diagnose(
     let folds = json!({ "cv": { "folds": 5 }, "learningCurve": { "folds": 3 } });
     let step = Step {
         command: "diagnose",
-        directory: work.step("diagnose"),
         spec: training_spec(&model.plan, Some(folds)),
         files: vec![(views.train.clone(), "train.parquet".to_owned())],
         time: evaluation.budget.time,
         memory_bytes: evaluation.budget.memory_bytes,
         on_event: &|event| on_stage(&stage_of(event), 0.5 * fraction_of(event), &Value::Null),
     };
-    let done = run(engine, step, stop).await?;
-    off_thread("reading a report", move || results::json(&done.out, "report.json")).await
+    let done = run(engine, work.path(), step, stop).await?;
+    let out = done.out();
+    off_thread("reading a report", move || results::json(&out, "report.json")).await
 }
 
 /// The rows must be divided as they were for the training: else training rows would be test rows.
@@ -184,7 +187,6 @@ async fn predict(
     files.extend(permuted.iter().map(|(_, file)| (work.step("permuted").join(file), file.clone())));
     let step = Step {
         command: "predict",
-        directory: work.step("predict"),
         spec: json!({
             "taskType": evaluation.model.plan.task_type,
             "inputs": inputs,
@@ -195,7 +197,7 @@ async fn predict(
         memory_bytes: evaluation.budget.memory_bytes,
         on_event: &|event| on_stage(&stage_of(event), 0.5 + 0.3 * fraction_of(event), &Value::Null),
     };
-    run(engine, step, stop).await
+    run(engine, work.path(), step, stop).await
 }
 
 fn model_files(files: &Path) -> Vec<(PathBuf, String)> {
@@ -208,7 +210,7 @@ fn stem(file: &str) -> &str {
 
 /// Copies predictions and explanations out of the sandbox that made them, and tells where they are.
 async fn keep_predictions(done: &Done, target: &Path, permuted: Vec<String>) -> Result<PathBuf, ModelingError> {
-    let (out, target) = (done.out.clone(), target.to_owned());
+    let (out, target) = (done.out(), target.to_owned());
     off_thread("keeping predictions", move || {
         let kept = target.join("permuted");
         fs::create_dir_all(&kept).map_err(ModelingError::io("keeping predictions"))?;
@@ -272,7 +274,6 @@ async fn score(
     let plan = &evaluation.model.plan;
     let step = Step {
         command: "score",
-        directory: work.step("score"),
         spec: json!({
             "taskType": plan.task_type, "target": plan.target, "seed": plan.split.seed,
             "report": "report.json", "shap": "shap.json", "permuted": permuted,
@@ -282,7 +283,7 @@ async fn score(
         memory_bytes: evaluation.budget.memory_bytes,
         on_event: &|_| {},
     };
-    run(engine, step, stop).await
+    run(engine, work.path(), step, stop).await
 }
 
 /// Keeps what scoring wrote, with the server's own notes among the warnings. The shuffled predictions have done their work.
@@ -316,7 +317,6 @@ async fn package(
     let names = model.artifacts.iter().map(|artifact| artifact.filename.clone());
     let step = Step {
         command: "package",
-        directory: work.step("package"),
         spec: json!({ "modelUuid": model.id.0.simple().to_string(), "runId": model.id.0.simple().to_string(),
             "createdAt": model.created_at.to_rfc3339() }),
         files: names.map(|name| (evaluation.files.join(&name), name)).collect(),
@@ -324,8 +324,8 @@ async fn package(
         memory_bytes: evaluation.budget.memory_bytes,
         on_event: &|_| {},
     };
-    let done = run(engine, step, stop).await?;
-    let target = target.join("model.zip");
-    off_thread("keeping a package", move || results::take_required(&done.out, "model.zip", &target)).await?;
+    let done = run(engine, work.path(), step, stop).await?;
+    let (out, target) = (done.out(), target.join("model.zip"));
+    off_thread("keeping a package", move || results::take_required(&out, "model.zip", &target)).await?;
     Ok(())
 }

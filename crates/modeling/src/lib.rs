@@ -8,6 +8,7 @@
 //! Storage comes through ports: [`gristmill_domain::models::ModelStore`] and [`ModelPlaces`]. No HTTP and no database here.
 
 mod compare;
+mod crew;
 mod engine;
 mod error;
 mod evaluate;
@@ -15,15 +16,20 @@ mod handlers;
 pub mod insights;
 pub mod nl_filter;
 mod package;
+mod ready;
 mod results;
+mod rows;
 #[cfg(test)]
 mod sealed_tests;
 mod split;
+#[cfg(test)]
+mod stage_tests;
 mod step;
 mod templates;
 mod train;
 mod tune;
 mod views;
+mod worker;
 
 pub use compare::{Compared, incomparable};
 pub use engine::{Budget, Engine, ModelPlaces, ModelingOptions};

@@ -17,7 +17,7 @@ macro_rules! files {
 }
 
 /// Every file of the package.
-const FILES: [(&str, &str); 34] = files![
+const FILES: [(&str, &str); 37] = files![
     "__init__.py",
     "__main__.py",
     "auto.py",
@@ -32,9 +32,11 @@ const FILES: [(&str, &str); 34] = files![
     "explain.py",
     "folds.py",
     "frames.py",
+    "interval.py",
     "labels.py",
     "metrics.py",
     "onnx_export.py",
+    "onnx_patches.py",
     "package.py",
     "pipeline.py",
     "predict.py",
@@ -43,6 +45,7 @@ const FILES: [(&str, &str); 34] = files![
     "provenance.py",
     "py.typed",
     "pyfunc.py",
+    "ready.py",
     "score.py",
     "serve.py",
     "signature.py",

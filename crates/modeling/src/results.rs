@@ -54,7 +54,7 @@ pub(crate) fn take(directory: &Path, name: &str, target: &Path) -> io::Result<Ar
     if size > FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{name} grew over the limit")));
     }
-    copy.sync_all()?;
+    // Not synced here: everything that a job keeps is, when it is put in place.
     let filename = Path::new(name).file_name().map_or_else(|| name.to_owned(), |name| name.to_string_lossy().into_owned());
     Ok(Artifact { filename, size, sha256: hex::encode(hash.finalize()) })
 }
@@ -81,6 +81,17 @@ pub(crate) fn json(directory: &Path, name: &str) -> Result<Value, ModelingError>
         serde_json::from_slice(&text).map_err(io::Error::other)
     };
     read().map_err(|error| bad(name, &error))
+}
+
+/// Writes a JSON file of the server's own.
+pub(crate) fn write_json(path: &Path, value: &Value) -> Result<Artifact, ModelingError> {
+    let text = value.to_string();
+    std::fs::write(path, &text).map_err(ModelingError::io("writing a result"))?;
+    Ok(Artifact {
+        filename: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        size: u64::try_from(text.len()).unwrap_or(0),
+        sha256: hex::encode(Sha256::digest(text)),
+    })
 }
 
 fn bad(name: &str, error: &io::Error) -> ModelingError {

@@ -4,13 +4,17 @@
 use std::{
     collections::{BTreeMap, HashSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use async_trait::async_trait;
 use chrono::DateTime;
+use futures_util::FutureExt as _;
 use gristmill_domain::{
     DatasetId, JobId, ModelId, ProjectId,
     execution::PythonVersion,
@@ -20,73 +24,144 @@ use gristmill_jobs::Tasks;
 use gristmill_runtime::{
     ProjectData, ProjectFiles, Runtime, RuntimeOptions, environment,
     sandbox::{
-        BackendKind, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec,
+        BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec, Usage,
         process::{ProcessBackend, ProcessOptions},
     },
 };
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    crew::{Crew, Work},
     engine::{Budget, Engine, ModelingOptions},
     evaluate::{Evaluation, evaluate},
-    train::{Training, train},
+    train::{Training, make_views, train},
     tune::{Study, tune},
+    views::ViewPlaces,
 };
 
-/// Walks everything that can be read, looks for labels as text and in Parquet columns, and tells what models are there.
+/// Walks everything that can be read, looks for labels as text and in Parquet columns, and tells what models are there:
+/// first while the sandbox waits, then when it has its files.
 const INTRUDER: &str = r#"
-import json, os, re
+import json, os, re, time
 import pyarrow.parquet as pq
-labels, models, readable = set(), set(), 0
 # Its own command line must not look like a label.
 LOW = 73456 * 10**5
 PATTERN = re.compile(rb'(?<![0-9.])7345600[01][0-9]{2}(?![0-9])')
-for root, dirs, files in os.walk('/'):
-    if root == '/':
-        dirs[:] = [d for d in dirs if d not in ('proc', 'sys', 'usr', 'dev')]
-    dirs[:] = [d for d in dirs if d not in ('site-packages', '.pyenv', 'lib')]
-    for name in files:
-        path = os.path.join(root, name)
-        try:
-            data = open(path, 'rb').read(50_000_000)
-        except OSError:
-            continue
-        readable += 1
-        if name.endswith(('.joblib', '.onnx', '.pkl')):
-            models.add(name)
-        if data[:4] == b'PAR1':
-            table = pq.read_table(path)
-            for name in table.column_names:
-                # What a model says may happen to be somebody's label.
-                for value in [] if name == 'prediction' else table[name].to_pylist():
-                    if isinstance(value, (int, float)) and LOW <= value < LOW + 200 and value == int(value):
-                        labels.add(int(value))
-        else:
-            labels.update(int(match) for match in PATTERN.findall(data))
-for pid in os.listdir('/proc'):
-    for what in ('cmdline', 'environ'):
-        try:
-            labels.update(int(match) for match in PATTERN.findall(open(f'/proc/{pid}/{what}', 'rb').read()))
-        except OSError:
-            continue
-print(json.dumps({'labels': sorted(labels), 'models': sorted(models), 'readable': readable}))
+def look():
+    labels, models, given, readable = set(), set(), [], 0
+    for root, dirs, files in os.walk('/'):
+        if root == '/':
+            dirs[:] = [d for d in dirs if d not in ('proc', 'sys', 'usr', 'dev')]
+        dirs[:] = [d for d in dirs if d not in ('site-packages', '.pyenv', 'lib')]
+        for name in files:
+            path = os.path.join(root, name)
+            if root == '/in':
+                given.append(name)
+            try:
+                data = open(path, 'rb').read(50_000_000)
+            except OSError:
+                continue
+            readable += 1
+            if name.endswith(('.joblib', '.onnx', '.pkl')):
+                models.add(name)
+            if data[:4] == b'PAR1' and data[-4:] == b'PAR1':
+                table = pq.read_table(path)
+                for name in table.column_names:
+                    # What a model says may happen to be somebody's label.
+                    for value in [] if name in ('prediction', 'lower', 'upper') else table[name].to_pylist():
+                        if isinstance(value, (int, float)) and LOW <= value < LOW + 200 and value == int(value):
+                            labels.add(int(value))
+            else:
+                labels.update(int(match) for match in PATTERN.findall(data))
+    for pid in os.listdir('/proc'):
+        for what in ('cmdline', 'environ'):
+            try:
+                labels.update(int(match) for match in PATTERN.findall(open(f'/proc/{pid}/{what}', 'rb').read()))
+            except OSError:
+                continue
+    print(json.dumps({'labels': sorted(labels), 'models': sorted(models), 'given': given, 'readable': readable}), flush=True)
+look()
+while not os.path.exists('/in/spec.json'):
+    time.sleep(0.01)
+look()
 "#;
 
 /// What an intruder found beside one command.
 #[derive(Debug, Clone)]
 struct Loot {
+    sandbox: String,
     command: String,
     labels: HashSet<i64>,
     models: Vec<String>,
 }
 
-/// Lets the intruder in first, then does what it is asked.
+/// Lets an intruder into a sandbox that sees the same as each that it starts.
 #[derive(Debug)]
 struct Spied {
     backend: ProcessBackend,
     loot: Arc<Mutex<Vec<Loot>>>,
+    started: Arc<AtomicUsize>,
+}
+
+/// A sandbox with the intruder beside it. It has ended when both have: files stay until the intruder has looked.
+#[derive(Debug)]
+struct SpiedSandbox {
+    inner: Box<dyn Sandbox>,
+    intruder: Box<dyn Sandbox>,
+    command: String,
+    /// What it reads, on the host.
+    input: PathBuf,
+    loot: Arc<Mutex<Vec<Loot>>>,
+}
+
+#[async_trait]
+impl Sandbox for SpiedSandbox {
+    fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    async fn wait(&self) -> Exit {
+        let exit = self.inner.wait().await;
+        self.intruder.wait().await;
+        let log = self.intruder.log_tail().await;
+        let looks: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let [waiting, working] = looks.as_slice() else { panic!("the intruder looked twice: {log}") };
+        for look in [waiting, working] {
+            assert!(look["readable"].as_u64().unwrap() > 10, "the intruder could look around: {log}");
+        }
+        let nothing = serde_json::json!([]);
+        for what in ["labels", "models", "given"] {
+            assert_eq!(waiting[what], nothing, "a sandbox that waits has {what}");
+        }
+        let labels = working["labels"].as_array().unwrap().iter().map(|label| label.as_i64().unwrap()).collect();
+        let models = working["models"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+        let found = Loot { sandbox: self.id().to_owned(), command: self.command.clone(), labels, models };
+        let mut loot = self.loot.lock().unwrap();
+        if loot.iter().all(|one| one.sandbox != found.sandbox) {
+            loot.push(found);
+        }
+        exit
+    }
+
+    async fn kill(&self) {
+        self.inner.kill().await;
+        if self.input.join("spec.json").exists() {
+            // It had files, which the intruder may not have seen yet.
+            self.wait().await;
+        }
+        self.intruder.kill().await;
+    }
+
+    async fn usage(&self) -> Usage {
+        self.inner.usage().await
+    }
+
+    async fn log_tail(&self) -> String {
+        self.inner.log_tail().await
+    }
 }
 
 #[async_trait]
@@ -105,18 +180,18 @@ impl SandboxBackend for Spied {
 
     async fn start(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError> {
         let python = self.backend.python(PythonVersion::default())?.interpreter.to_string_lossy().into_owned();
-        let command = vec![python, "-s".to_owned(), "-c".to_owned(), INTRUDER.to_owned()];
-        let intruder = self.backend.start(SandboxSpec { id: format!("{}-spy", spec.id), command, ..spec.clone() }).await?;
-        intruder.wait().await;
-        let log = intruder.log_tail().await;
-        let found: Value = serde_json::from_str(log.lines().last().unwrap_or_default()).unwrap_or_else(|_| panic!("{log}"));
-        assert!(found["readable"].as_u64().unwrap() > 10, "the intruder could look around: {log}");
-        let labels = found["labels"].as_array().unwrap().iter().map(|label| label.as_i64().unwrap()).collect();
-        let models = found["models"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
-        let name = spec.command.iter().skip_while(|word| *word != "gristmill_ml").nth(1).unwrap().clone();
-        let loot = Loot { command: name, labels, models };
-        self.loot.lock().unwrap().push(loot);
-        self.backend.start(spec).await
+        let words = vec![python, "-s".to_owned(), "-c".to_owned(), INTRUDER.to_owned()];
+        let intruder = self.backend.start(SandboxSpec { id: format!("{}-spy", spec.id), command: words, ..spec.clone() }).await?;
+        // Nothing can be given to the sandbox before it has looked.
+        while !intruder.log_tail().await.contains("readable") {
+            assert!(intruder.wait().now_or_never().is_none(), "{}", intruder.log_tail().await);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let command = spec.command.iter().skip_while(|word| *word != "gristmill_ml").nth(1).unwrap().clone();
+        let input = spec.mounts.iter().find(|mount| mount.guest == Path::new("/in")).unwrap().host.clone();
+        let inner = self.backend.start(spec).await?;
+        self.started.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(SpiedSandbox { inner, intruder, command, input, loot: Arc::clone(&self.loot) }))
     }
 
     async fn sweep(&self) -> Result<usize, SandboxError> {
@@ -137,11 +212,12 @@ impl ProjectData for NoProjects {
 struct Setting {
     engine: Engine,
     loot: Arc<Mutex<Vec<Loot>>>,
+    started: Arc<AtomicUsize>,
     scratch: tempfile::TempDir,
     tasks: Tasks,
 }
 
-async fn setting() -> Setting {
+async fn setting(ready_trainings: usize) -> Setting {
     #[expect(clippy::disallowed_methods, reason = "tests use what `gristmill setup` provisioned")]
     let cache = std::env::var("XDG_CACHE_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cache")));
     let cache = PathBuf::from(cache.unwrap_or_default()).join("gristmill");
@@ -152,11 +228,13 @@ async fn setting() -> Setting {
     let backend = ProcessBackend::new(ProcessOptions::new(scratch.path().join("sandboxes"), owner), tasks.clone());
     backend.provide(python);
     let loot = Arc::new(Mutex::new(Vec::new()));
-    let spied = Arc::new(Spied { backend, loot: Arc::clone(&loot) });
+    let started = Arc::new(AtomicUsize::new(0));
+    let spied = Arc::new(Spied { backend, loot: Arc::clone(&loot), started: Arc::clone(&started) });
     let options = RuntimeOptions::new(scratch.path().to_owned(), cache.clone());
-    let modeling = ModelingOptions { work_dir: scratch.path().join("work"), cache_dir: cache, limits: options.limits };
+    let modeling =
+        ModelingOptions { ready_trainings, ..ModelingOptions::new(scratch.path().join("work"), cache, options.limits) };
     let runtime = Runtime::with_backend(options, spied, Arc::new(NoProjects), &tasks).await;
-    Setting { engine: Engine::new(runtime, modeling), loot, scratch, tasks }
+    Setting { engine: Engine::new(runtime, modeling, &tasks), loot, started, scratch, tasks }
 }
 
 /// A table in which every row has a label of its own, which nothing else in the table gives away.
@@ -188,7 +266,7 @@ fn plan() -> TrainingPlan {
     }
 }
 
-fn stored(made: NewModel) -> Model {
+pub(crate) fn stored(made: NewModel) -> Model {
     Model {
         made,
         version: 1,
@@ -201,19 +279,25 @@ fn stored(made: NewModel) -> Model {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_sandbox_has_a_test_label_and_a_model() {
-    let setting = setting().await;
+    let setting = setting(0).await;
     let dataset = dataset(setting.scratch.path());
     let budget = Budget { time: Duration::from_mins(2), memory_bytes: 2 << 30 };
     let stop = CancellationToken::new();
     let (plan, quiet) = (plan(), |_: &str, _: f64, _: &Value| {});
-    let training =
-        Training { id: ModelId::random(), project: ProjectId::random(), plan: &plan, dataset: dataset.clone(), budget };
+    let training = Training {
+        id: ModelId::random(),
+        project: ProjectId::random(),
+        plan: &plan,
+        dataset: dataset.clone(),
+        origin: None,
+        budget,
+    };
 
     let work = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
     let trained = train(&setting.engine, &work, &training, &stop, &quiet).await.unwrap();
     let (files, model) = (trained.files, stored(trained.model));
     let judging = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
-    let evaluation = Evaluation { model: &model, files, dataset, budget };
+    let evaluation = Evaluation { model: &model, files, dataset, origin: None, budget };
     evaluate(&setting.engine, &judging, &evaluation, &stop, &quiet).await.unwrap();
     let searching = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
     let study = Study {
@@ -227,13 +311,15 @@ async fn no_sandbox_has_a_test_label_and_a_model() {
     tune(&setting.engine, &searching, &study, &stop, &quiet).await.unwrap();
 
     let loot = setting.loot.lock().unwrap().clone();
-    let commands: Vec<&str> = loot.iter().map(|one| one.command.as_str()).collect();
-    assert_eq!(commands, ["train", "predict", "score", "diagnose", "predict", "score", "package", "tune"]);
+    let mut commands: Vec<&str> = loot.iter().map(|one| one.command.as_str()).collect();
+    commands.sort_unstable();
+    let all = ["calibrate", "diagnose", "package", "predict", "predict", "score", "score", "train", "tune"];
+    assert_eq!(commands, all);
     let of = |command: &str| loot.iter().filter(|one| one.command == command).collect::<Vec<_>>();
     let test = &of("score")[0].labels;
     assert_eq!(test.len(), 40, "the scoring sandbox has the test labels");
     assert_eq!(&of("score")[1].labels, test, "both times the same");
-    for command in ["train", "diagnose", "tune"] {
+    for command in ["train", "calibrate", "diagnose", "tune"] {
         let seen = &of(command)[0].labels;
         assert!(seen.is_disjoint(test), "{command} saw test labels: {:?}", seen.intersection(test).collect::<Vec<_>>());
         assert_eq!(seen.len(), 160, "{command} has the training labels");
@@ -245,4 +331,52 @@ async fn no_sandbox_has_a_test_label_and_a_model() {
     assert!(of("score").iter().all(|one| one.models.is_empty()), "{:?}", of("score"));
     drop((work, judging, searching));
     setting.tasks.shutdown(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sandbox_that_was_ready_sees_what_its_command_may_and_ends_with_it() {
+    let setting = setting(1).await;
+    let dataset = dataset(setting.scratch.path());
+    let budget = Budget { time: Duration::from_mins(2), memory_bytes: 2 << 30 };
+    let (stop, plan, quiet) = (CancellationToken::new(), plan(), |_: &str, _: f64, _: &Value| {});
+    setting.engine.warm(budget.memory_bytes);
+    // What is ready for numbers is known by the first training only.
+    for (number, ready) in [(0, 3), (1, 4)] {
+        let deadline = Instant::now() + Duration::from_mins(2);
+        while setting.engine.ready() < ready {
+            assert!(Instant::now() < deadline, "{} of {ready} are ready", setting.engine.ready());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let before = setting.started.load(Ordering::SeqCst);
+        let dataset = dataset.clone();
+        let training =
+            Training { id: ModelId::random(), project: ProjectId::random(), plan: &plan, dataset, origin: None, budget };
+        let work = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
+        let crew = Crew::gather(&setting.engine, &work, &training).await.unwrap();
+        assert_eq!(setting.started.load(Ordering::SeqCst) - before, [1, 0][number], "the others were ready");
+        let (views, files) = (ViewPlaces::in_directory(work.path()), work.step("files"));
+        make_views(&training, &views).await.unwrap();
+        std::fs::create_dir(&files).unwrap();
+        let engine = &setting.engine;
+        let what = Work { engine, training: &training, views: &views, files: &files, stop: &stop, on_stage: &quiet };
+        let busy = setting.engine.ready.begin(&Crew::commands(&plan), budget.memory_bytes);
+        crew.work(&what).await.unwrap();
+        crew.dismiss().await;
+        drop((busy, crew));
+
+        let loot = setting.loot.lock().unwrap().split_off(0);
+        let mut commands: Vec<&str> = loot.iter().map(|one| one.command.as_str()).collect();
+        commands.sort_unstable();
+        assert_eq!(commands, ["calibrate", "predict", "score", "train"], "each sandbox ran one command, and has ended");
+        let of = |command: &str| loot.iter().find(|one| one.command == command).unwrap();
+        assert_eq!((of("train").labels.len(), of("calibrate").labels.len(), of("score").labels.len()), (160, 160, 40));
+        assert!(of("train").labels.is_disjoint(&of("score").labels) && of("calibrate").labels.is_disjoint(&of("score").labels));
+        assert!(of("predict").labels.is_empty() && of("predict").models == ["model.joblib"]);
+        assert!(of("score").models.is_empty() && of("calibrate").models.is_empty());
+        let places = ["work", "work-ready"].map(|name| std::fs::read_dir(setting.scratch.path().join(name)).unwrap());
+        let mut left = places.into_iter().flatten().flatten().map(|entry| entry.file_name().into_string().unwrap());
+        assert!(left.all(|name| loot.iter().all(|one| one.sandbox != name)), "what they worked on is gone");
+    }
+    setting.tasks.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(setting.engine.ready(), 0, "none outlives the server");
 }

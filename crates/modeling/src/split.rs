@@ -1,7 +1,7 @@
 //! Which rows are held out: a pure function of the declaration and of the values that it names.
 //!
-//! Rows are ranked by a hash of the seed and their number, so that the same rows are chosen again for every model over the
-//! same dataset, in any process, and a smaller test is part of a larger one.
+//! Rows are ranked by a hash of the seed and their id, so that the same rows are chosen again for every model over the same
+//! rows, in any process and whatever their order, and a smaller test is part of a larger one.
 
 use std::collections::HashMap;
 
@@ -24,6 +24,8 @@ pub(crate) enum Side {
 /// What a split needs to know of the rows, one entry a row.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
+    /// The id of the row: of all rows, a different one each.
+    pub(crate) ids: Vec<i64>,
     /// Whether the row has a target; rows without are for training, which leaves them out and says so.
     pub(crate) labelled: Vec<bool>,
     /// The class of the row as text, for stratified splits.
@@ -32,6 +34,12 @@ pub(crate) struct Rows {
     pub(crate) groups: Vec<Option<String>>,
     /// The time of the row, for splits by time.
     pub(crate) times: Vec<Option<f64>>,
+}
+
+impl Rows {
+    fn id(&self, row: usize) -> i64 {
+        self.ids.get(row).copied().unwrap_or(i64::MAX)
+    }
 }
 
 /// Divides the rows.
@@ -49,7 +57,7 @@ pub(crate) fn assign(rows: &Rows, split: &Split) -> Result<Vec<Side>, ModelingEr
     }
     let wanted = share(eligible.len(), split.test_size).clamp(1, eligible.len() - 1);
     let chosen = match split.kind {
-        SplitKind::Random => first_by_hash(&eligible, wanted, split.seed),
+        SplitKind::Random => first_by_hash(rows, &eligible, wanted, split.seed),
         SplitKind::Stratified => stratified(rows, &eligible, wanted, split),
         SplitKind::Group => by_group(rows, &eligible, wanted, split)?,
         SplitKind::Time => by_time(rows, &eligible, wanted)?,
@@ -63,9 +71,9 @@ pub(crate) fn assign(rows: &Rows, split: &Split) -> Result<Vec<Side>, ModelingEr
     Ok(sides)
 }
 
-fn first_by_hash(rows: &[usize], wanted: usize, seed: u32) -> Vec<usize> {
-    let mut ranked = rows.to_vec();
-    ranked.sort_by_key(|row| (rank(seed, wide(*row)), *row));
+fn first_by_hash(rows: &Rows, among: &[usize], wanted: usize, seed: u32) -> Vec<usize> {
+    let mut ranked = among.to_vec();
+    ranked.sort_by_key(|row| (rank(seed, rows.id(*row).cast_unsigned()), rows.id(*row)));
     ranked.truncate(wanted);
     ranked
 }
@@ -79,9 +87,9 @@ fn stratified(rows: &Rows, eligible: &[usize], wanted: usize, split: &Split) -> 
     for members in classes.values() {
         // A class of one is for training: a model cannot answer with a class that it never saw.
         let test = share(members.len(), split.test_size).min(members.len().saturating_sub(1));
-        chosen.extend(first_by_hash(members, test, split.seed));
+        chosen.extend(first_by_hash(rows, members, test, split.seed));
     }
-    if chosen.is_empty() { first_by_hash(eligible, wanted, split.seed) } else { chosen }
+    if chosen.is_empty() { first_by_hash(rows, eligible, wanted, split.seed) } else { chosen }
 }
 
 fn by_group(rows: &Rows, eligible: &[usize], wanted: usize, split: &Split) -> Result<Vec<usize>, ModelingError> {
@@ -114,7 +122,7 @@ fn by_time(rows: &Rows, eligible: &[usize], wanted: usize) -> Result<Vec<usize>,
         let message = "fewer than two rows have a time, so the last ones cannot be held out";
         return Err(ModelingError::refused("no_times", message, Some("split.column")));
     }
-    timed.sort_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+    timed.sort_by(|one, other| one.0.total_cmp(&other.0).then(rows.id(one.1).cmp(&rows.id(other.1))));
     let wanted = wanted.min(timed.len() - 1);
     Ok(timed.iter().rev().take(wanted).map(|(_, row)| *row).collect())
 }
@@ -165,8 +173,12 @@ mod tests {
         sides.iter().enumerate().filter(|(_, side)| **side == Side::Test).map(|(row, _)| row).collect()
     }
 
+    fn numbers(rows: usize) -> Vec<i64> {
+        (0..i64::try_from(rows).unwrap()).collect()
+    }
+
     fn labelled(rows: usize) -> Rows {
-        Rows { labelled: vec![true; rows], ..Rows::default() }
+        Rows { ids: numbers(rows), labelled: vec![true; rows], ..Rows::default() }
     }
 
     #[test]
@@ -194,7 +206,7 @@ mod tests {
         let mut classes: Vec<Option<String>> = vec![Some("common".to_owned()); 90];
         classes.extend(vec![Some("rare".to_owned()); 5]);
         classes.push(Some("single".to_owned()));
-        let rows = Rows { labelled: vec![true; classes.len()], classes, ..Rows::default() };
+        let rows = Rows { classes: classes.clone(), ..labelled(classes.len()) };
         let chosen = test_rows(&rows, &split(SplitKind::Stratified, 0.2));
         assert_eq!(chosen.iter().filter(|row| (90..95).contains(*row)).count(), 1);
         assert!(!chosen.contains(&95), "a class of one stays for training");
@@ -224,9 +236,9 @@ mod tests {
 
     #[test]
     fn rows_without_a_label_are_never_tests() {
-        let rows = Rows { labelled: (0..20).map(|row| row % 2 == 0).collect(), ..Rows::default() };
+        let rows = Rows { labelled: (0..20).map(|row| row % 2 == 0).collect(), ..labelled(20) };
         assert!(test_rows(&rows, &split(SplitKind::Random, 0.5)).iter().all(|row| row % 2 == 0));
-        let few = Rows { labelled: vec![true, true, true, false], ..Rows::default() };
+        let few = Rows { labelled: vec![true, true, true, false], ..labelled(4) };
         assert!(assign(&few, &split(SplitKind::Random, 0.2)).is_err());
     }
 

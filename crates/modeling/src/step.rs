@@ -1,31 +1,29 @@
-//! One command of `gristmill_ml` in a sandbox of its own.
+//! One command of `gristmill_ml` in a sandbox of its own: its files go in, its events and its end come out.
 //!
-//! It sees `/in` (read only: its spec and the files that the server put there), `/out` (writable, empty) and the package.
-//! Its events come through a file in `/out`, so that none is lost and nothing can hold the server up.
+//! It sees `/in` (read only: its spec and the files that the server put there), `/out` (writable, empty at first) and the
+//! package. How the sandbox starts is in [`crate::worker`].
 
 use std::{
-    collections::{BTreeMap, HashSet},
     fs,
     io::Read,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use gristmill_domain::execution::PythonVersion;
-use gristmill_runtime::sandbox::{Access, Exit, Mount, Sandbox, SandboxLimits, SandboxSpec};
+use gristmill_runtime::sandbox::{Exit, Sandbox};
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use crate::{engine::Engine, error::ModelingError, package::GUEST_PACKAGE, results};
+use crate::{
+    engine::Engine,
+    error::ModelingError,
+    results,
+    worker::{EVENTS, Worker},
+};
 
-const GUEST_IN: &str = "/in";
-const GUEST_OUT: &str = "/out";
-const EVENTS: &str = "events.ndjson";
 /// How often new events are looked for.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(10);
 /// How long a command may take to end by itself after it was told to; then its sandbox is ended.
 const CANCEL_PATIENCE: Duration = Duration::from_millis(2500);
 /// What a command may take over its own time limit before its sandbox is ended.
@@ -37,8 +35,6 @@ const LINE_BYTES_MAX: usize = 4 << 20;
 pub(crate) struct Step<'a> {
     /// The command's name.
     pub(crate) command: &'static str,
-    /// A directory of its own, which is made.
-    pub(crate) directory: PathBuf,
     /// `spec.json`, without version and limits.
     pub(crate) spec: Value,
     /// Files for `/in`: where they are, and the name inside.
@@ -51,13 +47,19 @@ pub(crate) struct Step<'a> {
     pub(crate) on_event: &'a (dyn Fn(&Value) + Send + Sync),
 }
 
-/// A command that ended well.
+/// A command that ended well. Its results go with it.
 #[derive(Debug)]
 pub(crate) struct Done {
     /// Its last event.
     pub(crate) event: Value,
+    worker: Worker,
+}
+
+impl Done {
     /// Where its results are.
-    pub(crate) out: PathBuf,
+    pub(crate) fn out(&self) -> PathBuf {
+        self.worker.places.output()
+    }
 }
 
 /// What a sandbox said so far.
@@ -69,39 +71,33 @@ struct Said {
     skipping: bool,
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end, in a sandbox whose files are below `directory`.
 ///
 /// # Errors
 /// Why there is no result.
 ///
 /// # Cancel safety
 /// Dropping the future ends the sandbox.
-pub(crate) async fn run(engine: &Engine, step: Step<'_>, stop: &CancellationToken) -> Result<Done, ModelingError> {
-    let (directory_in, directory_out) = (step.directory.join("in"), step.directory.join("out"));
-    prepare(engine, &step, &directory_in, &directory_out).await?;
-    let backend = engine.runtime.backend().await?;
-    let python = backend.python(PythonVersion::default()).map_err(gristmill_runtime::RuntimeError::from)?;
-    let package = engine.package().await?;
-    let mount = |host: &Path, guest: &str, access| Mount { host: host.to_owned(), guest: guest.into(), access };
-    let mut mounts = python.mounts;
-    mounts.push(mount(&directory_in, GUEST_IN, Access::ReadOnly));
-    mounts.push(mount(&directory_out, GUEST_OUT, Access::ReadWrite));
-    mounts.push(mount(&package, GUEST_PACKAGE, Access::ReadOnly));
-    let limits = SandboxLimits { memory_bytes: step.memory_bytes, ..engine.options.limits };
-    let spec = SandboxSpec {
-        id: format!("ml-{}-{}", step.command, Uuid::new_v4().simple()),
-        command: command(&python.interpreter, step.command),
-        environment: environment(&limits),
-        directory: "/tmp".into(),
-        mounts,
-        limits,
-    };
-    let sandbox = backend.start(spec).await.map_err(gristmill_runtime::RuntimeError::from)?;
-    let (exit, said) = watch(sandbox.as_ref(), &step, &directory_in, &directory_out, stop).await?;
-    conclude(sandbox.as_ref(), &exit, said, directory_out, &step).await
+pub(crate) async fn run(
+    engine: &Engine,
+    directory: &Path,
+    step: Step<'_>,
+    stop: &CancellationToken,
+) -> Result<Done, ModelingError> {
+    let worker = Worker::start(&engine.starter, step.command, step.memory_bytes, directory).await?;
+    let event = run_in(engine, &worker, step, stop).await?;
+    worker.ended().await;
+    Ok(Done { event, worker })
 }
 
-async fn prepare(engine: &Engine, step: &Step<'_>, directory_in: &Path, directory_out: &Path) -> Result<(), ModelingError> {
+/// As [`run`], in a sandbox that waits for this command; returns its last event. The results are all there then; what is
+/// left of the sandbox ends by itself.
+pub(crate) async fn run_in(
+    engine: &Engine,
+    worker: &Worker,
+    step: Step<'_>,
+    stop: &CancellationToken,
+) -> Result<Value, ModelingError> {
     let mut spec = step.spec.clone();
     if let Some(spec) = spec.as_object_mut() {
         let megabytes = (step.memory_bytes / 1024 / 1024).max(128);
@@ -109,85 +105,17 @@ async fn prepare(engine: &Engine, step: &Step<'_>, directory_in: &Path, director
         spec.insert("version".to_owned(), Value::from(1));
         spec.insert("limits".to_owned(), limits);
     }
-    let (directory_in, directory_out) = (directory_in.to_owned(), directory_out.to_owned());
-    let files = step.files.clone();
-    let work = move || {
-        for directory in [&directory_in, &directory_out] {
-            fs::create_dir_all(directory)?;
-            fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
-        }
-        let write = |name: &str, bytes: &[u8]| -> std::io::Result<()> {
-            let path = directory_in.join(name);
-            fs::write(&path, bytes)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o644))
-        };
-        write("spec.json", spec.to_string().as_bytes())?;
-        let mut seen = HashSet::new();
-        for (source, name) in files {
-            if !seen.insert(name.clone()) {
-                continue;
-            }
-            let target = directory_in.join(&name);
-            // A second name costs nothing; across file systems it is copied.
-            if fs::hard_link(&source, &target).is_err() {
-                fs::copy(&source, &target)?;
-            }
-            fs::set_permissions(&target, fs::Permissions::from_mode(0o644))?;
-        }
-        Ok(())
-    };
-    crate::engine::blocking("preparing a sandbox's files", work).await
+    worker.give(&spec, step.files.clone()).await?;
+    let (exit, said) = watch(worker, &step, stop).await?;
+    match (exit, said.last) {
+        (None, Some(event)) => Ok(event),
+        (exit, last) => conclude(worker.sandbox.as_ref(), &exit.unwrap_or(Exit::Killed), last, &step).await,
+    }
 }
 
-fn command(interpreter: &Path, name: &str) -> Vec<String> {
-    // The shell only sends the events to their file; nothing of the request is among its words.
-    let events = format!("{GUEST_OUT}/{EVENTS}");
-    let interpreter = interpreter.to_string_lossy();
-    [
-        "/bin/sh",
-        "-c",
-        r#"exec "$@" >"$0""#,
-        &events,
-        &interpreter,
-        "-s",
-        "-m",
-        "gristmill_ml",
-        name,
-        "--in",
-        GUEST_IN,
-        "--out",
-        GUEST_OUT,
-    ]
-    .map(str::to_owned)
-    .to_vec()
-}
-
-fn environment(limits: &SandboxLimits) -> BTreeMap<String, String> {
-    let threads = limits.cpu_percent.div_ceil(100).max(1).to_string();
-    [
-        ("HOME", "/tmp"),
-        ("LANG", "C.UTF-8"),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("PYTHONPATH", GUEST_PACKAGE),
-        ("PYTHONDONTWRITEBYTECODE", "1"),
-        ("PYTHONUNBUFFERED", "1"),
-        ("TMPDIR", "/tmp"),
-        ("OMP_NUM_THREADS", &threads),
-        ("OPENBLAS_NUM_THREADS", &threads),
-        ("LOKY_MAX_CPU_COUNT", &threads),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
-}
-
-/// Waits for the end, passing events on, and ends it when it is told to stop or overruns its time.
-async fn watch(
-    sandbox: &dyn Sandbox,
-    step: &Step<'_>,
-    directory_in: &Path,
-    directory_out: &Path,
-    stop: &CancellationToken,
-) -> Result<(Exit, Said), ModelingError> {
+/// Waits until it is done (none) or has ended, passing events on, and ends it when it is told to stop or overruns its time.
+async fn watch(worker: &Worker, step: &Step<'_>, stop: &CancellationToken) -> Result<(Option<Exit>, Said), ModelingError> {
+    let (sandbox, out) = (worker.sandbox.as_ref(), worker.places.output());
     let mut said = Said::default();
     let mut ticks = tokio::time::interval(POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -197,11 +125,11 @@ async fn watch(
     let exit = loop {
         tokio::select! {
             biased;
-            exit = sandbox.wait() => break exit,
+            exit = sandbox.wait() => break Some(exit),
             () = stop.cancelled(), if !stopping => {
                 stopping = true;
                 deadline = Instant::now() + CANCEL_PATIENCE;
-                fs::write(directory_in.join("cancel"), "").map_err(ModelingError::io("stopping a sandbox"))?;
+                fs::write(worker.places.input().join("cancel"), "").map_err(ModelingError::io("stopping a sandbox"))?;
             }
             () = tokio::time::sleep_until(deadline) => {
                 sandbox.kill().await;
@@ -209,23 +137,28 @@ async fn watch(
                     let seconds = step.time.as_secs();
                     return Err(ModelingError::OutOfBudget(format!("it took longer than {seconds} seconds; give it fewer rows or more time")));
                 }
-                break Exit::Killed;
+                break Some(Exit::Killed);
             }
-            _ = ticks.tick() => said.read_more(directory_out, step.on_event),
+            _ = ticks.tick() => {
+                said.read_more(&out, step.on_event);
+                if said.is_done() {
+                    break None;
+                }
+            }
         }
     };
-    said.read_more(directory_out, step.on_event);
-    if stopping && said.last.as_ref().is_none_or(|event| event["type"] != "done") {
+    said.read_more(&out, step.on_event);
+    if stopping && !said.is_done() {
         return Err(ModelingError::Stopped);
     }
     Ok((exit, said))
 }
 
-async fn conclude(sandbox: &dyn Sandbox, exit: &Exit, said: Said, out: PathBuf, step: &Step<'_>) -> Result<Done, ModelingError> {
-    let last = said.last.unwrap_or(Value::Null);
+async fn conclude(sandbox: &dyn Sandbox, exit: &Exit, last: Option<Value>, step: &Step<'_>) -> Result<Value, ModelingError> {
+    let last = last.unwrap_or(Value::Null);
     let kind = text(&last, "type");
     match (exit, kind.as_deref()) {
-        (Exit::Code(0), Some("done")) => return Ok(Done { event: last, out }),
+        (Exit::Code(0), Some("done")) => return Ok(last),
         (Exit::Code(2), Some("error")) => {
             return Err(ModelingError::Refused {
                 code: text(&last, "code").unwrap_or_else(|| "invalid_request".to_owned()),
@@ -268,6 +201,11 @@ fn text(event: &Value, key: &str) -> Option<String> {
 }
 
 impl Said {
+    /// Whether the command said that its results are there: it says nothing after that.
+    fn is_done(&self) -> bool {
+        self.last.as_ref().is_some_and(|event| event["type"] == "done")
+    }
+
     /// Reads what was written since, and passes whole lines on. Bounded: a sandbox that writes without end runs into its
     /// disk limit.
     fn read_more(&mut self, out: &Path, on_event: &(dyn Fn(&Value) + Send + Sync)) {
@@ -327,12 +265,5 @@ mod tests {
         said.read_more(out.path(), &on_event);
         assert_eq!(*heard.lock().unwrap(), [Value::from(1), Value::from(2)]);
         assert_eq!(said.last.unwrap()["n"], 2);
-    }
-
-    #[test]
-    fn the_request_is_no_part_of_the_command_line() {
-        let words = command(Path::new("/opt/python"), "train");
-        assert_eq!(words.last().map(String::as_str), Some("/out"));
-        assert!(words.iter().all(|word| !word.contains("spec")));
     }
 }

@@ -18,16 +18,17 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    crew::{Crew, Work, Worked},
     engine::{Budget, Engine, WorkDirectory, blocking, off_thread},
     error::ModelingError,
     results,
-    step::{Step, run},
     views::{ViewCounts, ViewPlaces, ViewRequest, write_views},
 };
 
 /// Files of a model, in the order in which they are listed; the first must be there.
 const ARTIFACTS: [&str; 8] =
-    [MODEL_FILE, "signature.json", "model.onnx", "parity.json", "baseline.json", "report.json", "card.json", "card.md"];
+    [MODEL_FILE, SIGNATURE, "model.onnx", "parity.json", "baseline.json", "report.json", "card.json", "card.md"];
+const SIGNATURE: &str = "signature.json";
 /// The rows that the server keeps apart.
 pub(crate) const TEST_FEATURES: &str = "test-features.parquet";
 /// Their labels.
@@ -44,6 +45,8 @@ pub(crate) struct Training<'a> {
     pub(crate) project: ProjectId,
     pub(crate) plan: &'a TrainingPlan,
     pub(crate) dataset: PathBuf,
+    /// What the dataset was derived from.
+    pub(crate) origin: Option<PathBuf>,
     pub(crate) budget: Budget,
 }
 
@@ -53,6 +56,11 @@ pub(crate) struct Trained {
     pub(crate) files: PathBuf,
     /// The evaluation, as far as it is there.
     pub(crate) evaluation: Option<PathBuf>,
+}
+
+/// Whether a template searches for its model.
+pub(crate) fn is_auto(plan: &TrainingPlan) -> bool {
+    plan.template_id.starts_with("auto_")
 }
 
 /// Runs a training. Nothing is stored yet.
@@ -66,29 +74,26 @@ pub(crate) async fn train(
     let began = Instant::now();
     on_stage("preparing", 0.0, &Value::Null);
     let plan = training.plan;
+    let _busy = engine.ready.begin(&Crew::commands(plan), training.budget.memory_bytes);
     let views = ViewPlaces::in_directory(work.path());
-    let counts = make_views(training, &views).await?;
-    let step = Step {
-        command: "train",
-        directory: work.step("train"),
-        spec: training_spec(plan, None),
-        files: vec![(views.train.clone(), "train.parquet".to_owned())],
-        time: training.budget.time,
-        memory_bytes: training.budget.memory_bytes,
-        on_event: &|event| on_stage(&stage_of(event), 0.05 + 0.65 * fraction_of(event), event),
-    };
-    let done = run(engine, step, stop).await?;
-    let files = work.step("files");
-    let artifacts = take_artifacts(&done.out, &files, &views, plan.task_type).await?;
-    let (report, signature) = read_reports(&files).await?;
-    let mut model = describe(training, &report, &signature, artifacts, counts);
+    let (counts, crew) = tokio::try_join!(make_views(training, &views), Crew::gather(engine, work, training))?;
+    if stop.is_cancelled() {
+        return Err(ModelingError::Stopped);
+    }
+    let files = make_directory(work.step("files")).await?;
+    let worked = crew.work(&Work { engine, training, views: &views, files: &files, stop, on_stage }).await?;
+    let (taken, ()) = tokio::join!(take_artifacts(&worked, &files), crew.dismiss());
+    let taken = taken?;
+    let (report, signature) = (&taken.report, &taken.signature);
+    let mut model = describe(training, report, signature, taken.artifacts, counts);
+    note_interval(&mut model.metadata, &worked.interval);
     let evaluation = if plan.task_type == TaskType::Clustering {
         let evaluation = work.step("evaluation");
-        model.metrics = clusters(&report, &evaluation).await?;
+        model.metrics = clusters(report, &evaluation).await?;
         model.evaluation_status = EvaluationStatus::Ready;
         Some(evaluation)
     } else {
-        model.metrics = score(engine, work, training, &files, stop, on_stage).await?;
+        model.metrics = worked.metrics;
         None
     };
     model.training_ms = Some(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
@@ -115,7 +120,7 @@ impl Engine {
     ) -> Result<NewModel, ModelingError> {
         let work = self.work_directory(JobId::random(), 0).await?;
         let dataset = dataset.to_owned();
-        let training = Training { id: ModelId::random(), project: ProjectId::random(), plan, dataset, budget };
+        let training = Training { id: ModelId::random(), project: ProjectId::random(), plan, dataset, origin: None, budget };
         let trained = train(self, &work, &training, stop, &|_, _, _| {}).await?;
         put_in_place(trained.files, target.to_owned()).await?;
         Ok(trained.model)
@@ -127,6 +132,7 @@ pub(crate) async fn make_views(training: &Training<'_>, views: &ViewPlaces) -> R
     let plan = training.plan;
     let request = ViewRequest {
         dataset: training.dataset.clone(),
+        origin: training.origin.clone(),
         target: plan.target.clone().filter(|_| plan.task_type != TaskType::Clustering),
         features: plan.features.clone(),
         split: plan.split.clone(),
@@ -159,78 +165,58 @@ pub(crate) fn training_spec(plan: &TrainingPlan, extra: Option<Value>) -> Value 
     spec
 }
 
-/// Copies the model's files out of the sandbox's directory, and the held out rows beside them.
-async fn take_artifacts(out: &Path, files: &Path, views: &ViewPlaces, task: TaskType) -> Result<Vec<Artifact>, ModelingError> {
-    let (out, files, views) = (out.to_owned(), files.to_owned(), views.clone());
+/// Files of a model that were taken over, and what two of them say.
+struct Taken {
+    artifacts: Vec<Artifact>,
+    report: Value,
+    signature: Value,
+}
+
+/// Takes the model's files out of the sandbox's directory, those that are not there yet. The signature gets its interval.
+async fn take_artifacts(worked: &Worked, files: &Path) -> Result<Taken, ModelingError> {
+    let (out, files) = (worked.out.clone(), files.to_owned());
+    let mut model = worked.model.clone();
+    let interval = worked.interval.clone().ok().flatten();
     off_thread("keeping a model's files", move || {
-        fs::create_dir_all(&files).map_err(ModelingError::io("keeping a model's files"))?;
         let mut artifacts = Vec::new();
         for name in ARTIFACTS {
             let target = files.join(name);
-            if name == MODEL_FILE || name == "signature.json" {
-                artifacts.push(results::take_required(&out, name, &target)?);
-            } else {
-                artifacts.extend(results::take_optional(&out, name, &target)?);
+            match (name, model.take()) {
+                (MODEL_FILE, Some(model)) => artifacts.push(model),
+                (MODEL_FILE | SIGNATURE, _) => artifacts.push(results::take_required(&out, name, &target)?),
+                _ => artifacts.extend(results::take_optional(&out, name, &target)?),
             }
         }
-        if task != TaskType::Clustering {
-            for (from, name) in [(&views.features, TEST_FEATURES), (&views.labels, TEST_LABELS)] {
-                fs::copy(from, files.join(name)).map_err(ModelingError::io("keeping the held out rows"))?;
-            }
+        let mut signature = results::json(&files, SIGNATURE)?;
+        if let (Some(interval), Some(output)) = (interval, signature.get_mut("output").and_then(Value::as_object_mut)) {
+            output.insert("interval".to_owned(), interval);
+            let written = results::write_json(&files.join(SIGNATURE), &signature)?;
+            artifacts
+                .iter_mut()
+                .filter(|artifact| artifact.filename == SIGNATURE)
+                .for_each(|artifact| *artifact = written.clone());
         }
-        Ok(artifacts)
+        Ok(Taken { artifacts, report: results::json(&files, "report.json")?, signature })
     })
     .await
 }
 
-async fn read_reports(files: &Path) -> Result<(Value, Value), ModelingError> {
-    let files = files.to_owned();
-    off_thread("reading a model's report", move || {
-        Ok((results::json(&files, "report.json")?, results::json(&files, "signature.json")?))
-    })
-    .await
+/// Tells with the model why it has no interval.
+fn note_interval(metadata: &mut Map<String, Value>, interval: &Result<Option<Value>, String>) {
+    match interval {
+        Ok(Some(interval)) => drop(metadata.insert("interval".to_owned(), interval.clone())),
+        Ok(None) => {}
+        Err(reason) => {
+            let note = Value::from(format!("the prediction interval was left out: {reason}"));
+            if let Some(warnings) = metadata.entry("warnings").or_insert_with(|| json!([])).as_array_mut() {
+                warnings.push(note);
+            }
+        }
+    }
 }
 
-/// Predicts the held out rows without labels, then scores the predictions without a model.
-async fn score(
-    engine: &Engine,
-    work: &WorkDirectory,
-    training: &Training<'_>,
-    files: &Path,
-    stop: &CancellationToken,
-    on_stage: OnStage<'_>,
-) -> Result<BTreeMap<String, f64>, ModelingError> {
-    let budget = training.budget;
-    on_stage("predicting", 0.75, &Value::Null);
-    let predicting = Step {
-        command: "predict",
-        directory: work.step("predict"),
-        spec: json!({ "taskType": training.plan.task_type }),
-        files: [MODEL_FILE, "signature.json"]
-            .map(|name| (files.join(name), name.to_owned()))
-            .into_iter()
-            .chain([(files.join(TEST_FEATURES), "features.parquet".to_owned())])
-            .collect(),
-        time: budget.time,
-        memory_bytes: budget.memory_bytes,
-        on_event: &|_| {},
-    };
-    let predicted = run(engine, predicting, stop).await?;
-    let predictions = files.join(PREDICTIONS);
-    let (out, target) = (predicted.out, predictions.clone());
-    off_thread("keeping predictions", move || results::take_required(&out, PREDICTIONS, &target)).await?;
-    on_stage("scoring", 0.87, &Value::Null);
-    let scoring = Step {
-        command: "score",
-        directory: work.step("score"),
-        spec: json!({ "taskType": training.plan.task_type, "target": training.plan.target, "seed": training.plan.split.seed }),
-        files: vec![(predictions, PREDICTIONS.to_owned()), (files.join(TEST_LABELS), "labels.parquet".to_owned())],
-        time: budget.time,
-        memory_bytes: budget.memory_bytes,
-        on_event: &|_| {},
-    };
-    let scored = run(engine, scoring, stop).await?;
-    Ok(metrics_of(&scored.event))
+async fn make_directory(path: PathBuf) -> Result<PathBuf, ModelingError> {
+    blocking("making a directory", move || fs::create_dir_all(&path).map(|()| path)).await
 }
 
 /// The evaluation of clusters, which `train` has measured already.
@@ -342,6 +328,7 @@ fn provenance(plan: &TrainingPlan, report: &Value, counts: ViewCounts) -> Map<St
         ("codeHash", "codeHash"),
         ("timing", "timing"),
         ("search", "search"),
+        ("leaks", "leaks"),
     ] {
         note(key, report[from].clone());
     }

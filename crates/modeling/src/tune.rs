@@ -12,12 +12,13 @@ use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    engine::{Engine, WorkDirectory, blocking},
+    engine::{Engine, WorkDirectory, blocking, off_thread},
     error::ModelingError,
     results,
-    step::{Step, run},
+    step::{Step, run_in},
     train::{OnStage, Training, make_views, training_spec},
     views::ViewPlaces,
+    worker::Worker,
 };
 
 /// What a study may take beyond its own time: reading, and the trial that runs.
@@ -70,12 +71,9 @@ pub(crate) async fn tune(
             extra.insert("journal".to_owned(), Value::from(JOURNAL));
         }
     }
-    let directory = work.step("tune");
-    let out = directory.join("out");
     let trials = f64::from(study.trials.max(1));
     let step = Step {
         command: "tune",
-        directory,
         spec: training_spec(study.training.plan, Some(extra)),
         files,
         time: study.timeout + STUDY_EXTRA,
@@ -85,14 +83,14 @@ pub(crate) async fn tune(
             on_stage("searching", 0.8 * (f64::from(done.unwrap_or(0)) / trials).min(1.0), event);
         },
     };
-    let ended = run(engine, step, stop).await;
+    let worker = Worker::start(&engine.starter, step.command, step.memory_bytes, work.path()).await?;
+    let ended = run_in(engine, &worker, step, stop).await;
+    let out = worker.places.output();
+    // Also of one that was cut off: the next run goes on from there.
     keep_journal(&out, &study.journal).await;
-    let done = ended?;
-    let result = {
-        let out = done.out.clone();
-        crate::engine::off_thread("reading a study's result", move || results::json(&out, "result.json")).await?
-    };
-    let result = &result;
+    ended?;
+    worker.ended().await;
+    let result = &off_thread("reading a study's result", move || results::json(&out, "result.json")).await?;
     Ok(Found {
         best_trial: result["bestTrialNumber"].as_u64().and_then(|number| u32::try_from(number).ok()),
         best_value: result["bestValue"].as_f64(),

@@ -10,11 +10,14 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt64Array},
-    compute::{cast, filter_record_batch, take},
-    datatypes::{DataType, Field, Float64Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType},
+    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array},
+    compute::{filter_record_batch, take},
+    datatypes::{Field, Int64Type, Schema, SchemaRef},
 };
-use gristmill_domain::models::{Split, SplitKind};
+use gristmill_domain::{
+    datasets::ROW_ID_COLUMN,
+    models::{Split, SplitKind},
+};
 use parquet::{
     arrow::{ArrowWriter, ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder},
     basic::{Compression, ZstdLevel},
@@ -23,18 +26,21 @@ use parquet::{
 
 use crate::{
     error::ModelingError,
-    split::{Rows, Side, assign, shuffled},
+    rows::{divide, row_id_field, with_row_ids},
+    split::{Side, shuffled},
 };
 
 /// The column that joins rows of different files.
-pub(crate) const ROW_ID: &str = "__row_id";
-const BATCH_ROWS: usize = 16_384;
+pub(crate) const ROW_ID: &str = ROW_ID_COLUMN;
+pub(crate) const BATCH_ROWS: usize = 16_384;
 
 /// What to make views of.
 #[derive(Debug, Clone)]
 pub(crate) struct ViewRequest {
     /// The dataset's file.
     pub(crate) dataset: PathBuf,
+    /// The file of the dataset that it was derived from, where it was and has its row ids: its rows are divided as those.
+    pub(crate) origin: Option<PathBuf>,
     /// The column to predict.
     pub(crate) target: Option<String>,
     /// The columns to predict from; none: all others.
@@ -74,10 +80,7 @@ pub(crate) struct ViewCounts {
 pub(crate) fn write_views(request: &ViewRequest, places: &ViewPlaces) -> Result<ViewCounts, ModelingError> {
     let schema = open(&request.dataset)?.schema().clone();
     check_columns(&schema, request)?;
-    let sides = match &request.target {
-        Some(target) => Some(assign(&read_rows(request, target)?, &request.split)?),
-        None => None,
-    };
+    let (ids, sides) = divide(request, &schema)?;
     let columns = Columns::of(&schema, request);
     let reader = open(&request.dataset)?.with_batch_size(BATCH_ROWS).build().map_err(table("reading the dataset"))?;
     let mut train = Writer::create(&places.train, columns.train(&schema))?;
@@ -93,7 +96,7 @@ pub(crate) fn write_views(request: &ViewRequest, places: &ViewPlaces) -> Result<
     for batch in reader {
         let batch = batch.map_err(table("reading the dataset"))?;
         let rows = batch.num_rows();
-        let with_id = with_row_ids(&batch, first)?;
+        let with_id = with_row_ids(&batch, ids.get(first..first + rows).unwrap_or_default())?;
         let Some(sides) = &sides else {
             counts.train += train.write(&with_id)?;
             first += rows;
@@ -133,8 +136,7 @@ pub(crate) fn write_permuted(
             let order = UInt64Array::from(shuffled(values.len(), salt));
             let moved = take(&values, &order, None).map_err(table("shuffling a column"))?;
             let file = format!("permuted-{number}-{repeat}.parquet");
-            let schema =
-                Schema::new(vec![Field::new(ROW_ID, DataType::Int64, false), Field::new(name, values.data_type().clone(), true)]);
+            let schema = Schema::new(vec![row_id_field(), Field::new(name, values.data_type().clone(), true)]);
             let batch =
                 RecordBatch::try_new(Arc::new(schema), vec![Arc::clone(&ids), moved]).map_err(table("shuffling a column"))?;
             let mut writer = Writer::create(&directory.join(&file), batch.schema())?;
@@ -170,11 +172,11 @@ pub(crate) fn keep_rows(source: &Path, target: &Path, kept: &std::collections::H
     Ok(rows)
 }
 
-fn table<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> ModelingError {
+pub(crate) fn table<E: Into<Box<dyn std::error::Error + Send + Sync>>>(doing: &'static str) -> impl FnOnce(E) -> ModelingError {
     ModelingError::table(doing)
 }
 
-fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, ModelingError> {
+pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, ModelingError> {
     let file = File::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => ModelingError::DatasetGone,
         _ => ModelingError::Io { doing: "opening the dataset", source: error },
@@ -197,9 +199,12 @@ fn check_columns(schema: &SchemaRef, request: &ViewRequest) -> Result<(), Modeli
     if let Some(name) = absent {
         return missing(name, "feature_missing", "features");
     }
-    if schema.index_of(ROW_ID).is_ok() {
-        let message = format!("the dataset has a column \"{ROW_ID}\", a name that the server needs; rename it");
-        return Err(ModelingError::refused("row_id_taken", message, None));
+    let asked = [(&request.target, "targetColumn"), (&request.split.column, "split.column")];
+    let listed = request.features.iter().flatten().find(|name| *name == ROW_ID).map(|_| "features");
+    let asked = asked.into_iter().find(|(name, _)| name.as_deref() == Some(ROW_ID)).map(|(_, field)| field);
+    if let Some(field) = asked.or(listed) {
+        let message = format!("the column \"{ROW_ID}\" numbers the rows, and says nothing about them; choose another");
+        return Err(ModelingError::refused("row_id_reserved", message, Some(field)));
     }
     Ok(())
 }
@@ -220,90 +225,33 @@ impl Columns {
             Some(features) => names.filter(|name| features.contains(name)).collect(),
             None => names.collect(),
         };
-        let aside = |name: &String| Some(name) == request.target.as_ref() || Some(name) == group.as_ref();
+        let aside = |name: &String| Some(name) == request.target.as_ref() || Some(name) == group.as_ref() || name == ROW_ID;
         Self { features: wanted.into_iter().filter(|name| !aside(name)).collect(), target: request.target.clone(), group }
     }
 
+    /// Without row ids: nothing is joined to these rows, and where a row comes from is nothing to learn from.
     fn train(&self, schema: &SchemaRef) -> SchemaRef {
-        select(schema, self.features.iter().chain(&self.target).chain(&self.group))
+        select(Vec::new(), schema, self.features.iter().chain(&self.target).chain(&self.group))
     }
 
     fn features(&self, schema: &SchemaRef) -> SchemaRef {
-        select(schema, &self.features)
+        select(vec![Arc::new(row_id_field())], schema, &self.features)
     }
 
     fn labels(&self, schema: &SchemaRef) -> SchemaRef {
-        select(schema, &self.target)
+        select(vec![Arc::new(row_id_field())], schema, &self.target)
     }
 }
 
-fn select<'name>(schema: &SchemaRef, names: impl IntoIterator<Item = &'name String>) -> SchemaRef {
-    let mut fields = vec![Arc::new(Field::new(ROW_ID, DataType::Int64, false))];
+fn select<'name>(mut fields: Vec<Arc<Field>>, schema: &SchemaRef, names: impl IntoIterator<Item = &'name String>) -> SchemaRef {
     fields.extend(names.into_iter().filter_map(|name| schema.fields().find(name).map(|(_, field)| Arc::clone(field))));
     Arc::new(Schema::new(fields))
 }
 
-/// Reads what the split needs to know of every row.
-fn read_rows(request: &ViewRequest, target: &str) -> Result<Rows, ModelingError> {
-    let mut names = vec![target.to_owned()];
-    names.extend(request.split.column.clone());
-    let builder = open(&request.dataset)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().map(String::as_str));
-    let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build().map_err(table("reading the dataset"))?;
-    let mut rows = Rows::default();
-    for batch in reader {
-        let batch = batch.map_err(table("reading the dataset"))?;
-        let values = column(&batch, target)?;
-        rows.labelled.extend((0..values.len()).map(|row| values.is_valid(row)));
-        if request.classes && request.split.kind == SplitKind::Stratified {
-            rows.classes.extend(texts(values)?);
-        }
-        match (request.split.kind, &request.split.column) {
-            (SplitKind::Group, Some(name)) => rows.groups.extend(texts(column(&batch, name)?)?),
-            (SplitKind::Time, Some(name)) => rows.times.extend(times(column(&batch, name)?)?),
-            _ => {}
-        }
-    }
-    Ok(rows)
-}
-
-fn column<'batch>(batch: &'batch RecordBatch, name: &str) -> Result<&'batch ArrayRef, ModelingError> {
+pub(crate) fn column<'batch>(batch: &'batch RecordBatch, name: &str) -> Result<&'batch ArrayRef, ModelingError> {
     batch
         .column_by_name(name)
         .ok_or_else(|| ModelingError::refused("column_missing", format!("there is no column \"{name}\""), None))
-}
-
-fn texts(values: &ArrayRef) -> Result<Vec<Option<String>>, ModelingError> {
-    let texts = cast(values, &DataType::Utf8).map_err(table("reading a column"))?;
-    Ok(texts.as_string::<i32>().iter().map(|text| text.map(ToOwned::to_owned)).collect())
-}
-
-fn times(values: &ArrayRef) -> Result<Vec<Option<f64>>, ModelingError> {
-    let numbers = match values.data_type() {
-        DataType::Timestamp(_, _) => {
-            // Microseconds since 1970 are exact in a float for a quarter of a million years.
-            let instants: ArrayRef = Arc::new(values.as_primitive::<TimestampMicrosecondType>().reinterpret_cast::<Int64Type>());
-            cast(&instants, &DataType::Float64)
-        }
-        DataType::Int64 | DataType::Float64 => cast(values, &DataType::Float64),
-        _ => {
-            let message = "the column of times holds neither dates nor numbers; change its type, or split by another column";
-            return Err(ModelingError::refused("not_a_time", message, Some("split.column")));
-        }
-    };
-    let numbers = numbers.map_err(table("reading a column"))?;
-    Ok(numbers.as_primitive::<Float64Type>().iter().collect())
-}
-
-fn with_row_ids(batch: &RecordBatch, first: usize) -> Result<RecordBatch, ModelingError> {
-    let first = i64::try_from(first).unwrap_or(i64::MAX);
-    let count = i64::try_from(batch.num_rows()).unwrap_or(0);
-    let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(first..first.saturating_add(count)));
-    let mut fields = vec![Arc::new(Field::new(ROW_ID, DataType::Int64, false))];
-    fields.extend(batch.schema().fields().iter().cloned());
-    let mut columns = vec![ids];
-    columns.extend(batch.columns().iter().cloned());
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(table("numbering the rows"))
 }
 
 fn read_column(path: &Path, name: &str) -> Result<Option<(ArrayRef, ArrayRef)>, ModelingError> {
@@ -365,10 +313,14 @@ impl Writer {
 mod tests {
     use std::collections::HashSet;
 
-    use arrow::array::{Float64Array, StringArray};
+    use arrow::{
+        array::{Float64Array, Int64Array, StringArray},
+        datatypes::{DataType, Float64Type},
+    };
     use gristmill_domain::models::SplitKind;
 
     use super::*;
+    use crate::rows::texts;
 
     fn dataset(directory: &Path) -> PathBuf {
         let schema = Schema::new(vec![
@@ -389,7 +341,19 @@ mod tests {
 
     fn request(dataset: PathBuf, kind: SplitKind, column: Option<&str>) -> ViewRequest {
         let split = Split { kind, column: column.map(ToOwned::to_owned), test_size: 0.2, seed: 42 };
-        ViewRequest { dataset, target: Some("label".into()), features: None, split, classes: true }
+        ViewRequest { dataset, origin: None, target: Some("label".into()), features: None, split, classes: true }
+    }
+
+    fn values(path: &Path, name: &str) -> ArrayRef {
+        let batches: Vec<RecordBatch> = open(path).unwrap().build().unwrap().map(|batch| batch.unwrap()).collect();
+        let whole = arrow::compute::concat_batches(&batches[0].schema(), &batches).unwrap();
+        Arc::clone(whole.column_by_name(name).unwrap())
+    }
+
+    /// `x` is the row's number.
+    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "they are small whole numbers")]
+    fn numbers(path: &Path) -> Vec<i64> {
+        values(path, "x").as_primitive::<Float64Type>().values().iter().map(|x| *x as i64).collect()
     }
 
     fn names(path: &Path) -> Vec<String> {
@@ -403,13 +367,14 @@ mod tests {
         let request = request(dataset(directory.path()), SplitKind::Random, None);
         let counts = write_views(&request, &places).unwrap();
         assert_eq!(counts, ViewCounts { train: 80, test: 20 });
-        let train: HashSet<i64> = row_ids(&places.train).unwrap().into_iter().collect();
+        let train: HashSet<i64> = numbers(&places.train).into_iter().collect();
         let test: HashSet<i64> = row_ids(&places.labels).unwrap().into_iter().collect();
         assert!(train.is_disjoint(&test) && train.len() + test.len() == 100);
         assert!(train.contains(&7), "the row without a label is for training");
+        assert_eq!(names(&places.train), ["x", "site", "label"], "where a row comes from is nothing to learn from");
         assert_eq!(names(&places.features), [ROW_ID, "x", "site"]);
         assert_eq!(names(&places.labels), [ROW_ID, "label"]);
-        let (_, labels) = read_column(&places.train, "label").unwrap().unwrap();
+        let labels = values(&places.train, "label");
         let seen: HashSet<String> = texts(&labels).unwrap().into_iter().flatten().collect();
         assert!(test.iter().all(|row| !seen.contains(&format!("secret-{row}"))));
     }
@@ -420,7 +385,7 @@ mod tests {
         let places = ViewPlaces::in_directory(directory.path());
         write_views(&request(dataset(directory.path()), SplitKind::Group, Some("site")), &places).unwrap();
         assert_eq!(names(&places.features), [ROW_ID, "x"]);
-        assert_eq!(names(&places.train), [ROW_ID, "x", "label", "site"]);
+        assert_eq!(names(&places.train), ["x", "label", "site"]);
         let ids = row_ids(&places.labels).unwrap();
         assert_eq!(ids.iter().map(|id| id % 5).collect::<HashSet<_>>().len(), 1, "whole groups: {ids:?}");
     }
@@ -457,5 +422,60 @@ mod tests {
         };
         assert_ne!(before.as_primitive::<Float64Type>().values(), after.as_primitive::<Float64Type>().values());
         assert_eq!(sorted(&before), sorted(&after));
+    }
+
+    /// The dataset with a column of row ids.
+    fn numbered(directory: &Path, ids: ArrayRef) -> PathBuf {
+        let plain = open(&dataset(directory)).unwrap().build().unwrap().next().unwrap().unwrap();
+        let mut columns: Vec<(String, ArrayRef)> = vec![(ROW_ID.to_owned(), ids)];
+        let names = plain.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        columns.extend(names.into_iter().zip(plain.columns().iter().cloned()));
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let path = directory.join("numbered.parquet");
+        let mut writer = Writer::create(&path, batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        path
+    }
+
+    #[test]
+    fn row_ids_of_a_dataset_are_the_rows_ids_and_no_feature() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = ViewPlaces::in_directory(directory.path());
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values((0..100).map(|row| 1000 + row * 3)));
+        let good = request(numbered(directory.path(), ids), SplitKind::Random, None);
+        write_views(&good, &places).unwrap();
+        assert_eq!(names(&places.train), ["x", "site", "label"]);
+        assert_eq!(names(&places.features), [ROW_ID, "x", "site"]);
+        let told = row_ids(&places.features).unwrap();
+        assert_eq!(told, numbers(&places.features).iter().map(|row| 1000 + row * 3).collect::<Vec<_>>());
+        let asked = |request: ViewRequest| write_views(&request, &places).unwrap_err();
+        let reserved = [
+            asked(ViewRequest { target: Some(ROW_ID.into()), ..good.clone() }),
+            asked(ViewRequest { features: Some(vec!["x".into(), ROW_ID.into()]), ..good.clone() }),
+            asked(ViewRequest {
+                split: Split { kind: SplitKind::Time, column: Some(ROW_ID.into()), ..good.split.clone() },
+                ..good
+            }),
+        ];
+        for error in reserved {
+            assert!(error.public_message().contains("numbers the rows"), "{error}");
+        }
+    }
+
+    #[test]
+    fn row_ids_that_are_none_are_refused() {
+        let wrong: [(&str, ArrayRef); 4] = [
+            ("twice", Arc::new(Int64Array::from_iter_values((0..100).map(|row| row / 2)))),
+            ("below 0", Arc::new(Int64Array::from_iter_values((0..100).map(|row| row - 1)))),
+            ("something else", Arc::new(Int64Array::from_iter((0..100).map(|row| (row != 5).then_some(row))))),
+            ("something else", Arc::new(StringArray::from_iter_values((0..100).map(|row| row.to_string())))),
+        ];
+        for (found, ids) in wrong {
+            let directory = tempfile::tempdir().unwrap();
+            let request = request(numbered(directory.path(), ids), SplitKind::Random, None);
+            let error = write_views(&request, &ViewPlaces::in_directory(directory.path())).unwrap_err();
+            assert!(error.public_message().contains(found) && error.public_message().contains("leave the column out"), "{error}");
+        }
     }
 }

@@ -51,6 +51,7 @@ impl EvaluateHandler {
             model,
             files: place.join(&model.storage),
             dataset: workshop.places.dataset(job.owner_id, model.project_id, plan.dataset_id, plan.dataset_version),
+            origin: workshop.places.origin(job.owner_id, model.project_id, plan.dataset_id, plan.dataset_version),
             budget: payload.budget.into(),
         };
         let (reporter, write) = reporting(context);

@@ -41,7 +41,9 @@ impl TrainHandler {
         let job = context.job();
         let work = workshop.engine.work_directory(job.id, context.lease().epoch).await?;
         let dataset = workshop.places.dataset(job.owner_id, project, payload.plan.dataset_id, payload.plan.dataset_version);
-        let training = Training { id: payload.model_id, project, plan: &payload.plan, dataset, budget: payload.budget.into() };
+        let origin = workshop.places.origin(job.owner_id, project, payload.plan.dataset_id, payload.plan.dataset_version);
+        let budget = payload.budget.into();
+        let training = Training { id: payload.model_id, project, plan: &payload.plan, dataset, origin, budget };
         let (reporter, write) = reporting(context);
         let training = async {
             let trained = train(&workshop.engine, &work, &training, context.stop_token(), reporter.as_ref()).await;

@@ -1,12 +1,12 @@
 //! [`JobKind::ModelTune`]: a study, and the training of what it found.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use gristmill_domain::{
     ErrorCode, ProjectId,
     jobs::{JobError, JobKind, JobOutcome},
-    models::{StudyEnd, TrainingPlan},
+    models::StudyEnd,
 };
 use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
 use serde_json::json;
@@ -48,8 +48,17 @@ impl TuneHandler {
         let work = workshop.engine.work_directory(job.id, context.lease().epoch).await?;
         let plan = &request.plan;
         let dataset = workshop.places.dataset(job.owner_id, project, plan.dataset_id, plan.dataset_version);
+        let origin = workshop.places.origin(job.owner_id, project, plan.dataset_id, plan.dataset_version);
+        let of = |plan| Training {
+            id: request.model_id,
+            project,
+            plan,
+            dataset: dataset.clone(),
+            origin: origin.clone(),
+            budget: request.budget.into(),
+        };
         let study = Study {
-            training: training(request, project, &dataset, plan),
+            training: of(plan),
             trials: request.trials,
             metric: &request.metric,
             timeout: Duration::from_millis(request.timeout_ms),
@@ -73,7 +82,7 @@ impl TuneHandler {
         }
         let tuned = tuned_plan(plan, request.name.clone(), &found.best_parameters);
         let (reporter, write) = reporting(context);
-        let model = training(request, project, &dataset, &tuned);
+        let model = of(&tuned);
         let training = async {
             let later = |stage: &str, fraction: f64, event: &serde_json::Value| reporter(stage, 0.8 + 0.2 * fraction, event);
             let trained = train(&workshop.engine, &work, &model, context.stop_token(), &later).await;
@@ -113,10 +122,6 @@ impl TuneHandler {
             Err(error) => not_stored(context, &error),
         }
     }
-}
-
-fn training<'a>(request: &StudyRequest, project: ProjectId, dataset: &Path, plan: &'a TrainingPlan) -> Training<'a> {
-    Training { id: request.model_id, project, plan, dataset: dataset.to_owned(), budget: request.budget.into() }
 }
 
 fn tuning_of(request: &StudyRequest, found: &Found) -> serde_json::Value {

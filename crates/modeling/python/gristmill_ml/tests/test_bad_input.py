@@ -79,11 +79,16 @@ def test_targets_that_cannot_be_learned(case: str, tmp_path: Path) -> None:
     assert (error.code, error.field) == (code, "target")
 
 
-def test_a_feature_that_is_the_target(tmp_path: Path) -> None:
+def test_a_feature_that_is_the_target_is_noted_with_the_model(tmp_path: Path) -> None:
     for number, kind in enumerate((np.int64, np.float64, str)):
         frame = iris(lambda f, kind=kind: f.assign(target=f["target"].astype(kind), copy=f["target"].astype(kind)))
-        error = refused(tmp_path / str(number), frame)
-        assert error.code == "feature_equals_target" and "'copy'" in error.message
+        model = train(tmp_path / str(number), frame, "random_forest_classifier", "target", **QUICK)
+        report = model.json("report.json")
+        assert report["leaks"] == ["copy"]
+        assert any("'copy' is identical to the target" in warning for warning in report["warnings"])
+        assert "identical to the target" in (model.out / "card.md").read_text()
+    near = iris(lambda f: f.assign(copy=f["target"].where(f.index > 0, 9)))
+    assert train(tmp_path / "near", near, "logistic_regression", "target", **QUICK).json("report.json")["leaks"] == []
     assert refused(tmp_path / "named", iris(), features=["petal width (cm)", "target"]).code == "feature_equals_target"
 
 

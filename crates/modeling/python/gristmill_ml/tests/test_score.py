@@ -184,3 +184,22 @@ def test_scoring_never_loads_a_model(forest: Ran, tmp_path: Path, monkeypatch: p
     code = "import sys, gristmill_ml.score, gristmill_ml.compare; print('gristmill_ml.predict' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment())
     assert ran.stdout.strip() == "False", ran.stderr
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_the_metrics_alone_are_those_of_the_evaluation(task: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    ids = np.arange(200)
+    if task == "classification":
+        truth = random.choice(["a", "b"], 200)
+        chances = random.random(200)
+        columns = {"a": chances, "b": 1 - chances}
+        predictions(tmp_path / "p.parquet", ids, np.where(chances > 0.5, "a", "b"), columns)
+    else:
+        truth = random.normal(size=200)
+        predictions(tmp_path / "p.parquet", ids, truth + random.normal(size=200), task=task)
+    labels = pd.DataFrame({"__row_id": ids, "y": truth})
+    whole_one = score(tmp_path / "w", tmp_path / "p.parquet", labels)
+    alone = score(tmp_path / "m", tmp_path / "p.parquet", labels, metricsOnly=True)
+    assert alone.done["metrics"] == whole_one.json("evaluation.json")["metrics"] and len(alone.done["metrics"]) > 5
+    assert not list(alone.out.iterdir())

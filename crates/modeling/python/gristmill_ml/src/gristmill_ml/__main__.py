@@ -17,6 +17,7 @@ from gristmill_ml.spec import read_limits, read_spec
 # Each command's module is imported when it is run, because some take seconds to import what they need.
 COMMANDS = {
     "train": ("gristmill_ml.train", "run"),
+    "calibrate": ("gristmill_ml.interval", "run"),
     "diagnose": ("gristmill_ml.train", "diagnose_run"),
     "predict": ("gristmill_ml.predict", "run"),
     "serve": ("gristmill_ml.serve", "run"),
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=sorted(COMMANDS))
     parser.add_argument("--in", dest="directory", type=Path, required=True, help="inputs, with spec.json")
     parser.add_argument("--out", type=Path, required=True, help="where results are written")
+    parser.add_argument("--wait", action="store_true", help="import first, then wait until spec.json is there")
     parsed = parser.parse_args(arguments)
     # A sandbox has no home; without places of their own, matplotlib warns and numba compiles anew for each process.
     for variable in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR"):
@@ -40,17 +42,22 @@ def main(arguments: list[str] | None = None) -> int:
     progress = Progress(claim_stdout(), parsed.directory / "cancel")
     progress.watch()
     try:
-        return _run(parsed.command, parsed.directory, parsed.out, progress)
+        return _run(parsed.command, parsed.directory, parsed.out, progress, parsed.wait)
     finally:
         progress.finish()
 
 
-def _run(command: str, directory: Path, out: Path, progress: Progress) -> int:
+def _run(command: str, directory: Path, out: Path, progress: Progress, waits: bool) -> int:
+    module, function = COMMANDS[command]
     try:
+        if waits:
+            from gristmill_ml import ready
+
+            ready.prepare(command, module, function, directory)
+            ready.wait(directory, progress)
         spec = read_spec(directory)
         limits = read_limits(spec)
         out.mkdir(parents=True, exist_ok=True)
-        module, function = COMMANDS[command]
         runner = getattr(importlib.import_module(module), function)
         import threadpoolctl
 
@@ -70,5 +77,11 @@ def _run(command: str, directory: Path, out: Path, progress: Progress) -> int:
         return EXIT_INTERNAL
 
 
+def _end(code: int) -> None:
+    """Ends the process without what Python and the libraries do at their leisure: all results are written."""
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _end(main())

@@ -82,8 +82,8 @@ class Search:
         return min(self.candidates, key=lambda one: one.loss, default=None)
 
 
-def search(prepared: Prepared, progress: Progress) -> tuple[Any, dict[str, Any]]:
-    """Returns the unfitted estimator to train, and `search` of report.json."""
+def search(prepared: Prepared, progress: Progress) -> tuple[Any, dict[str, Any], np.ndarray | None]:
+    """Returns the unfitted estimator to train, `search` of report.json, and of numbers the out-of-fold residuals."""
     started = time.monotonic()
     budget = float(prepared.params["time_budget_seconds"])
     left = progress.remaining()
@@ -111,7 +111,11 @@ def search(prepared: Prepared, progress: Progress) -> tuple[Any, dict[str, Any]]
         ],
         "blendLoss": loss,
     }
-    return estimator, report
+    residuals = None
+    if state.task == "regression":
+        blended = sum(weight * one.out_of_fold for one, weight in zip(chosen, weights, strict=True))
+        residuals = state.y - blended
+    return estimator, report, residuals
 
 
 def _prepare(prepared: Prepared, progress: Progress) -> Search:

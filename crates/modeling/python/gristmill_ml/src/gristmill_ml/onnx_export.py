@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 
+from gristmill_ml.onnx_patches import patched
 from gristmill_ml.pipeline import inner_estimator
-from gristmill_ml.prepare import MedianImputer, RawPreparer
+from gristmill_ml.prepare import RawPreparer
 
 TOLERANCE = 1e-5
 PARITY_ROWS = 1000
+# Each answer of a model that compares with all training rows takes a thousand times as long.
+PARITY_ROWS_SLOW = 200
 # A graph beyond this loads and converts too slowly to be worth it.
 TREE_NODES_MAX = 3_000_000
 OPSETS = {"": 18, "ai.onnx.ml": 3}
@@ -28,7 +30,8 @@ def export(pipeline: Pipeline, task: str, frame: pd.DataFrame, path: Path, seed:
         graph = convert(pipeline, task)
     except Exception as error:  # Converters raise whatever they like; the model is served by the pipeline then.
         return {"converted": False, "reason": _short(f"{type(error).__name__}: {error}")}
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(frame))[:PARITY_ROWS])
+    most = PARITY_ROWS_SLOW if hasattr(inner_estimator(pipeline), "_fit_X") else PARITY_ROWS
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(frame))[:most])
     rows = frame.iloc[chosen]
     try:
         report = compare(pipeline, task, graph, rows)
@@ -66,7 +69,7 @@ def convert(pipeline: Pipeline, task: str) -> bytes:
     if prepare.categorical_names_:
         inputs.append(("categorical", StringTensorType([None, len(prepare.categorical_names_)])))
     options = {id(tail): {"zipmap": False}} if task == "classification" else None
-    with warnings.catch_warnings(), _plain_imputer(pipeline), _plain_weights(estimator), _plain_attributes():
+    with warnings.catch_warnings(), patched(pipeline, estimator):
         warnings.simplefilter("ignore")
         model = convert_sklearn(tail, initial_types=inputs, options=options, target_opset=OPSETS)
     return model.SerializeToString()
@@ -166,66 +169,6 @@ def _register() -> None:
     update_registered_converter(xgboost.XGBClassifier, "GmXgbC", classes, convert_xgboost, options=options)
     update_registered_converter(xgboost.XGBRegressor, "GmXgbR", numbers, convert_xgboost)
     _registered.append(True)
-
-
-class _plain_imputer:
-    """Converters are found by the exact class, and a fitted `MedianImputer` is a `SimpleImputer` in all that counts."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        numbers = pipeline.named_steps["encode"].named_transformers_.get("numeric")
-        self.imputer: Any = None if numbers is None else numbers.named_steps["impute"]
-
-    def __enter__(self) -> None:
-        if self.imputer is not None:
-            self.imputer.__class__ = SimpleImputer
-
-    def __exit__(self, *_: Any) -> None:
-        if self.imputer is not None:
-            self.imputer.__class__ = MedianImputer
-
-
-class _plain_weights:
-    """The converter of a voting ensemble wants its weights as an array, scikit-learn takes a list."""
-
-    def __init__(self, estimator: Any) -> None:
-        self.estimator = estimator
-
-    def __enter__(self) -> None:
-        if isinstance(getattr(self.estimator, "weights", None), list):
-            self.estimator.weights = np.asarray(self.estimator.weights)
-
-    def __exit__(self, *_: Any) -> None:
-        if isinstance(getattr(self.estimator, "weights", None), np.ndarray):
-            self.estimator.weights = self.estimator.weights.tolist()
-
-
-class _plain_attributes:
-    """The converter of histogram gradient boosting hands numpy values to onnx, which takes Python's own only."""
-
-    def __enter__(self) -> None:
-        import skl2onnx.common._container
-
-        container: Any = skl2onnx.common._container
-        self.container = container
-        self.original = container.make_node
-
-        def make_node(*args: Any, **attributes: Any) -> Any:
-            return self.original(*args, **{key: _python(value) for key, value in attributes.items()})
-
-        container.make_node = make_node
-
-    def __exit__(self, *_: Any) -> None:
-        self.container.make_node = self.original
-
-
-def _python(value: Any) -> Any:
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        return _python(value.tolist())
-    if isinstance(value, list):
-        return [_python(item) if isinstance(item, (np.generic, bool)) else item for item in value]
-    if isinstance(value, (bool, np.bool_)):
-        return int(value)
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def _short(text: str) -> str:

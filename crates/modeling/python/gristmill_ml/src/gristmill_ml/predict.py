@@ -29,11 +29,14 @@ _NAME = re.compile(r"^[A-Za-z0-9_.\-]{1,100}$")
 class Model:
     """A loaded model: the pipeline, and its task and labels."""
 
-    def __init__(self, pipeline: Any, task: str, target: str | None = None) -> None:
-        """Keeps the parts."""
+    def __init__(
+        self, pipeline: Any, task: str, target: str | None = None, interval: dict[str, Any] | None = None
+    ) -> None:
+        """Keeps the parts; `interval` is that of signature.json."""
         self.pipeline = pipeline
         self.task = task
         self.target = target
+        self.interval = interval if task == "regression" else None
         final = pipeline.steps[-1][1] if hasattr(pipeline, "steps") else pipeline
         self.classes = np.asarray(getattr(final, "classes_", [])) if task == "classification" else np.array([])
         self.labels = [text_of(label) for label in self.classes]
@@ -58,6 +61,13 @@ class Model:
             message = f"the model cannot predict from these columns: {' '.join(str(error).split())[:300]}"
             raise MlError("cannot_predict", message, "features") from error
 
+    def with_bounds(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Adds `lower` and `upper` to predicted numbers, where the model knows how far they may be off."""
+        if self.interval is None:
+            return columns
+        width, centre = float(self.interval["halfWidth"]), columns["prediction"]
+        return {**columns, "lower": centre - width, "upper": centre + width}
+
 
 def load_model(spec: Reader, directory: Path) -> Model:
     """Loads `model` (default model.joblib); signature.json beside it, or the spec, says the task."""
@@ -77,7 +87,7 @@ def load_model(spec: Reader, directory: Path) -> Model:
     if not hasattr(pipeline, "predict"):
         raise MlError("artifact_broken", f"{path.name} holds a {type(pipeline).__name__}, not a model", "model")
     task = spec.text("taskType", signature.get("taskType")) or _guess_task(pipeline)
-    return Model(pipeline, task, signature.get("target"))
+    return Model(pipeline, task, signature.get("target"), (signature.get("output") or {}).get("interval"))
 
 
 def _guess_task(pipeline: Any) -> str:
@@ -102,7 +112,8 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
     progress.stage("predicting", 0.0)
     ids = row_ids(features, row_id)
     _refuse_target(features, model)
-    save_predictions(out / "predictions.parquet", ids, model.predict(features.frame), model, row_id)
+    predicted = model.with_bounds(model.predict(features.frame))
+    save_predictions(out / "predictions.parquet", ids, predicted, model, row_id)
     watch.lap("predict")
     for number, (name, path) in enumerate(inputs):
         progress.stage("predicting", 0.1 + 0.6 * number / len(inputs))

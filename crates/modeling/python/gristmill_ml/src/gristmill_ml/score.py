@@ -14,7 +14,7 @@ from gristmill_ml.columns import make_plan
 from gristmill_ml.errors import MlError
 from gristmill_ml.evaluation import classification_blocks, regression_blocks
 from gristmill_ml.frames import Table, read_table
-from gristmill_ml.labels import Judged, Truth, join, read_truth, task_of
+from gristmill_ml.labels import Judged, Truth, ids_of, join, read_truth, task_of
 from gristmill_ml.metrics import PRIMARY, classification_metrics, clustering_metrics, regression_metrics
 from gristmill_ml.progress import Progress, finite, write_json
 from gristmill_ml.provenance import Stopwatch
@@ -54,7 +54,11 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
         if truth.left_out:
             evaluation["warnings"].append(f"{truth.left_out} rows without a usable label were left out")
         judged = join(predictions, truth, row_id, task, "predictions")
+        if spec.boolean("metricsOnly", False):
+            return {"type": "done", "metrics": finite(_metrics(judged, task)), "timing": watch.report()}
         _supervised(evaluation, judged, task, seed)
+        if task == "regression" and {"lower", "upper"} <= set(predictions.types):
+            evaluation["interval_coverage"] = _coverage(predictions, judged, row_id)
         progress.stage("importance", 0.5)
         _importance(evaluation, spec, directory, truth, judged, task, row_id, progress)
         progress.stage("error_analysis", 0.8)
@@ -68,9 +72,7 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
 
 def _supervised(evaluation: dict[str, Any], judged: Judged, task: str, seed: int) -> None:
     if task == "classification":
-        evaluation["metrics"] = classification_metrics(
-            judged.y_true.astype(str), judged.y_pred.astype(str), judged.probabilities, judged.labels.astype(str)
-        )
+        evaluation["metrics"] = _metrics(judged, task)
         evaluation |= classification_blocks(judged)
         labels, counts = np.unique(judged.y_true.astype(str), return_counts=True)
         distribution = {str(label): int(count) for label, count in zip(labels, counts, strict=True)}
@@ -84,8 +86,23 @@ def _supervised(evaluation: dict[str, Any], judged: Judged, task: str, seed: int
             "totalRows": len(judged.y_true),
         }
     else:
-        evaluation["metrics"] = regression_metrics(judged.y_true, judged.y_pred)
+        evaluation["metrics"] = _metrics(judged, task)
         evaluation |= regression_blocks(judged, seed)
+
+
+def _metrics(judged: Judged, task: str) -> dict[str, float]:
+    if task == "regression":
+        return regression_metrics(judged.y_true, judged.y_pred)
+    labels, predicted = judged.labels.astype(str), judged.y_pred.astype(str)
+    return classification_metrics(judged.y_true.astype(str), predicted, judged.probabilities, labels)
+
+
+def _coverage(predictions: Table, judged: Judged, row_id: str) -> dict[str, Any]:
+    """Returns the share of the rows whose true number lies within the interval that the model gave."""
+    order = ids_of(predictions, row_id, "predictions").get_indexer(judged.ids)
+    bounds = predictions.frame[["lower", "upper"]].iloc[order].to_numpy(dtype=np.float64)
+    inside = (judged.y_true >= bounds[:, 0]) & (judged.y_true <= bounds[:, 1])
+    return {"rows": len(inside), "covered": int(inside.sum()), "coverage": float(inside.mean())}
 
 
 def _importance(
@@ -131,7 +148,6 @@ def _primary(judged: Judged, task: str) -> float:
 def _clustering(evaluation: dict[str, Any], predictions: Table, features: Table | None, row_id: str, seed: int) -> None:
     if features is None:
         raise MlError("file_missing", "clusters are scored with the features, and there are none", "features")
-    from gristmill_ml.labels import ids_of
     from gristmill_ml.pipeline import build_encoder
     from gristmill_ml.prepare import RawPreparer
 

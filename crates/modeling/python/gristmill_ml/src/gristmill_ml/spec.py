@@ -206,6 +206,7 @@ class TrainSpec:
     cross_validation: CrossValidation | None
     learning_curve: LearningCurve | None
     onnx: bool
+    interval_level: float | None
     limits: Limits
     split: Split
     row_id: str
@@ -258,6 +259,7 @@ def read_training(spec: Reader, directory: Path) -> TrainSpec:
         cross_validation=_cross_validation(spec),
         learning_curve=_learning_curve(spec),
         onnx=spec.boolean("onnx", True),
+        interval_level=_interval_level(spec),
         limits=read_limits(spec),
         split=read_split(spec),
         row_id=spec.text("rowId", ROW_ID),
@@ -265,6 +267,12 @@ def read_training(spec: Reader, directory: Path) -> TrainSpec:
         dataset=dict(spec.object("dataset").data),
         data=spec.file("data", directory, "train.parquet"),
     )
+
+
+def _interval_level(spec: Reader) -> float | None:
+    if spec.data.get("interval", {}) in (None, False):
+        return None
+    return spec.object("interval").number("level", 0.9, 0.5, 0.999)
 
 
 def _cross_validation(spec: Reader) -> CrossValidation | None:

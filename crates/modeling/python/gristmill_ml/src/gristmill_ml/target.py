@@ -120,8 +120,9 @@ def plain_labels(known: pd.Series, kind: str) -> tuple[np.ndarray, str]:
     return texts_of(known, None).astype(str), "string"
 
 
-def refuse_copies(table: Table, target: Target, features: list[str]) -> None:
-    """Raises when a feature holds the target itself: the model would only copy it."""
+def copies_of(table: Table, target: Target, features: list[str]) -> list[str]:
+    """Returns the features that hold the target itself: a model would only copy them."""
+    found: list[str] = []
     original = table.frame[target.name]
     kind = table.types[target.name]
     numeric = kind in ("int", "float", "boolean")
@@ -139,8 +140,8 @@ def refuse_copies(table: Table, target: Target, features: list[str]) -> None:
         else:
             same = False
         if same:
-            message = f"feature {name!r} is identical to the target {target.name!r}; leave it out of the features"
-            raise MlError("feature_equals_target", message, "features")
+            found.append(name)
+    return found
 
 
 def _equal_numbers(one: pd.Series, two: pd.Series) -> bool:

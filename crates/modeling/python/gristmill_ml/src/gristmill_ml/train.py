@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from gristmill_ml import crossval
+from gristmill_ml import crossval, interval
 from gristmill_ml.baseline import make_baseline
 from gristmill_ml.card import card_markdown, make_card
 from gristmill_ml.columns import Plan, make_plan
@@ -26,7 +26,7 @@ from gristmill_ml.progress import Progress, write_json
 from gristmill_ml.provenance import Stopwatch, artifact_list, code_hash, versions
 from gristmill_ml.signature import make_signature
 from gristmill_ml.spec import Reader, TrainSpec, read_training
-from gristmill_ml.target import Target, read_target, refuse_copies
+from gristmill_ml.target import Target, copies_of, read_target
 from gristmill_ml.templates import Template, build_estimator, check_parameters, resolve
 
 FEATURES_MAX = 20_000
@@ -40,6 +40,10 @@ ARTIFACTS = (
     "card.json",
     "card.md",
 )
+# Those that nobody touches after training; the server may add an interval to signature.json.
+LISTED = ("model.joblib", "model.onnx", "parity.json", "baseline.json")
+# Predictions of these many training rows show what predictions look like.
+DISTRIBUTION_ROWS = 2_000
 # Encoding copies: the frame, the prepared frame, the encoded matrix, and what the estimator makes of it.
 MEMORY_COPIES = 6
 
@@ -57,6 +61,8 @@ class Prepared:
     guide: pd.Series | None
     warnings: list[str]
     rows_read: int
+    leaks: list[str]
+    """Features that hold the target itself."""
 
     @property
     def task(self) -> str:
@@ -106,8 +112,14 @@ def load(spec: TrainSpec, progress: Progress) -> Prepared:
     if template.task != "clustering" and spec.target is not None:
         target = read_target(table, spec.target, template.task)
     features = _features(table, spec, target)
+    leaks: list[str] = []
     if target is not None:
-        refuse_copies(table, target, features)
+        leaks = copies_of(table, target, features)
+        notes += [
+            f"feature {name!r} is identical to the target {target.name!r}: the scores are those of copying it; "
+            "leave it out unless it is known before the target is"
+            for name in leaks
+        ]
         if target.missing:
             notes.append(f"{target.missing} rows without a value of {target.name!r} were left out")
             table.frame = table.frame[target.kept].reset_index(drop=True)
@@ -119,7 +131,7 @@ def load(spec: TrainSpec, progress: Progress) -> Prepared:
             notes.append(f"column {column.name!r} has {column.infinite} infinite values, treated as missing")
     _check_memory(table, plan, spec.limits.memory_mb)
     guide = _guide(table, spec)
-    return Prepared(spec, template, params, table, target, plan, guide, notes, rows_read)
+    return Prepared(spec, template, params, table, target, plan, guide, notes, rows_read, leaks)
 
 
 def _check_row_ids(table: Table, row_id: str) -> None:
@@ -187,10 +199,11 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
         progress.warning(note)
     watch.lap("read")
     search: dict[str, Any] | None = None
+    residuals: np.ndarray | None = None
     if prepared.template.is_auto:
         from gristmill_ml import auto
 
-        estimator, search = auto.search(prepared, progress)
+        estimator, search, residuals = auto.search(prepared, progress)
         pipeline = build_pipeline(prepared.plan, estimator, prepared.task, scales=False)
         watch.lap("search")
     else:
@@ -201,7 +214,6 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
     progress.stage("saving", 0.3)
     save_model(pipeline, out / "model.joblib")
     watch.lap("save")
-    progress.emit({"type": "fitted", "seconds": round(fit_seconds, 4), "artifact": "model.joblib"})
     signature = make_signature(
         prepared.table,
         prepared.plan,
@@ -212,17 +224,25 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
     )
     write_json(out / "signature.json", signature)
     watch.lap("describe")
+    # From here on the model can be predicted with.
+    progress.emit({"type": "fitted", "seconds": round(fit_seconds, 4), "artifact": "model.joblib"})
     parity = _export(pipeline, prepared, out, progress)
     watch.lap("onnx")
     blocks, out_of_fold = diagnose(pipeline, prepared, progress)
     watch.lap("diagnose")
+    found = _interval(pipeline, prepared, residuals, out_of_fold, progress)
+    if found is not None:
+        signature["output"]["interval"] = found
+        write_json(out / "signature.json", signature)
+    watch.lap("interval")
     predictions, source = _distribution(pipeline, prepared, out_of_fold)
     baseline = make_baseline(prepared.table.frame, prepared.plan, predictions, prepared.task, source)
     write_json(out / "baseline.json", baseline)
     watch.lap("baseline")
     report = _report(prepared, pipeline, parity, blocks, search)
+    report["interval"] = found
     report["timing"] = watch.report()
-    report["artifacts"] = artifact_list(out, ARTIFACTS[:5])
+    report["artifacts"] = artifact_list(out, LISTED)
     write_json(out / "report.json", report)
     card = make_card(report, signature, parity)
     write_json(out / "card.json", card)
@@ -324,6 +344,30 @@ def diagnose(pipeline: Pipeline, prepared: Prepared, progress: Progress) -> tupl
     return blocks, out_of_fold
 
 
+def _interval(
+    pipeline: Pipeline,
+    prepared: Prepared,
+    residuals: np.ndarray | None,
+    out_of_fold: OutOfFold | None,
+    progress: Progress,
+) -> dict[str, Any] | None:
+    """Returns how far a number may be off, from rows that a fit did not see; one is made where there was none."""
+    level = prepared.spec.interval_level
+    if level is None or prepared.task != "regression":
+        return None
+    if residuals is None and out_of_fold is not None and out_of_fold.covered.any():
+        residuals = (out_of_fold.y - out_of_fold.predictions)[out_of_fold.covered]
+    if residuals is None:
+        reserve = 0.15 * (progress.time_budget or 0.0)
+        step = lambda: interval.calibrate(pipeline, prepared.rows(), level)  # noqa: E731
+        return _best_effort("the prediction interval", step, prepared, progress, reserve)
+    found = interval.make_interval(residuals, level)
+    if not isinstance(found, str):
+        return found
+    prepared.warnings.append(f"the prediction interval was left out: {found}")
+    return None
+
+
 def _best_effort(what: str, step: Any, prepared: Prepared, progress: Progress, reserve: float) -> Any:
     left = progress.remaining()
     if left is not None and left < reserve:
@@ -346,8 +390,9 @@ def _best_effort(what: str, step: Any, prepared: Prepared, progress: Progress, r
 def _distribution(pipeline: Pipeline, prepared: Prepared, out_of_fold: OutOfFold | None) -> tuple[np.ndarray, str]:
     if out_of_fold is not None and out_of_fold.covered.any():
         return out_of_fold.predictions[out_of_fold.covered], "out_of_fold"
-    head = prepared.table.frame.iloc[:20_000]
-    return np.asarray(pipeline.predict(head)), "training"
+    # Any rows: the first ones of a sorted file are all alike.
+    order = np.random.default_rng(prepared.spec.seed).permutation(len(prepared.table))[:DISTRIBUTION_ROWS]
+    return np.asarray(pipeline.predict(prepared.table.frame.iloc[np.sort(order)])), "training"
 
 
 def _report(
@@ -389,6 +434,7 @@ def _report(
         # The sketches for drift are in a file of their own.
         "reference": "baseline.json",
         "warnings": prepared.warnings,
+        "leaks": prepared.leaks,
         "versions": versions(*(("lightgbm", "xgboost") if template.is_auto else (template.library,))),
         "codeHash": code_hash(),
         "split": spec.split.details,
