@@ -16,14 +16,14 @@ use super::{
 const IGNORED_MAX: usize = 100;
 
 /// Rows that fit a signature, column by column in the order of its features.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Rows {
     count: usize,
     columns: Vec<Column>,
 }
 
 /// The values of one feature. What is missing is NaN or `None`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Column {
     /// Numbers.
     Numbers(Vec<f64>),
@@ -36,7 +36,7 @@ pub enum Column {
 }
 
 /// Rows, and what was sent beside.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Accepted {
     /// The rows.
     pub rows: Rows,

@@ -1,4 +1,9 @@
 //! Tests of the crate through its public door.
 
 mod differential;
+mod hostile;
+mod loading;
+mod onnx_file;
+mod partial_dependence;
+mod requests;
 mod support;
