@@ -201,7 +201,7 @@ impl Column {
             (Self::Flags(values), Ok(Cell::Flag(value))) => values.push(value),
             (Self::Texts(values), Ok(Cell::Text(value))) => values.push(value),
             (Self::Moments(values), Ok(Cell::Moment(value))) => values.push(value),
-            (_, Err(error)) => errors.push(FieldError { row, ..error }),
+            (_, Err(error)) => errors.push(FieldError { row, ..*error }),
             // A column is made for the kind of its feature, and a cell read by it.
             (_, Ok(_)) => {}
         }

@@ -457,5 +457,5 @@ impl Layout<'_> {
 }
 
 fn count(length: usize) -> Result<u32, GraphError> {
-    u32::try_from(length).map_err(|_| GraphError::too_large("an ensemble is too large"))
+    u32::try_from(length).ok().ok_or_else(|| GraphError::too_large("an ensemble is too large"))
 }

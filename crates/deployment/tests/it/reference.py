@@ -147,13 +147,20 @@ def on_edge(model: Model, frame: pd.DataFrame) -> np.ndarray:
 
 
 def beyond_precision(model: Model, frame: pd.DataFrame) -> np.ndarray:
-    """Tells for which rows a Gaussian mixture, which computes in single precision, would answer otherwise in double."""
-    last = model.pipeline[-1]
-    if not hasattr(last, "score_samples"):
+    """Tells for which rows a model of distances has no answer in single precision: those far away from all that it knows."""
+    last = getattr(model.pipeline[-1], "estimator_", model.pipeline[-1])
+    encoded = np.asarray(model.pipeline[:-1].transform(frame), dtype=np.float32)
+    if hasattr(last, "kneighbors"):
+        distances, _ = last.kneighbors(encoded, n_neighbors=last.n_neighbors + 1)
+        return distances[:, -1] - distances[:, -2] <= 1e-6 * distances[:, -1]
+    if model.task != "clustering":
         return np.zeros(len(frame), dtype=bool)
-    encoded = np.asarray(model.pipeline[:-1].transform(frame))
-    with np.errstate(all="ignore"):
-        return np.asarray(last.predict(encoded)) != np.asarray(last.predict(encoded.astype(np.float64)))
+    if hasattr(last, "score_samples"):
+        with np.errstate(all="ignore"):
+            return np.asarray(last.predict(encoded)) != np.asarray(last.predict(encoded.astype(np.float64)))
+    centers = np.asarray(last.cluster_centers_, dtype=np.float64)
+    distances = np.sort(((encoded.astype(np.float64)[:, None, :] - centers) ** 2).sum(axis=2), axis=1)
+    return distances[:, 1] - distances[:, 0] <= 1e-6 * distances[:, 1]
 
 
 def expected(model: Model, frame: pd.DataFrame) -> list[dict[str, Any]]:
