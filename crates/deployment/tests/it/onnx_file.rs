@@ -168,10 +168,12 @@ pub(crate) fn linear(columns: usize) -> Graph {
     )
 }
 
+type TreeNode = (i64, i64, &'static str, i64, f32, i64, i64);
+
 /// The nodes of trees, each `(tree, id, mode, feature, value, first, second)`, and weights `(tree, id, value)`.
 #[derive(Debug, Clone)]
 pub(crate) struct Trees {
-    pub(crate) nodes: Vec<(i64, i64, &'static str, i64, f32, i64, i64)>,
+    pub(crate) nodes: Vec<TreeNode>,
     pub(crate) weights: Vec<(i64, i64, f32)>,
 }
 
@@ -192,8 +194,7 @@ impl Trees {
 
     /// A regression by these trees over one number.
     pub(crate) fn regression(&self) -> Graph {
-        let ints =
-            |of: fn(&(i64, i64, &'static str, i64, f32, i64, i64)) -> i64| Attribute::Ints(self.nodes.iter().map(of).collect());
+        let ints = |of: fn(&TreeNode) -> i64| Attribute::Ints(self.nodes.iter().map(of).collect());
         let zeros = Attribute::Ints(vec![0; self.weights.len()]);
         Graph::default().numeric(1).output("variable").node(
             "TreeEnsembleRegressor",
