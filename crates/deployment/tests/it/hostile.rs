@@ -97,6 +97,8 @@ fn a_very_deep_tree_is_walked_without_deep_recursion() {
     weights.push((0, 2 * depth, 7.0));
     let model = load(&Trees { nodes, weights }.regression()).unwrap();
     assert_eq!(number(&model, json!({ "x0": 1 })), 7.0);
+    assert!(model.work(1) >= 200_000, "its work is known");
+    assert!(model.rows_max() < 1_000_000, "and bounds how many rows are taken");
 }
 
 #[test]
