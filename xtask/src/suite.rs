@@ -13,7 +13,7 @@ use crate::{
 /// The name of the second run.
 const DOCKER_HALF: &str = "Rust, on docker";
 /// What is in it, as `.config/nextest.toml` says, for those without nextest.
-const DOCKER_TESTS: [&str; 13] = [
+const DOCKER_TESTS: [&str; 14] = [
     "sandbox::docker::",
     "sandbox::engine::",
     "kernel::",
@@ -25,6 +25,7 @@ const DOCKER_TESTS: [&str; 13] = [
     "execute::",
     "cells::",
     "live::",
+    "deployments::a_worker",
     "crash::a_killed_server_s_cell",
     "crash::the_doctor",
 ];

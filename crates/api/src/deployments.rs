@@ -98,9 +98,7 @@ pub(crate) fn serving_error(error: ServingError) -> ApiError {
     let failure = ApiError::new(code, message);
     match error {
         ServingError::Limited { grant, .. } => failure.retry_after(u64::from(grant.retry_after)),
-        ServingError::Rows(fields) => {
-            failure.with_fields(fields.errors.iter().map(|field| serde_json::json!(field)).collect())
-        }
+        ServingError::Rows(fields) => failure.with_fields(fields.errors.iter().map(|field| serde_json::json!(field)).collect()),
         ServingError::Store(error) => failure.caused_by(error),
         ServingError::Model(_) | ServingError::Worker(_) | ServingError::NoSandbox(_) => failure.caused_by(error.to_string()),
         _ => failure,

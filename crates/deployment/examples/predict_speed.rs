@@ -10,7 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gristmill_deployment::inference::{NativeModel, Rows};
+use gristmill_deployment::inference::{FeatureKind, NativeModel, Rows, Signature, ValueType};
+use serde_json::{Map, Value};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -35,13 +36,22 @@ fn measure(directory: &Path) -> Result<String, Failure> {
     let started = Instant::now();
     let model = NativeModel::from_bytes(&signature, &graph)?;
     let load = started.elapsed();
-    let sample = model.signature().sample_request.clone();
-    let one = Rows::from_object(model.signature(), &sample)?.rows;
-    let many = Rows::from_objects(model.signature(), &vec![sample.clone(); BATCH])?.rows;
-    let alone = each(|| model.predict(&one).map(|answer| drop(black_box(answer))).map_err(Into::into))?;
+    let requests = rows(model.signature());
+    let sample = requests.first().ok_or("there is no row")?.clone();
+    let singles: Vec<Rows> = requests
+        .iter()
+        .map(|row| Rows::from_object(model.signature(), row).map(|accepted| accepted.rows))
+        .collect::<Result<_, _>>()?;
+    let many = Rows::from_objects(model.signature(), &requests)?.rows;
+    let mut next = singles.iter().cycle();
+    let alone = each(|| {
+        let row = next.next().ok_or("there is no row")?;
+        model.predict(row).map(|answer| drop(black_box(answer))).map_err(Into::into)
+    })?;
     let checked = each(|| {
         let rows = Rows::from_object(model.signature(), &sample)?.rows;
-        Ok(drop(black_box(model.predict(&rows)?)))
+        black_box(model.predict(&rows)?);
+        Ok(())
     })?;
     let batch = each(|| model.predict(&many).map(|answer| drop(black_box(answer))).map_err(Into::into))?;
     Ok(format!(
@@ -52,6 +62,37 @@ fn measure(directory: &Path) -> Result<String, Failure> {
         checked * 1e6,
         batch * 1e6 / 1000.0
     ))
+}
+
+/// Different rows: numbers all over the range of the training, and each text in turn.
+fn rows(signature: &Signature) -> Vec<Map<String, Value>> {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut share = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        f64::from(u32::try_from(state >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+    };
+    let row = |number: usize, share: &mut dyn FnMut() -> f64| {
+        let mut row = signature.sample_request.clone();
+        for feature in &signature.features {
+            let value = match (feature.kind, feature.range) {
+                (FeatureKind::Numeric, Some(range)) => {
+                    let value = range.min + (range.max - range.min) * share();
+                    Value::from(if feature.value_type == ValueType::Int { value.round() } else { value })
+                }
+                (FeatureKind::Boolean, _) => Value::from(share() < 0.5),
+                (FeatureKind::Categorical, _) => {
+                    let place = number.checked_rem(feature.categories.len()).unwrap_or_default();
+                    feature.categories.get(place).map_or(Value::Null, |text| Value::from(text.as_str()))
+                }
+                _ => continue,
+            };
+            row.insert(feature.name.clone(), value);
+        }
+        row
+    };
+    (0..BATCH).map(|number| row(number, &mut share)).collect()
 }
 
 /// Seconds that something takes on average.

@@ -17,6 +17,7 @@ mod distances;
 mod error;
 mod field_error;
 mod graph_error;
+mod learned;
 mod linear;
 mod model;
 mod names;

@@ -99,8 +99,14 @@ impl NativeModel {
         usize::try_from(rows).unwrap_or(usize::MAX)
     }
 
-    /// Predicts. Takes microseconds a row for usual models; a batch of many rows, or of a model of neighbours, belongs on a
-    /// blocking thread.
+    /// How much work the prediction of some rows is, at most, in elementary operations: a million take about a millisecond.
+    /// What is more belongs on a blocking thread.
+    #[must_use]
+    pub fn work(&self, rows: usize) -> u64 {
+        u64::try_from(rows).unwrap_or(u64::MAX).saturating_mul(self.program.work)
+    }
+
+    /// Predicts. Takes microseconds a row for usual models ([`work`](Self::work) tells).
     ///
     /// # Errors
     /// The rows are another model's, too many, or the model's answer for one of them is not a finite number.

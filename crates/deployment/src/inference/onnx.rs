@@ -147,7 +147,7 @@ fn parse_node<'a>(bytes: &'a [u8], parts: &mut Parts) -> Result<Node<'a>, OnnxEr
 
 fn parse_attribute(body: &[u8]) -> Result<Attribute<'_>, OnnxError> {
     let name = Repeated::new(body, 1).next_bytes()?.unwrap_or_default();
-    Ok(Attribute { name: std::str::from_utf8(name).map_err(|_| Malformed)?, body })
+    Ok(Attribute { name: std::str::from_utf8(name).ok().ok_or(Malformed)?, body })
 }
 
 fn parse_port(bytes: &[u8]) -> Result<Port<'_>, OnnxError> {
@@ -190,7 +190,7 @@ fn parse_tensor(body: &[u8]) -> Result<Tensor<'_>, OnnxError> {
         if tensor.shape.len() == RANK_MAX {
             return Err(OnnxError::Length(tensor.name.to_owned()));
         }
-        tensor.shape.push(usize::try_from(dimension).map_err(|_| OnnxError::Length(tensor.name.to_owned()))?);
+        tensor.shape.push(usize::try_from(dimension).ok().ok_or_else(|| OnnxError::Length(tensor.name.to_owned()))?);
     }
     if external {
         return Err(OnnxError::External(tensor.name.to_owned()));
@@ -215,8 +215,8 @@ impl<'a> Node<'a> {
 
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, OnnxError> {
         let Some(attribute) = self.attribute(name) else { return Ok(None) };
-        let bytes = Repeated::new(attribute.body, 4).next_bytes()?;
-        Ok(bytes.map(std::str::from_utf8).transpose().map_err(|_| Malformed)?)
+        let Some(bytes) = Repeated::new(attribute.body, 4).next_bytes()? else { return Ok(None) };
+        Ok(Some(std::str::from_utf8(bytes).ok().ok_or(Malformed)?))
     }
 
     pub(super) fn ints(&self, name: &str) -> Repeated<'a> {

@@ -41,7 +41,7 @@ pub enum PdpError {
 }
 
 /// The values that a feature is given.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Grid {
     feature: usize,
     values: Column,

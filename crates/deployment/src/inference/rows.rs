@@ -16,14 +16,14 @@ use super::{
 const IGNORED_MAX: usize = 100;
 
 /// Rows that fit a signature, column by column in the order of its features.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Rows {
     count: usize,
     columns: Vec<Column>,
 }
 
 /// The values of one feature. What is missing is NaN or `None`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Column {
     /// Numbers.
     Numbers(Vec<f64>),
@@ -36,7 +36,7 @@ pub enum Column {
 }
 
 /// Rows, and what was sent beside.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Accepted {
     /// The rows.
     pub rows: Rows,
@@ -201,7 +201,7 @@ impl Column {
             (Self::Flags(values), Ok(Cell::Flag(value))) => values.push(value),
             (Self::Texts(values), Ok(Cell::Text(value))) => values.push(value),
             (Self::Moments(values), Ok(Cell::Moment(value))) => values.push(value),
-            (_, Err(error)) => errors.push(FieldError { row, ..error }),
+            (_, Err(error)) => errors.push(FieldError { row, ..*error }),
             // A column is made for the kind of its feature, and a cell read by it.
             (_, Ok(_)) => {}
         }

@@ -278,10 +278,10 @@ fn categorical(file: &File, features: &[Feature], places: &HashMap<&str, usize>)
         };
         let mut dictionary: HashMap<Box<str>, u32> = HashMap::with_capacity(entry.categories.len() + 1);
         for text in &entry.categories {
-            let number = u32::try_from(dictionary.len()).map_err(|_| bad("has too many categories"))?;
+            let number = u32::try_from(dictionary.len()).ok().ok_or_else(|| bad("has too many categories"))?;
             dictionary.entry(text.as_str().into()).or_insert(number);
         }
-        let next = u32::try_from(dictionary.len()).map_err(|_| bad("has too many categories"))?;
+        let next = u32::try_from(dictionary.len()).ok().ok_or_else(|| bad("has too many categories"))?;
         let other = *dictionary.entry(rules.other.as_str().into()).or_insert(next);
         let missing = dictionary.get(rules.missing.as_str()).copied().unwrap_or(other);
         inputs.push(CategoricalInput { feature: place, other, missing });

@@ -393,7 +393,8 @@ impl Layout<'_> {
         let Some(group) = self.index.groups.get(group) else { return Ok(()) };
         let no_tree = || GraphError::broken(node, "has nodes that do not form a tree");
         let root = self.root(group).ok_or_else(no_tree)?;
-        forest.roots.push(count(forest.nodes.len())?);
+        let before = forest.nodes.len();
+        forest.roots.push(count(before)?);
         // Nodes to lay out: the place in the file, the place of the parent of a second branch, and the depth.
         let mut waiting: Vec<(usize, Option<usize>, u64)> = vec![(root, None, 1)];
         let mut deepest = 1;
@@ -418,6 +419,9 @@ impl Layout<'_> {
             let second = self.index.find(group, raw.second).ok_or_else(no_tree)?;
             waiting.push((second, Some(here), depth + 1));
             waiting.push((first, None, depth + 1));
+        }
+        if forest.nodes.len() - before != group.end - group.start {
+            return Err(no_tree());
         }
         forest.steps = forest.steps.saturating_add(deepest);
         Ok(())
@@ -453,5 +457,5 @@ impl Layout<'_> {
 }
 
 fn count(length: usize) -> Result<u32, GraphError> {
-    u32::try_from(length).map_err(|_| GraphError::too_large("an ensemble is too large"))
+    u32::try_from(length).ok().ok_or_else(|| GraphError::too_large("an ensemble is too large"))
 }

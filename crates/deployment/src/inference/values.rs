@@ -19,10 +19,10 @@ pub(super) enum Cell {
 }
 
 /// Reads a value, or says what is wrong with it.
-pub(super) fn cell(feature: &Feature, value: &Value) -> Result<Cell, FieldError> {
+pub(super) fn cell(feature: &Feature, value: &Value) -> Result<Cell, Box<FieldError>> {
     if matches!(value, Value::Array(_) | Value::Object(_)) {
         let message = "Input should be one value, not a list or an object".to_owned();
-        return Err(FieldError::new(Problem::NotPlain, &feature.name, message, value));
+        return Err(Box::new(FieldError::new(Problem::NotPlain, &feature.name, message, value)));
     }
     match feature.kind {
         FeatureKind::Numeric => number(feature, value).map(Cell::Number),
@@ -32,8 +32,8 @@ pub(super) fn cell(feature: &Feature, value: &Value) -> Result<Cell, FieldError>
     }
 }
 
-fn number(feature: &Feature, value: &Value) -> Result<f64, FieldError> {
-    let error = |problem, message: &str| FieldError::new(problem, &feature.name, message.to_owned(), value);
+fn number(feature: &Feature, value: &Value) -> Result<f64, Box<FieldError>> {
+    let error = |problem, message: &str| Box::new(FieldError::new(problem, &feature.name, message.to_owned(), value));
     match value {
         Value::Null => Ok(f64::NAN),
         Value::Number(number) => match number.as_f64() {
@@ -50,7 +50,7 @@ fn number(feature: &Feature, value: &Value) -> Result<f64, FieldError> {
     }
 }
 
-fn flag(feature: &Feature, value: &Value) -> Result<Option<bool>, FieldError> {
+fn flag(feature: &Feature, value: &Value) -> Result<Option<bool>, Box<FieldError>> {
     let read = match value {
         Value::Null => return Ok(None),
         Value::Bool(flag) => Some(*flag),
@@ -64,7 +64,7 @@ fn flag(feature: &Feature, value: &Value) -> Result<Option<bool>, FieldError> {
     };
     read.map(Some).ok_or_else(|| {
         let message = "Input should be true or false; send null for a missing value".to_owned();
-        FieldError::new(Problem::NotABoolean, &feature.name, message, value)
+        Box::new(FieldError::new(Problem::NotABoolean, &feature.name, message, value))
     })
 }
 
@@ -77,8 +77,8 @@ fn flag_of(text: &str) -> Option<bool> {
 }
 
 /// The one spelling of a category.
-fn text(feature: &Feature, value: &Value) -> Result<Option<Box<str>>, FieldError> {
-    let error = |problem, message: &str| FieldError::new(problem, &feature.name, message.to_owned(), value);
+fn text(feature: &Feature, value: &Value) -> Result<Option<Box<str>>, Box<FieldError>> {
+    let error = |problem, message: &str| Box::new(FieldError::new(problem, &feature.name, message.to_owned(), value));
     let no_text = || error(Problem::NotAText, "Input should be a text; send null for a missing value");
     let spelled = match (value, feature.value_type) {
         (Value::Null, _) => return Ok(None),
@@ -99,7 +99,7 @@ fn text(feature: &Feature, value: &Value) -> Result<Option<Box<str>>, FieldError
     Ok(Some(spelled.into()))
 }
 
-fn moment(feature: &Feature, value: &Value) -> Result<Option<Moment>, FieldError> {
+fn moment(feature: &Feature, value: &Value) -> Result<Option<Moment>, Box<FieldError>> {
     match value {
         Value::Null => Ok(None),
         // The dataset has texts here, some of which may be no dates: those are missing values, as they were in training.
@@ -109,14 +109,14 @@ fn moment(feature: &Feature, value: &Value) -> Result<Option<Moment>, FieldError
     }
 }
 
-fn moment_of(feature: &Feature, text: &str, value: &Value) -> Result<Moment, FieldError> {
+fn moment_of(feature: &Feature, text: &str, value: &Value) -> Result<Moment, Box<FieldError>> {
     Moment::parse(text).ok_or_else(|| no_date(feature, value))
 }
 
-fn no_date(feature: &Feature, value: &Value) -> FieldError {
+fn no_date(feature: &Feature, value: &Value) -> Box<FieldError> {
     let (problem, message) = match feature.value_type {
         ValueType::Date => (Problem::NotADate, "Input should be a date in ISO 8601, such as 2024-01-31"),
         _ => (Problem::NotADatetime, "Input should be a date and time in ISO 8601, such as 2024-01-31T12:30:00"),
     };
-    FieldError::new(problem, &feature.name, format!("{message}; send null for a missing value"), value)
+    Box::new(FieldError::new(problem, &feature.name, format!("{message}; send null for a missing value"), value))
 }

@@ -35,7 +35,7 @@ impl<'a> Message<'a> {
             0 => Field::Varint(varint(&mut self.rest)?),
             1 => Field::Fixed64(u64::from_le_bytes(array(&mut self.rest)?)),
             2 => {
-                let length = usize::try_from(varint(&mut self.rest)?).map_err(|_| Malformed)?;
+                let length = usize::try_from(varint(&mut self.rest)?).ok().ok_or(Malformed)?;
                 let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Malformed)?;
                 self.rest = rest;
                 Field::Bytes(bytes)
@@ -56,7 +56,7 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn text(self) -> Result<&'a str, Malformed> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| Malformed)
+        std::str::from_utf8(self.bytes()?).ok().ok_or(Malformed)
     }
 
     pub(super) fn int(self) -> Result<i64, Malformed> {

@@ -2,7 +2,7 @@
 
 Beside the model, a directory gets expected.json: rows as JSON, what the pipeline answers for each, whether that answer
 hangs on less than single precision (a row next to the split of a tree, or between two clusters), and whether Python's own
-arithmetic overflows.
+arithmetic is too coarse for it.
 """
 
 from __future__ import annotations
@@ -146,12 +146,21 @@ def on_edge(model: Model, frame: pd.DataFrame) -> np.ndarray:
     return edge
 
 
-def likelihoods(model: Model, frame: pd.DataFrame) -> np.ndarray:
-    """Returns how likely rows are, where the model tells; it computes in single precision and may overflow there."""
-    if not hasattr(model.pipeline, "score_samples"):
-        return np.zeros(len(frame))
-    with np.errstate(all="ignore"):
-        return np.asarray(model.pipeline.score_samples(frame), dtype=np.float64)
+def beyond_precision(model: Model, frame: pd.DataFrame) -> np.ndarray:
+    """Tells for which rows a model of distances has no answer in single precision: those far away from all that it knows."""
+    last = getattr(model.pipeline[-1], "estimator_", model.pipeline[-1])
+    encoded = np.asarray(model.pipeline[:-1].transform(frame), dtype=np.float32)
+    if hasattr(last, "kneighbors"):
+        distances, _ = last.kneighbors(encoded, n_neighbors=last.n_neighbors + 1)
+        return distances[:, -1] - distances[:, -2] <= 1e-6 * distances[:, -1]
+    if model.task != "clustering":
+        return np.zeros(len(frame), dtype=bool)
+    if hasattr(last, "score_samples"):
+        with np.errstate(all="ignore"):
+            return np.asarray(last.predict(encoded)) != np.asarray(last.predict(encoded.astype(np.float64)))
+    centers = np.asarray(last.cluster_centers_, dtype=np.float64)
+    distances = np.sort(((encoded.astype(np.float64)[:, None, :] - centers) ** 2).sum(axis=2), axis=1)
+    return distances[:, 1] - distances[:, 0] <= 1e-6 * distances[:, 1]
 
 
 def expected(model: Model, frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -159,13 +168,13 @@ def expected(model: Model, frame: pd.DataFrame) -> list[dict[str, Any]]:
     answers = model.predict(frame)
     predictions = answers.pop("prediction").tolist()
     edge = on_edge(model, frame)
-    overflows = ~np.isfinite(likelihoods(model, frame))
+    imprecise = beyond_precision(model, frame)
     return [
         {
             "prediction": prediction,
             "probabilities": {name.removeprefix(PROBABILITY): float(one[place]) for name, one in answers.items()},
             "edge": bool(edge[place]),
-            "overflows": bool(overflows[place]),
+            "imprecise": bool(imprecise[place]),
         }
         for place, prediction in enumerate(predictions)
     ]
