@@ -1,8 +1,8 @@
 """Trains models and tells what Python itself predicts: `reference.py OUT TEMPLATE...`, one directory for each template.
 
 Beside the model, a directory gets expected.json: rows as JSON, what the pipeline answers for each, whether that answer
-hangs on less than single precision (a row next to the split of a tree, or between two clusters), and whether Python's own
-arithmetic is too coarse for it.
+hangs on less than single precision (a row next to the split of a tree, or between two clusters), and whether Python's
+own arithmetic is too coarse for it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import threadpoolctl
+
 from gristmill_ml import serve, train
 from gristmill_ml.frames import PROBABILITY, json_value, read_table, typed_json
 from gristmill_ml.predict import Model
@@ -36,13 +37,20 @@ QUICK = {
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "gaussian_mixture": {kind: {"params": {"covariance_type": kind}} for kind in ("tied", "diag", "spherical")},
     "knn_classifier": {"manhattan": {"params": {"metric": "manhattan", "n_neighbors": 7}}},
-    "logistic_regression": {"two": {"target": "two"}, "numbers": {"target": "numbers"}, "fractions": {"target": "fractions"}},
+    "logistic_regression": {
+        "two": {"target": "two"},
+        "numbers": {"target": "numbers"},
+        "fractions": {"target": "fractions"},
+    },
     "random_forest_classifier": {"two": {"target": "two"}, "texts": {"features": ["plan.name"], "target": "two"}},
     "lightgbm_classifier": {"two": {"target": "two"}, "numbers": {"target": "numbers"}},
     "xgboost_classifier": {"two": {"target": "two"}},
     "gradient_boosting_classifier": {"two": {"target": "two"}},
     "hist_gradient_boosting_classifier": {"two": {"target": "two"}},
-    "ridge_regression": {"plain": {"features": ["age"]}, "dates": {"features": ["joined", "last seen", "seen as text"]}},
+    "ridge_regression": {
+        "plain": {"features": ["age"]},
+        "dates": {"features": ["joined", "last seen", "seen as text"]},
+    },
 }
 
 
@@ -63,13 +71,13 @@ def table(rows: int, seed: int) -> pd.DataFrame:
             "plan.name": pd.Series(plan, dtype=object).where(gaps > 0.03, None),
             'the "town"': [f"town {number}" for number in rng.zipf(1.4, rows) % 300],
             "joined": joined,
-            "last seen": [day + pd.Timedelta(seconds=int(s)) for day, s in zip(joined, rng.integers(0, 86_400, rows))],
-            "seen as text": [str(day.date()) if ok else "unknown" for day, ok in zip(joined, gaps > 0.02)],
+            "last seen": joined + pd.to_timedelta(rng.integers(0, 86_400, rows), unit="s"),
+            "seen as text": [str(day.date()) if ok else "unknown" for day, ok in zip(joined, gaps > 0.02, strict=True)],
             "ist-Mitglied/größe": member,
             "visits": visits,
             "2nd code": rng.integers(0, 6, rows) * 11,
             "rate": rng.choice([0.5, 1.0, 2.25, np.nan], rows),
-            "text number": [f"{value:.3f}" if ok else "n/a" for value, ok in zip(age / 7, gaps > 0.04)],
+            "text number": [f"{value:.3f}" if ok else "n/a" for value, ok in zip(age / 7, gaps > 0.04, strict=True)],
             "día": joined.where(gaps > 0.5, pd.Timestamp("2021-03-04")),
             "flag": gaps > 0.4,
         }
@@ -83,7 +91,13 @@ def table(rows: int, seed: int) -> pd.DataFrame:
 
 
 TARGETS = ["two", "numbers", "fractions", "texts", "number"]
-ROLES = {"2nd code": "categorical", "rate": "categorical", "día": "categorical", "text number": "numeric", "flag": "categorical"}
+ROLES = {
+    "2nd code": "categorical",
+    "rate": "categorical",
+    "día": "categorical",
+    "text number": "numeric",
+    "flag": "categorical",
+}
 
 
 def fit(place: Path, frame: pd.DataFrame, template: str, spec: dict[str, Any]) -> None:
@@ -119,7 +133,13 @@ def random_value(column: dict[str, Any], values: list[Any], rng: random.Random) 
     if kind == "categorical" and column["type"] == "float":
         return rng.choice([value, 1e-7, 1e22, 0.1])
     if kind == "date" and column["type"] != "date":
-        forms = [value, value.replace("T", " "), value.split("T")[0], "1999-12-31T23:59:59.999999", "2024-02-29T01:30+02:00"]
+        forms = [
+            value,
+            value.replace("T", " "),
+            value.split("T")[0],
+            "1999-12-31T23:59:59.999999",
+            "2024-02-29T01:30+02:00",
+        ]
         return rng.choice(forms)
     return value
 
@@ -147,7 +167,7 @@ def on_edge(model: Model, frame: pd.DataFrame) -> np.ndarray:
 
 
 def beyond_precision(model: Model, frame: pd.DataFrame) -> np.ndarray:
-    """Tells for which rows a model of distances has no answer in single precision: those far away from all that it knows."""
+    """Tells for which rows a model of distances has no answer in single precision: those far away from all."""
     last = getattr(model.pipeline[-1], "estimator_", model.pipeline[-1])
     encoded = np.asarray(model.pipeline[:-1].transform(frame), dtype=np.float32)
     if hasattr(last, "kneighbors"):
@@ -192,7 +212,7 @@ def describe(place: Path, held: pd.DataFrame) -> None:
         for row in typed.frame.to_dict("records")
     ]
     answers = expected(model, typed.frame)
-    rng = random.Random(11)
+    rng = random.Random(11)  # noqa: S311
     values = {column["name"]: [json_value(value) for value in typed.frame[column["name"]]] for column in used}
     made = [{c["name"]: random_value(c, values[c["name"]], rng) for c in used} for _ in range(300)]
     answers += expected(model, serve.rows_frame(made, model))
