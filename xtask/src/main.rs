@@ -69,12 +69,6 @@ const TASKS: &[Task] = &[
     },
     Task { name: "testdb", arguments: "", help: "start PostgreSQL for a test run (called by nextest)", run: testdb::start },
     Task {
-        name: "peers",
-        arguments: "",
-        help: "install the programs that tests talk to (called by nextest)",
-        run: python::provide_peers,
-    },
-    Task {
         name: "announce",
         arguments: "ADDRESS PID",
         help: "say when a server is ready (called by start)",

@@ -1,12 +1,11 @@
-//! The Python packages (their checks and tests), and the programs of others that the Rust tests talk to.
+//! The Python packages: their checks and tests.
 //!
-//! Tools and peers are locked with hashes in xtask/python, and are installed into the per-user cache, once for each
-//! version of their lock. The packages run on the environment that sandboxes run on.
+//! The tools are locked with hashes in xtask/python and installed into the per-user cache, once for each version of the
+//! lock: modules in one directory, programs in its `bin`. The packages run on the environment that sandboxes run on.
 
 use std::{
-    env, fs,
+    fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    io::Write as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -21,8 +20,6 @@ use crate::{
 /// The packages, each with its pyproject.toml and its tests.
 const PACKAGES: &[&str] =
     &["crates/runtime/python/gristmill_kernel", "crates/runtime/python/gristmill_assist", "crates/modeling/python/gristmill_ml"];
-/// Where the tests find the interpreter that has the peers.
-const PEERS_VARIABLE: &str = "GRISTMILL_TEST_PEERS";
 
 /// Lints, formats and types of all packages.
 pub(crate) fn check() -> Result<()> {
@@ -74,65 +71,26 @@ pub(crate) fn test(server: &Path) -> Result<(Vec<String>, Result<()>)> {
     Ok((lines, outcome))
 }
 
-/// The set-up script of nextest that tells tests where the peers are.
-pub(crate) fn provide_peers(arguments: &[String]) -> Result<()> {
-    if let Some(argument) = arguments.first() {
-        bail!("peers takes no arguments, and got `{argument}`");
-    }
-    let line = peers_setting()?;
-    match env::var_os("NEXTEST_ENV") {
-        Some(path) => writeln!(fs::OpenOptions::new().append(true).open(path)?, "{}={}", line.0, line.1)?,
-        None => println!("{}={}", line.0, line.1),
-    }
-    Ok(())
-}
-
-/// The variable that tests read, and its value.
-pub(crate) fn peers_setting() -> Result<(&'static str, String)> {
-    let home = installed("peers", Layout::Environment)?;
-    Ok((PEERS_VARIABLE, home.join("bin/python").to_string_lossy().into_owned()))
-}
-
-/// The directory of the tools: modules in it, programs below `bin`.
+/// Installs what `xtask/python/tools.lock` lists, unless it is there, and tells where.
 fn tools() -> Result<PathBuf> {
-    installed("tools", Layout::Modules)
-}
-
-/// What a directory of installed packages is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    /// Modules for another interpreter's path.
-    Modules,
-    /// A virtual environment with its own interpreter.
-    Environment,
-}
-
-/// Installs what `xtask/python/<name>.lock` lists, unless it is there, and tells where.
-fn installed(name: &str, layout: Layout) -> Result<PathBuf> {
-    let lock = root().join(format!("xtask/python/{name}.lock"));
+    let lock = root().join("xtask/python/tools.lock");
     let mut hasher = DefaultHasher::new();
     read(&lock)?.hash(&mut hasher);
-    let home = cache_dir()?.join("tools").join(format!("python-{name}-{:016x}", hasher.finish()));
+    let home = cache_dir()?.join("tools").join(format!("python-tools-{:016x}", hasher.finish()));
     let marker = home.join(".complete");
     if marker.exists() {
         return Ok(home);
     }
-    println!("    installing xtask/python/{name}.lock from PyPI (once)");
+    println!("    installing xtask/python/tools.lock from PyPI (once)");
     // What a run left behind that was cut short.
     if home.exists() {
         fs::remove_dir_all(&home)?;
     }
     fs::create_dir_all(&home)?;
     let mut install = Command::new(python()?);
-    if layout == Layout::Environment {
-        run(Command::new(python()?).args(["-m", "venv"]).arg(&home))?;
-        install = Command::new(home.join("bin/python"));
-    }
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]);
-    if layout == Layout::Modules {
-        install.arg("--target").arg(&home);
-    }
-    run(install.arg("--requirement").arg(&lock)).context("PyPI must be reachable once")?;
+    install.arg("--target").arg(&home).arg("--requirement").arg(&lock);
+    run(&mut install).context("PyPI must be reachable once")?;
     fs::write(&marker, "")?;
     Ok(home)
 }

@@ -111,13 +111,7 @@ impl WorkDirectory {
 
 impl Starter {
     /// The directory of the Python package, written when it is first asked for.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    ///
-    /// # Cancel safety
-    /// Cancel safe.
-    pub async fn package(&self) -> Result<PathBuf, ModelingError> {
+    pub(crate) async fn package(&self) -> Result<PathBuf, ModelingError> {
         let made = self.package.get_or_try_init(|| {
             let cache = self.options.cache_dir.clone();
             blocking("writing gristmill_ml", move || package::install(&cache))
@@ -180,6 +174,17 @@ impl Engine {
     #[must_use]
     pub fn ready(&self) -> usize {
         self.ready.waiting()
+    }
+
+    /// The directory of the Python package, written when it is first asked for: what serves models runs it too.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn package(&self) -> Result<PathBuf, ModelingError> {
+        self.starter.package().await
     }
 
     /// Threads that a command may use.

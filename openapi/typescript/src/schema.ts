@@ -601,6 +601,254 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deployments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists a project's deployments, newest first. */
+        get: operations["list_deployments"];
+        put?: never;
+        /** Deploys a model, and answers when it serves. With `Prefer: respond-async`, answers 202 with the job to follow. */
+        post: operations["create_deployment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{deploymentId}/predict": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Predicts for one row: an object of features by their names. With a key of the deployment in `x-api-key`, or signed in as
+         *     its owner. At most as many requests a minute as the deployment is set to: `RateLimit-*` and `Retry-After` tell.
+         */
+        post: operations["predict_row"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{deploymentId}/predict/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Predicts for a list of rows; as for one. */
+        post: operations["predict_rows"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a deployment. */
+        get: operations["find_deployment"];
+        put?: never;
+        post?: never;
+        /** Deletes a deployment with its keys, logs and statistics. What runs of it ends. */
+        delete: operations["delete_deployment"];
+        options?: never;
+        head?: never;
+        /** Starts or stops a deployment, or changes what can be set. A start answers when it serves. */
+        patch: operations["update_deployment"];
+        trace?: never;
+    };
+    "/api/deployments/{id}/actuals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stores what really happened, by the ids that answers gave. Live accuracy comes from it. */
+        post: operations["tell_actuals"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the keys of a deployment, newest first, revoked ones included. */
+        get: operations["list_api_keys"];
+        put?: never;
+        /** Makes a key for a deployment. The answer is the only place that ever shows it. */
+        post: operations["create_api_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/api-keys/{keyId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Revokes a key: within a second no server takes it any more. */
+        delete: operations["delete_api_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/container-logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the last lines that the worker of a deployment wrote. One that the server runs itself writes none. */
+        get: operations["find_container_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Compares what was asked in the last seven days with what the model was trained on. */
+        post: operations["find_drift"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists logged requests, newest first. They are there about a second after their answer. */
+        get: operations["list_prediction_logs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/logs/{logId}/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stores what somebody thinks of a logged prediction. */
+        post: operations["give_feedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/pdp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tells how predictions depend on a feature: the mean prediction over recent requests for each of its values. */
+        post: operations["find_partial_dependence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/schema": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what a deployment takes and gives. */
+        get: operations["find_deployment_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/deployments/{id}/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tells how many requests there were hour by hour, how fast they were answered, and how right the answers are as far as
+         *     outcomes are known.
+         */
+        get: operations["find_deployment_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/docs": {
         parameters: {
             query?: never;
@@ -2444,6 +2692,61 @@ export interface components {
             /** @description The account's password. */
             password: string;
         };
+        /** @description What really happened where something was predicted. */
+        ActualCreate: {
+            /** @description What the answer called the prediction. */
+            predictionId: components["schemas"]["PredictionId"];
+            /** @description The label or number. */
+            actual: Record<string, never>;
+        };
+        /** @description What really happened. */
+        ActualsCreate: {
+            /** @description One for each prediction. */
+            actuals: components["schemas"]["ActualCreate"][];
+        };
+        /** @description What became of the told outcomes. */
+        ActualsView: {
+            /** @description How many were stored. */
+            stored: number;
+            /** @description Predictions that there is no log of. */
+            unknown: components["schemas"]["PredictionId"][];
+        };
+        /** @description Makes a key. */
+        ApiKeyCreate: {
+            /** @description What people call it. */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it ends by itself.
+             */
+            expiresAt?: string | null;
+        };
+        /**
+         * Format: uuid
+         * @description A key of a deployment.
+         */
+        ApiKeyId: string;
+        /** @description `{keys}`. */
+        ApiKeyList: {
+            /** @description Newest first, revoked ones included. */
+            keys: components["schemas"]["ApiKeyView"][];
+        };
+        /** @description A key, without its secret. */
+        ApiKeyView: {
+            /** @description Identity. */
+            keyId: components["schemas"]["ApiKeyId"];
+            /** @description The only deployment that it opens. */
+            deploymentId: components["schemas"]["DeploymentId"];
+            /** @description What people call it. */
+            name: string;
+            /** @description Its beginning. */
+            keyPrefix: string;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            expiresAt?: components["schemas"]["Instant"] | null;
+            lastUsedAt?: components["schemas"]["Instant"] | null;
+            revokedAt?: components["schemas"]["Instant"] | null;
+        };
         /** @description A file of a model. */
         ArtifactView: {
             /** @description Its name. */
@@ -2842,6 +3145,21 @@ export interface components {
             /** @description The beginning of its documentation, at most 200 characters. */
             docstring?: string | null;
         };
+        /** @description What the owner can set. */
+        ConfigPatch: {
+            /**
+             * Format: int32
+             * @description Requests that are answered in any 60 seconds.
+             */
+            rateLimitPerMinute?: number | null;
+        };
+        /** @description What a worker wrote. */
+        ContainerLogsView: {
+            /** @description Its last lines. */
+            stdout: string;
+            /** @description Empty: a worker's two outputs are one stream. */
+            stderr: string;
+        };
         /** @description Pearson correlation of two columns over the rows where both have a value (at least 3). */
         Correlation: {
             /** @description One column. */
@@ -2967,6 +3285,125 @@ export interface components {
              */
             version: number;
         };
+        /** @description Asks how predictions depend on a feature. */
+        DependenceCreate: {
+            /** @description The feature. */
+            feature: string;
+        };
+        /**
+         * @description What can be done to a deployment.
+         * @enum {string}
+         */
+        DeploymentAction: "start" | "stop";
+        /** @description What the owner set. */
+        DeploymentConfigView: {
+            /**
+             * Format: int32
+             * @description Requests that are answered in any 60 seconds.
+             */
+            rateLimitPerMinute: number;
+        };
+        /** @description Deploys a model. */
+        DeploymentCreate: {
+            /** @description The model. */
+            modelId: components["schemas"]["ModelId"];
+            /** @description The project that it belongs to. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description What people call it. */
+            name: string;
+            runtime?: components["schemas"]["ServingRuntime"] | null;
+            config?: components["schemas"]["ConfigPatch"] | null;
+        };
+        /** @description `{deployment}`. */
+        DeploymentEnvelope: {
+            /** @description The deployment. */
+            deployment: components["schemas"]["DeploymentView"];
+        };
+        /**
+         * Format: uuid
+         * @description A deployed model.
+         */
+        DeploymentId: string;
+        /** @description `{deployments}`. */
+        DeploymentList: {
+            /** @description Newest first. */
+            deployments: components["schemas"]["DeploymentView"][];
+        };
+        /** @description Changes a deployment: starts or stops it, or sets something. */
+        DeploymentPatch: {
+            action?: components["schemas"]["DeploymentAction"] | null;
+            config?: components["schemas"]["ConfigPatch"] | null;
+        };
+        /** @description What the server says on `/ws/deployment`. */
+        DeploymentSocketMessage: {
+            /** @enum {string} */
+            type: "pong";
+        } | {
+            /** @description Why. */
+            message: string;
+            /** @enum {string} */
+            type: "error";
+        } | {
+            /** @description The deployment. */
+            deployment: components["schemas"]["DeploymentView"];
+            /** @enum {string} */
+            type: "deployment_snapshot";
+        } | {
+            /** @description Which. */
+            deployment_id: components["schemas"]["DeploymentId"];
+            /** @description Where. */
+            status: components["schemas"]["DeploymentStatus"];
+            /** @description Why it is failed or unhealthy. */
+            error_message?: string | null;
+            /** @enum {string} */
+            type: "status_change";
+        };
+        /** @description What a client of `/ws/deployment` says. Unknown types are ignored. */
+        DeploymentSocketRequest: {
+            /** @description Which. */
+            deployment_id: components["schemas"]["DeploymentId"];
+            /** @enum {string} */
+            type: "subscribe";
+        } | {
+            /** @description Which. */
+            deployment_id: components["schemas"]["DeploymentId"];
+            /** @enum {string} */
+            type: "unsubscribe";
+        } | {
+            /** @enum {string} */
+            type: "ping";
+        };
+        /**
+         * @description Where a deployment stands.
+         * @enum {string}
+         */
+        DeploymentStatus: "Creating" | "Starting" | "Healthy" | "Unhealthy" | "Stopping" | "Stopped" | "Failed";
+        /** @description A deployed model. */
+        DeploymentView: {
+            /** @description Identity. */
+            deploymentId: components["schemas"]["DeploymentId"];
+            /** @description The model that it serves. */
+            modelId: components["schemas"]["ModelId"];
+            /** @description The project that it belongs to. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description What people call it. */
+            name: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["DeploymentStatus"];
+            /** @description What runs it. */
+            runtime: components["schemas"]["ServingRuntime"];
+            /** @description Where it answers: add `/predict`. */
+            endpointUrl: string;
+            /** @description Why it is failed or unhealthy. */
+            errorMessage?: string | null;
+            /** @description What its owner set. */
+            config: components["schemas"]["DeploymentConfigView"];
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updatedAt: components["schemas"]["Instant"];
+            stoppedAt?: components["schemas"]["Instant"] | null;
+        };
         /** @description `{diagnostics}`. */
         DiagnosticList: {
             /** @description Syntax errors of the current cell. */
@@ -3075,20 +3512,26 @@ export interface components {
             issues?: components["schemas"]["Issue"][] | null;
             errors?: components["schemas"]["ErrorMap"] | null;
             details?: components["schemas"]["ErrorDetails"] | null;
-            /** @description Upload: where the file is broken. */
-            detail?: string | null;
+            detail?: components["schemas"]["ErrorDetail"] | null;
             /**
              * Format: int64
              * @description When to try again, seconds.
              */
             retryAfter?: number | null;
+            /**
+             * Format: int64
+             * @description Predictions only: how large a body may be, bytes.
+             */
+            maxBytes?: number | null;
             position?: components["schemas"]["TextPosition"] | null;
         };
         /**
          * @description Why a request failed. New codes may come; existing ones keep their meaning.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "template_unknown" | "training_failed" | "out_of_budget" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "database_unavailable" | "shutting_down" | "internal";
+        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "database_unavailable" | "shutting_down" | "internal";
+        /** @description What `detail` holds. */
+        ErrorDetail: string | Record<string, never>[];
         /** @description What `details` holds. */
         ErrorDetails: string | components["schemas"]["Issue"][];
         /** @description What `errors` holds. */
@@ -3239,6 +3682,31 @@ export interface components {
              * @description Columns.
              */
             cols: number;
+        };
+        /** @description How important a feature is. */
+        FeatureImportanceView: {
+            /** @description The feature. */
+            name: string;
+            /**
+             * Format: double
+             * @description How important.
+             */
+            importance: number;
+            /**
+             * Format: double
+             * @description How sure that is.
+             */
+            std: number;
+        };
+        /**
+         * @description What people think of a prediction.
+         * @enum {string}
+         */
+        Feedback: "Positive" | "Negative";
+        /** @description What somebody thinks of a prediction. */
+        FeedbackCreate: {
+            /** @description Right or wrong. */
+            feedback: components["schemas"]["Feedback"];
         };
         /** @description One thing that is wrong with a request. */
         FieldError: {
@@ -3475,7 +3943,7 @@ export interface components {
          * @description What a job does. Each kind has one handler.
          * @enum {string}
          */
-        JobKind: "dataset_ingest" | "dataset_retype" | "model_train" | "model_evaluate" | "model_tune" | "probe";
+        JobKind: "dataset_ingest" | "dataset_retype" | "model_train" | "model_evaluate" | "model_tune" | "deployment_start" | "probe";
         /** @description `{jobs}`, newest first. */
         JobList: {
             /** @description The caller's jobs. */
@@ -3753,6 +4221,13 @@ export interface components {
             /** @description Whether there are no scores of the server's, because it cannot predict from the dataset's columns as they are. */
             unscored: boolean;
         };
+        /** @description A key that was just made. */
+        NewApiKeyView: {
+            /** @description What is kept of it. */
+            key: components["schemas"]["ApiKeyView"];
+            /** @description The key itself: it is shown here and never again. */
+            rawKey: string;
+        };
         /** @description A notebook to be made. */
         NotebookCreate: {
             /** @description Display name, 1 to 120 characters; by its number when absent. */
@@ -3972,6 +4447,16 @@ export interface components {
              */
             outlierCount: number;
         };
+        /** @description `{ok}`. */
+        OkView: {
+            /** @description Always true: a failure is an error. */
+            ok: boolean;
+        };
+        /**
+         * @description How a request for predictions ended.
+         * @enum {string}
+         */
+        Outcome: "Success" | "Error";
         /**
          * @description How an output is shown.
          * @enum {string}
@@ -4117,6 +4602,58 @@ export interface components {
             operator: string;
             /** @description A number or a text. */
             value: Record<string, never>;
+        };
+        /**
+         * Format: uuid
+         * @description One answered request for predictions.
+         */
+        PredictionId: string;
+        /** @description A page of logged requests. */
+        PredictionLogList: {
+            /** @description Newest first. */
+            logs: components["schemas"]["PredictionLogView"][];
+            /**
+             * Format: int64
+             * @description All that the filter lets through.
+             */
+            total: number;
+        };
+        /** @description A logged request. */
+        PredictionLogView: {
+            /**
+             * Format: int64
+             * @description Number.
+             */
+            id: number;
+            /** @description The deployment. */
+            deploymentId: components["schemas"]["DeploymentId"];
+            /** @description Its model. */
+            modelId: components["schemas"]["ModelId"];
+            /** @description Its project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description What the answer called it. */
+            predictionId: components["schemas"]["PredictionId"];
+            /** @description When it came. */
+            createdAt: components["schemas"]["Instant"];
+            /**
+             * Format: double
+             * @description How long the answer took, milliseconds.
+             */
+            latencyMs?: number | null;
+            /** @description What was sent. */
+            inputFeatures: Record<string, never>;
+            /** @description What was answered. */
+            prediction: Record<string, never>;
+            /** @description How it ended. */
+            status: components["schemas"]["Outcome"];
+            /** @description Why there is no prediction. */
+            errorMessage?: string | null;
+            feedback?: components["schemas"]["Feedback"] | null;
+            feedbackAt?: components["schemas"]["Instant"] | null;
+            /** @description What really happened. */
+            actual?: Record<string, never>;
+            /** @description Status code, who asked, what else is known. */
+            metadata: Record<string, never>;
         };
         /** @description Changes to the account. */
         ProfilePatch: {
@@ -4316,6 +4853,37 @@ export interface components {
             cached: boolean;
             cacheTimestamp?: components["schemas"]["Instant"] | null;
             eda?: components["schemas"]["EdaSummary"] | null;
+        };
+        /** @description Whether a model is ready for use. */
+        ReadinessView: {
+            /** @description Whether cross-validation gives about the same score each time. */
+            cvStable: boolean;
+            /**
+             * Format: double
+             * @description Its mean.
+             */
+            cvScore?: number | null;
+            /**
+             * Format: double
+             * @description Its standard deviation.
+             */
+            cvStd?: number | null;
+            /** @description `low`, `medium` or `high`. */
+            overfitRisk: string;
+            /**
+             * Format: double
+             * @description How much better it is on the rows that it knows.
+             */
+            trainTestGap?: number | null;
+            /** @description Whether importances are about the same each time. */
+            featureImportanceStable: boolean;
+            /**
+             * Format: int64
+             * @description Rows that it was made from.
+             */
+            sampleCount: number;
+            /** @description Whether it was evaluated. */
+            evaluationComplete: boolean;
         };
         /** @description A refresh token to exchange. */
         Refresh: {
@@ -4538,6 +5106,44 @@ export interface components {
          * @enum {string}
          */
         Scope: "read" | "write" | "account";
+        /**
+         * @description What runs a deployed model.
+         * @enum {string}
+         */
+        ServingRuntime: "Native" | "Container";
+        /** @description What a deployment takes and gives. */
+        ServingSchemaView: {
+            /** @description The columns that a row must have, in order. */
+            featureColumns: string[];
+            /** @description `int`, `float` or `str` of each. */
+            featureTypes: {
+                [key: string]: string;
+            };
+            /** @description A row as a client would send it. */
+            sampleRequest: Record<string, never>;
+            /** @description What the model is for. */
+            taskType: components["schemas"]["TaskType"];
+            /** @description What it predicts. */
+            targetColumn?: string | null;
+            /** @description Most important first. */
+            featureImportance: components["schemas"]["FeatureImportanceView"][];
+            /** @description The classes. */
+            classLabels?: string[] | null;
+            /** @description Scores on held out rows. */
+            metrics: {
+                [key: string]: number;
+            };
+            /** @description Ranges and quartiles of numeric columns. */
+            featureRanges: Record<string, never>;
+            /** @description Values of categorical columns, most frequent first. */
+            categoricalValues: {
+                [key: string]: string[];
+            };
+            /** @description How often what was predicted in training. */
+            predictionDistribution: Record<string, never>;
+            /** @description Whether it is ready for use. */
+            readiness: components["schemas"]["ReadinessView"];
+        };
         /** @description A session to be made. */
         SessionCreate: {
             /** @description The project whose datasets and packages it sees. */
@@ -6106,6 +6712,671 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SplitList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_deployments: {
+        parameters: {
+            query: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deployments */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_deployment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `respond-async` to get the job at once */
+                Prefer?: string | null;
+                /** @description Makes the call repeatable */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentCreate"];
+            };
+        };
+        responses: {
+            /** @description It serves */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentEnvelope"];
+                };
+            };
+            /** @description The job that starts it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    predict_row: {
+        parameters: {
+            query?: {
+                /** @description With SHAP values. */
+                explain?: boolean;
+            };
+            header?: {
+                /** @description A key of the deployment */
+                "x-api-key"?: string | null;
+            };
+            path: {
+                /** @description The deployment. */
+                deploymentId: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        /** @description Features by their names; null is a missing value */
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description The prediction, in both spellings of the contract */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description The row does not fit; each field with the reason */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    predict_rows: {
+        parameters: {
+            query?: {
+                /** @description With SHAP values. */
+                explain?: boolean;
+            };
+            header?: {
+                /** @description A key of the deployment */
+                "x-api-key"?: string | null;
+            };
+            path: {
+                /** @description The deployment. */
+                deploymentId: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        /** @description A list of objects of features */
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description A list of predictions, in the order of the rows */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description Rows do not fit; each field with the reason */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The deployment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_deployment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeploymentPatch"];
+            };
+        };
+        responses: {
+            /** @description The deployment */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeploymentEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    tell_actuals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ActualsCreate"];
+            };
+        };
+        responses: {
+            /** @description How many were stored, and which are unknown */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActualsView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_api_keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeyCreate"];
+            };
+        };
+        responses: {
+            /** @description The key */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewApiKeyView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_api_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+                /** @description The key. */
+                keyId: components["schemas"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is revoked */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_container_logs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The lines */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContainerLogsView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_drift: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report, or why there is none */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_prediction_logs: {
+        parameters: {
+            query?: {
+                /** @description Only those that ended so. */
+                status?: components["schemas"]["Outcome"];
+                /** @description Not before. */
+                startTime?: string;
+                /** @description Not after. */
+                endTime?: string;
+                /** @description At most so many; 50 when absent. */
+                limit?: number;
+                /** @description How many are passed over. */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them, and how many there are */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionLogList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    give_feedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+                /** @description The number of the logged request. */
+                logId: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeedbackCreate"];
+            };
+        };
+        responses: {
+            /** @description It is stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OkView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_partial_dependence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DependenceCreate"];
+            };
+        };
+        responses: {
+            /** @description Values and mean predictions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_deployment_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its features, ranges, classes and readiness */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServingSchemaView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_deployment_stats: {
+        parameters: {
+            query?: {
+                /** @description `1h`, `6h`, `24h` (when absent) or `7d`. */
+                range?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The deployment. */
+                id: components["schemas"]["DeploymentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Hours, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */

@@ -47,7 +47,7 @@ pub async fn schema_of(state: &AppState, model: Model) -> ApiResult<ServingSchem
     Ok(put_together(model, &evaluation, &baseline))
 }
 
-fn put_together(model: Model, evaluation: &Value, baseline: &Value) -> ServingSchemaView {
+fn put_together(Model { made: model, .. }: Model, evaluation: &Value, baseline: &Value) -> ServingSchemaView {
     let labels = evaluation.pointer("/confusion_matrix/labels").and_then(Value::as_array);
     let ranges = object(baseline, "numeric").into_iter().map(|(name, mut block)| {
         if let Some(block) = block.as_object_mut() {

@@ -166,6 +166,26 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
     }
 }
 
+/// A body that has what any operation may want.
+fn body(things: &Things) -> Value {
+    let (session, model) = (things.session.to_string(), things.model.to_string());
+    let mut body = json!({
+            "projectId": things.project, "sql": "select * from secret", "name": "x", "filename": "x.csv", "dtype": "string",
+            "settings": {}, "password": "correct horse", "code": "x", "token": "x",
+            "refreshToken": "x", "notebook": { "nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [] }, "content": "x", "cellIds": [things.cell], "turnIndex": 0, "turnMessageId": "x",
+            "afterTurnIndex": 0, "line": 1, "column": 0, "sessionId": session, "packageName": "six",
+            "datasetId": things.dataset, "templateId": "ridge_regression", "targetColumn": "name", "modelId": model,
+            "experiment_id": things.project, "experiment_ids": [things.project], "run_id": things.run, "new_name": "Stolen", "key": "k",
+            "value": "1", "source": "s", "modelIds": [model, uuid::Uuid::new_v4()], "nTrials": 1, "metric": "r2", "query": "x", "type": "banner",
+            "version": "1", "alias": "x", "stage": "Staging", "model_json": "{\"artifact_path\": \"m\", \"flavors\": {}}",
+    });
+    let more = json!({
+        "action": "stop", "feedback": "positive", "feature": "x", "actuals": [{ "predictionId": model, "actual": 1 }],
+    });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body
+}
+
 /// Calls an operation with the owner's ids in path, query and body.
 async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer {
     let [session, model, deployment] = [things.session, things.model, things.deployment].map(|id| id.to_string());
@@ -217,17 +237,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
             let part = reqwest::multipart::Part::bytes(b"a\n1\n".to_vec()).file_name("t.csv");
             request.multipart(reqwest::multipart::Form::new().part("file", part).text("projectId", things.project.clone()))
         }
-        _ if operation.method != Method::GET => request.json(&json!({
-            "projectId": things.project, "sql": "select * from secret", "name": "x", "filename": "x.csv", "dtype": "string",
-            "action": "stop", "feedback": "positive", "feature": "x", "actuals": [{ "predictionId": model, "actual": 1 }],
-            "settings": {}, "password": "correct horse", "code": "x", "token": "x",
-            "refreshToken": "x", "notebook": { "nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [] }, "content": "x", "cellIds": [things.cell], "turnIndex": 0, "turnMessageId": "x",
-            "afterTurnIndex": 0, "line": 1, "column": 0, "sessionId": session, "packageName": "six",
-            "datasetId": things.dataset, "templateId": "ridge_regression", "targetColumn": "name", "modelId": model,
-            "experiment_id": things.project, "experiment_ids": [things.project], "run_id": things.run, "new_name": "Stolen", "key": "k",
-            "value": "1", "source": "s", "modelIds": [model, uuid::Uuid::new_v4()], "nTrials": 1, "metric": "r2", "query": "x", "type": "banner",
-            "version": "1", "alias": "x", "stage": "Staging", "model_json": "{\"artifact_path\": \"m\", \"flavors\": {}}",
-        })),
+        _ if operation.method != Method::GET => request.json(&body(things)),
         _ => request,
     };
     client.send(request).await

@@ -117,13 +117,14 @@ def test_the_package_is_an_mlflow_directory(forest: Ran, tmp_path: Path) -> None
 
 
 def test_mlflow_itself_loads_the_package(forest: Ran, tmp_path: Path) -> None:
-    mlflow = pytest.importorskip("mlflow.pyfunc", reason="mlflow-skinny is not installed", exc_type=ImportError)
+    import mlflow.pyfunc
+
     for path in forest.out.iterdir():
         shutil.copy(path, tmp_path / path.name)
     with zipfile.ZipFile(run("package", tmp_path, {}).out / "model.zip") as archive:
         archive.extractall(tmp_path / "unpacked")
     frame, target = dataset("penguins")
-    assert len(mlflow.load_model(str(tmp_path / "unpacked")).predict(frame.drop(columns=[target, "__row_id"]))) == len(
+    assert len(mlflow.pyfunc.load_model(str(tmp_path / "unpacked")).predict(frame.drop(columns=[target, "__row_id"]))) == len(
         frame
     )
 
