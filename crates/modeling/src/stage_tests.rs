@@ -96,7 +96,8 @@ impl SandboxBackend for Stage {
     async fn start(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError> {
         let command = spec.command.iter().skip_while(|word| *word != "gristmill_ml").nth(1).unwrap().clone();
         let host = |guest: &str| spec.mounts.iter().find(|mount| mount.guest == Path::new(guest)).unwrap().host.clone();
-        let (exit, trouble) = (watch::Sender::new(None), self.trouble.clone().filter(|(at, _)| *at == command).map(|(_, what)| what));
+        let (exit, trouble) =
+            (watch::Sender::new(None), self.trouble.clone().filter(|(at, _)| *at == command).map(|(_, what)| what));
         let (input, out, stop, ends) = (host("/in"), host("/out"), self.stop.clone(), exit.clone());
         self.tasks.spawn_until_stopped("a made-up sandbox", async move {
             while !input.join("spec.json").exists() {
