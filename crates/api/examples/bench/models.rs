@@ -21,6 +21,10 @@ use crate::{
 
 const TEMPLATES: [&str; 3] = ["logistic_regression", "random_forest_classifier", "lightgbm_classifier"];
 const ROWS: [u32; 2] = [10_000, 100_000];
+/// Trainings of each template; the first may find no sandbox ready, the others are what is measured.
+const RUNS: usize = 6;
+/// What a person takes at least to press a button again: sandboxes get ready meanwhile.
+const PAUSE: Duration = Duration::from_secs(6);
 /// How long sandboxes may take to be found after the start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -36,16 +40,24 @@ pub(crate) async fn models(table: &mut Table) -> Result<()> {
         let direct = direct(file.path())?;
         let dataset = upload(&user, &text).await?;
         for name in TEMPLATES {
-            let began = Instant::now();
             let request = json!({ "projectId": user.project, "datasetId": dataset, "templateId": name, "targetColumn": "label" });
-            let answer = user.send(Method::POST, "/api/models/train", Some(&request)).await?;
-            let seconds = began.elapsed().as_secs_f64();
-            ensure!(answer["success"] == true, "{}", answer["message"]);
             let (alone, accuracy) = direct.get(name).copied().context("a direct time")?;
-            let own = answer["model"]["metrics"]["accuracy"].as_f64().context("an accuracy")?;
-            ensure!((own - accuracy).abs() < 0.02, "{name}: accuracy {own} here, {accuracy} directly");
+            let mut times = Vec::new();
+            let mut answer = json!(null);
+            for _ in 0..RUNS {
+                let began = Instant::now();
+                answer = user.send(Method::POST, "/api/models/train", Some(&request)).await?;
+                times.push(began.elapsed().as_secs_f64());
+                ensure!(answer["success"] == true, "{}", answer["message"]);
+                let own = answer["model"]["metrics"]["accuracy"].as_f64().context("an accuracy")?;
+                ensure!((own - accuracy).abs() < 0.02, "{name}: accuracy {own} here, {accuracy} directly");
+                settled(&user).await?;
+            }
+            let first = times.remove(0);
+            let limit = AtMost(alone * 1.15 + 0.3);
             table.add(&format!("train {name}, {rows} rows, directly"), alone, "s", None);
-            table.add(&format!("train {name}, {rows} rows, HTTP"), seconds, "s", Some(AtMost(alone * 1.15 + 0.3)));
+            table.add(&format!("train {name}, {rows} rows, HTTP, first or after others"), first, "s", None);
+            table.add(&format!("train {name}, {rows} rows, HTTP, median"), percentile(&mut times, 50.0), "s", Some(limit));
             if rows == ROWS[0] && name == "logistic_regression" {
                 small = answer["model"]["modelId"].as_str().map(str::to_owned);
             }
@@ -71,6 +83,19 @@ async fn ready(user: &User) -> Result<()> {
         }
         ensure!(Instant::now() < deadline, "no code can be run here: {}; run `gristmill setup`", health["reasons"]);
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Waits until the evaluations of earlier trainings are over, which would else be measured too.
+async fn settled(user: &User) -> Result<()> {
+    loop {
+        let jobs = user.send(Method::GET, "/api/jobs", None).await?;
+        let jobs = jobs["jobs"].as_array().context("a list of jobs")?;
+        if jobs.iter().all(|job| job["status"] != "running" && job["status"] != "queued") {
+            tokio::time::sleep(PAUSE).await;
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 

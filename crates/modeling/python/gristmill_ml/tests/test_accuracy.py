@@ -18,10 +18,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
+from test_train import CLASSIFIERS, REGRESSORS, SMALL
 
 from gristmill_ml.templates import build_estimator, catalogue, check_parameters, resolve
 from helpers import QUICK, dataset, predict, score, split, train
-from test_train import CLASSIFIERS, REGRESSORS, SMALL
 
 TOLERANCE = 0.02
 FAST = [name for name in CLASSIFIERS + REGRESSORS if not name.startswith(("knn", "gradient_boosting"))]
@@ -80,9 +80,12 @@ def directly(template_id: str, inside: pd.DataFrame, outside: pd.DataFrame, targ
     texts = [name for name in x_inside.columns if name not in numbers]
     steps: list[Any] = [SimpleImputer(strategy="median"), *([StandardScaler()] if template.scales else [])]
     one_hot = make_pipeline(
-        SimpleImputer(strategy="constant", fill_value="none"), OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        SimpleImputer(strategy="constant", fill_value="none"),
+        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
     )
-    x_inside[texts], x_outside[texts] = (part[texts].astype(object).where(part[texts].notna(), None) for part in (x_inside, x_outside))
+    x_inside[texts], x_outside[texts] = (
+        part[texts].astype(object).where(part[texts].notna(), None) for part in (x_inside, x_outside)
+    )
     imputed = [("numbers", make_pipeline(*steps), numbers), ("texts", one_hot, texts)]
     model = make_pipeline(ColumnTransformer(imputed), estimator)
     if template.task == "regression":

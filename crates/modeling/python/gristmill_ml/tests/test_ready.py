@@ -72,7 +72,9 @@ def test_a_rehearsal_meets_all_that_a_training_imports(tmp_path: Path) -> None:
     frame, target = dataset("iris")
     frame.to_parquet(tmp_path / "train.parquet", index=False)
     spec = {"version": 1, "limits": {"cpus": 1}, "templateId": "random_forest_classifier", "target": target}
-    (tmp_path / "spec.json").write_text(json.dumps({**spec, "params": {"n_estimators": 10}, "cv": None, "learningCurve": None}))
+    (tmp_path / "spec.json").write_text(
+        json.dumps({**spec, "params": {"n_estimators": 10}, "cv": None, "learningCurve": None})
+    )
     # In a process of its own: this one has imported everything.
     code = f"""
 import io, sys

@@ -5,7 +5,7 @@ Each patch holds only while a model is converted. What comes out is compared wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -17,7 +17,7 @@ from gristmill_ml.prepare import MedianImputer
 
 
 @contextmanager
-def patched(pipeline: Pipeline, estimator: Any) -> Iterator[None]:
+def patched(pipeline: Pipeline, estimator: Any) -> Generator[None]:
     """Holds all patches that this model needs."""
     with ExitStack() as stack:
         for patch in (_plain_imputer(pipeline), _plain_weights(estimator), _plain_attributes(), _quick()):
@@ -26,7 +26,7 @@ def patched(pipeline: Pipeline, estimator: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _plain_imputer(pipeline: Pipeline) -> Iterator[None]:
+def _plain_imputer(pipeline: Pipeline) -> Generator[None]:
     """Converters are found by the exact class, and a fitted `MedianImputer` is a `SimpleImputer` in all that counts."""
     numbers = pipeline.named_steps["encode"].named_transformers_.get("numeric")
     imputer: Any = None if numbers is None else numbers.named_steps["impute"]
@@ -40,7 +40,7 @@ def _plain_imputer(pipeline: Pipeline) -> Iterator[None]:
 
 
 @contextmanager
-def _plain_weights(estimator: Any) -> Iterator[None]:
+def _plain_weights(estimator: Any) -> Generator[None]:
     """The converter of a voting ensemble wants its weights as an array, scikit-learn takes a list."""
     weights = getattr(estimator, "weights", None)
     if isinstance(weights, list):
@@ -53,7 +53,7 @@ def _plain_weights(estimator: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _plain_attributes() -> Iterator[None]:
+def _plain_attributes() -> Generator[None]:
     """The converter of histogram gradient boosting hands numpy values to onnx, which takes Python's own only."""
     import skl2onnx.common._container
 
@@ -84,7 +84,7 @@ def _python(value: Any) -> Any:
 
 
 @contextmanager
-def _quick() -> Iterator[None]:
+def _quick() -> Generator[None]:
     """Trees node by node, and all attributes of all trees for an option of the last step, take most of a conversion."""
     import skl2onnx.common.utils_sklearn
     from skl2onnx.operator_converters import decision_tree, gradient_boosting, random_forest
