@@ -1,5 +1,5 @@
-//! Watching notebooks and deployments over WebSockets (contract 3, section 8). The notebook's log in PostgreSQL is the queue: a slow
-//! watcher lags behind in it and costs no memory.
+//! Watching notebooks and deployments over a WebSocket (contract 3, section 8). The notebook's log in PostgreSQL is the
+//! queue: a slow watcher lags behind in it and costs no memory. Of a deployment only the state of the moment is told.
 
 mod deployments;
 mod follow;

@@ -202,7 +202,7 @@ impl Serving {
     }
 
     /// Takes a request into log, statistics and drift. Never waits.
-    pub fn record(&self, entry: &Entry, recorded: Recorded<'_>) {
+    pub fn record(&self, entry: &Entry, recorded: &Recorded<'_>) {
         self.recorder.record(entry, recorded);
     }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     server::Server,
-    table::{Table, Target::AtMost},
+    table::{Table, Target::AtMost, percentile},
     work::{User, user},
 };
 

@@ -10,6 +10,7 @@
 
 mod client;
 mod generate;
+mod models;
 mod notebook;
 mod steps;
 

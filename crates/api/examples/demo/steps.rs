@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Client, print_rows, step},
-    generate, notebook,
+    generate, models, notebook,
 };
 
 const PENGUINS: &[u8] = include_bytes!("../../../../data/penguins/penguins.csv");
@@ -83,42 +83,7 @@ async fn penguins(client: &Client, project: &str) -> Result<()> {
     ensure!(result["rowCount"] == 3, "there are three species, not {}", result["rowCount"]);
     print_rows(&result);
     let dataset = dataset["datasetId"].as_str().context("a dataset id")?;
-    species(client, project, dataset).await
-}
-
-/// Trains, where code can be run; it says so where it cannot.
-async fn species(client: &Client, project: &str, dataset: &str) -> Result<()> {
-    let health = client.get("/api/execute/health").await?;
-    if health["status"] != "healthy" {
-        println!("  no model is trained: {}", health["reasons"]);
-        return Ok(());
-    }
-    let request = json!({
-        "projectId": project, "datasetId": dataset, "templateId": "random_forest_classifier", "targetColumn": "species",
-    });
-    let model = step("train a random forest", async {
-        let answer = client.post("/api/models/train", &request).await?;
-        ensure!(answer["success"] == true, "{}", answer["message"]);
-        let model = answer["model"].clone();
-        let rows = model["metadata"]["split"]["testRows"].clone();
-        let accuracy = model["metrics"]["accuracy"].as_f64().context("an accuracy")?;
-        Ok((model, format!("accuracy {accuracy:.3} on {rows} held out rows")))
-    })
-    .await?;
-    let id = model["modelId"].as_str().context("a model id")?;
-    let evaluation = step("evaluate and explain it", async {
-        client.post(&format!("/api/experiments/{id}/evaluation/retry"), &json!({})).await?;
-        let evaluation = client.get(&format!("/api/experiments/{id}/evaluation")).await?;
-        let folds = evaluation["cross_validation"]["mean"].as_f64().context("a cross-validation")?;
-        Ok((evaluation, format!("{folds:.3} in cross-validation")))
-    })
-    .await?;
-    let permutation = &evaluation["feature_importance"]["permutation"];
-    let names = permutation["features"].as_array().into_iter().flatten();
-    for (name, value) in names.zip(permutation["importances_mean"].as_array().into_iter().flatten()).take(3) {
-        println!("                 {:<20} {:.3}", name.as_str().unwrap_or_default(), value.as_f64().unwrap_or_default());
-    }
-    Ok(())
+    models::species(client, project, dataset).await
 }
 
 async fn orders(client: &Client, project: &str) -> Result<()> {

@@ -147,7 +147,7 @@ pub async fn answer_request(
                 &entry,
                 Kept { at, began, principal, status, ids: &ids, rows: &failed.rows, answers: &none, error: Some(text) },
             );
-            refused(failed)
+            refused(&failed)
         }
     }
 }
@@ -326,10 +326,10 @@ fn keep(state: &web::Data<AppState>, entry: &Entry, kept: Kept<'_>) {
         error: kept.error,
         metadata,
     };
-    state.serving.record(entry, recorded);
+    state.serving.record(entry, &recorded);
 }
 
-fn refused(failed: Failed) -> HttpResponse {
+fn refused(failed: &Failed) -> HttpResponse {
     let mut response = failed.error.error_response();
     if let Some(limits) = failed.limit {
         for (name, value) in limits.headers() {

@@ -298,7 +298,9 @@ pub async fn find_deployment_stats(
 ) -> ApiResult<Json<Value>> {
     let range: StatisticsRange = match query.range.as_deref() {
         None => StatisticsRange::default(),
-        Some(text) => text.parse().map_err(|message| ApiError::field(ErrorShape::QueryDetails, "range", format!("{message}")))?,
+        Some(text) => {
+            text.parse().map_err(|message: &'static str| ApiError::field(ErrorShape::QueryDetails, "range", message))?
+        }
     };
     let deployment = state.deployments.find(&signed.caller, path.id).await.map_err(deployment_error)?;
     state.serving.flush().await;

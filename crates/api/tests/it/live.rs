@@ -32,10 +32,14 @@ enum Frame {
 
 impl Socket {
     async fn open(address: std::net::SocketAddr, query: &str, header: Option<&str>) -> Self {
+        Self::open_at(address, &format!("/ws/notebook{query}"), header).await
+    }
+
+    async fn open_at(address: std::net::SocketAddr, path: &str, header: Option<&str>) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let authorization = header.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
         let request = format!(
-            "GET /ws/notebook{query} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{authorization}\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -329,6 +333,42 @@ async fn a_watcher_that_does_not_read_loses_nothing_that_counts() {
     }
     assert_eq!(bytes, 30_000_000);
     assert!(messages < 300, "{messages} messages: text is not joined");
+}
+
+#[actix_web::test]
+async fn deployments_are_watched() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.user("ada").await, app.user("eve").await);
+    let deployment = crate::tenancy::deployment_of(&app, &ada).await;
+    let open = async |client: &Client| {
+        let path = format!("/ws/deployment?token={}", client.token.as_deref().unwrap());
+        Socket::open_at(app.server.address(), &path, None).await
+    };
+    let mut watcher = open(&ada).await;
+    watcher.say(&json!({ "type": "ping" })).await;
+    watcher.expect("pong").await;
+    watcher.say(&json!({ "type": "subscribe", "deploymentId": deployment })).await;
+    let snapshot = watcher.expect("deployment_snapshot").await;
+    assert_eq!((&snapshot["deployment"]["status"], &snapshot["deployment"]["name"]), (&json!("healthy"), &json!("salary")));
+    let mut stranger = open(&eve).await;
+    stranger.say(&json!({ "type": "subscribe", "deploymentId": deployment })).await;
+    assert_eq!(stranger.expect("error").await["message"], "Deployment not found");
+    for nonsense in [json!(1), json!({ "type": "subscribe" }), json!({ "type": "subscribe", "deploymentId": "x" })] {
+        stranger.say(&nonsense).await;
+        stranger.expect("error").await;
+    }
+    ada.patch(&format!("/api/deployments/{deployment}"), &json!({ "action": "stop" })).await.expect(200);
+    loop {
+        let change = watcher.expect("status_change").await;
+        assert_eq!(change["deploymentId"], json!(deployment));
+        // `stopping` may be over before anybody looks.
+        if change["status"] == "stopped" {
+            break;
+        }
+        assert_eq!(change["status"], "stopping", "{change}");
+    }
+    let mut nobody = Socket::open_at(app.server.address(), "/ws/deployment?token=x", None).await;
+    assert_eq!(nobody.close_code().await, Frame::Close(4401));
 }
 
 #[actix_web::test]

@@ -120,25 +120,8 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
         "insert into execution_sessions (session_id, project_id, python_version) values ('{session}', '{project}', '3.11')"
     );
     app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
-    let (model, dataset_id) = (uuid::Uuid::new_v4(), dataset["datasetId"].as_str().unwrap());
-    let plan = json!({
-        "datasetId": dataset_id, "datasetVersion": 1, "datasetName": "secret.csv", "name": "salary", "target": "salary",
-        "templateId": "ridge_regression", "taskType": "regression",
-        "split": { "kind": "random", "testSize": 0.2, "seed": 42 },
-    });
-    let sql = format!(
-        "insert into models (model_id, project_id, dataset_id, name, plan, task_type, template_id, library, algorithm, parameters,
-             metrics, status, version, feature_columns, artifacts, storage, metadata, feature_types, sample_request)
-         values ('{model}', '{project}', '{dataset_id}', 'salary', '{plan}', 'regression', 'ridge_regression', 'sklearn', 'Ridge',
-             '{{}}', '{{}}', 'completed', 1, '[]', '[]', 'files-1', '{{}}', '{{}}', '{{}}')"
-    );
-    app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
-    let deployment = uuid::Uuid::new_v4();
-    let sql = format!(
-        "insert into deployments (deployment_id, project_id, model_id, name, status, runtime, config, job_id)
-         values ('{deployment}', '{project}', '{model}', 'salary', 'healthy', 'native', '{{\"rateLimitPerMinute\": 60}}', '{deployment}')"
-    );
-    app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let model = model_of(app, &project, dataset["datasetId"].as_str().unwrap()).await;
+    let deployment = served(app, &project, model).await;
     let key = owner.post(&format!("/api/deployments/{deployment}/api-keys"), &json!({ "name": "k" })).await.expect(201);
     let mlflow = "/api/mlflow/api/2.0/mlflow";
     let run = owner
@@ -164,6 +147,43 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
         job: jobs["jobs"][0]["jobId"].as_str().unwrap().to_owned(),
         token: token["token"]["tokenId"].as_str().unwrap().to_owned(),
     }
+}
+
+/// A model of a project, straight into the database: a training would need a sandbox.
+async fn model_of(app: &TestApp, project: &str, dataset_id: &str) -> uuid::Uuid {
+    let model = uuid::Uuid::new_v4();
+    let plan = json!({
+        "datasetId": dataset_id, "datasetVersion": 1, "datasetName": "secret.csv", "name": "salary", "target": "salary",
+        "templateId": "ridge_regression", "taskType": "regression",
+        "split": { "kind": "random", "testSize": 0.2, "seed": 42 },
+    });
+    let sql = format!(
+        "insert into models (model_id, project_id, dataset_id, name, plan, task_type, template_id, library, algorithm, parameters,
+             metrics, status, version, feature_columns, artifacts, storage, metadata, feature_types, sample_request)
+         values ('{model}', '{project}', '{dataset_id}', 'salary', '{plan}', 'regression', 'ridge_regression', 'sklearn', 'Ridge',
+             '{{}}', '{{}}', 'completed', 1, '[]', '[]', 'files-1', '{{}}', '{{}}', '{{}}')"
+    );
+    app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    model
+}
+
+/// A deployment of a model, as if it were served.
+async fn served(app: &TestApp, project: &str, model: uuid::Uuid) -> uuid::Uuid {
+    let deployment = uuid::Uuid::new_v4();
+    let sql = format!(
+        "insert into deployments (deployment_id, project_id, model_id, name, status, runtime, config, job_id)
+         values ('{deployment}', '{project}', '{model}', 'salary', 'healthy', 'native', '{{\"rateLimitPerMinute\": 60}}', '{deployment}')"
+    );
+    app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    deployment
+}
+
+/// A deployment in a project of its own.
+pub(crate) async fn deployment_of(app: &TestApp, owner: &Client) -> uuid::Uuid {
+    let project = owner.project("Served").await;
+    let dataset = owner.dataset(&project, "secret.csv", "name,salary\nada,1\n").await;
+    let model = model_of(app, &project, dataset["datasetId"].as_str().unwrap()).await;
+    served(app, &project, model).await
 }
 
 /// A body that has what any operation may want.

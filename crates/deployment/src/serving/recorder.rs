@@ -105,9 +105,9 @@ struct Seen {
 }
 
 impl Recorder {
-    pub(super) fn record(&self, entry: &Entry, recorded: Recorded<'_>) {
+    pub(super) fn record(&self, entry: &Entry, recorded: &Recorded<'_>) {
         self.recorded.fetch_add(1, Ordering::Relaxed);
-        self.count(entry, &recorded);
+        self.count(entry, recorded);
         let dropped = self.log(entry, recorded);
         if dropped > 0 {
             self.dropped.fetch_add(dropped, Ordering::Relaxed);
@@ -200,7 +200,7 @@ impl Recorder {
     }
 
     /// Returns how many entries had to be dropped.
-    fn log(&self, entry: &Entry, recorded: Recorded<'_>) -> u64 {
+    fn log(&self, entry: &Entry, recorded: &Recorded<'_>) -> u64 {
         let logged = entries_of(entry, recorded);
         let mut waiting = self.waiting();
         let mut dropped = 0;
@@ -262,7 +262,7 @@ fn observe(window: &mut Window, reference: &Reference, row: &Map<String, Value>,
     drop(window.observe(reference, row, prediction));
 }
 
-fn entries_of(entry: &Entry, recorded: Recorded<'_>) -> Vec<LoggedPrediction> {
+fn entries_of(entry: &Entry, recorded: &Recorded<'_>) -> Vec<LoggedPrediction> {
     let latency_us = u64::try_from(recorded.latency.as_micros()).unwrap_or(u64::MAX);
     let outcome = if recorded.error.is_none() { Outcome::Success } else { Outcome::Error };
     let logged = |id: PredictionId, input: Value, prediction: Value, metadata: Map<String, Value>| LoggedPrediction {

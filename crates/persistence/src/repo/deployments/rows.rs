@@ -90,7 +90,7 @@ pub(super) struct KeyRow {
 
 impl KeyRow {
     pub(super) fn with_hash(self) -> Result<(ApiKey, KeyHash), StoreError> {
-        let hash = self.key_hash.as_slice().try_into().map_err(|_| defect("a key's hash has another length"))?;
+        let hash = self.key_hash.as_slice().try_into().map_err(|_length| defect("a key's hash has another length"))?;
         Ok((self.into(), KeyHash(hash)))
     }
 }
