@@ -124,9 +124,10 @@ def test_mlflow_itself_loads_the_package(forest: Ran, tmp_path: Path) -> None:
     with zipfile.ZipFile(run("package", tmp_path, {}).out / "model.zip") as archive:
         archive.extractall(tmp_path / "unpacked")
     frame, target = dataset("penguins")
-    assert len(mlflow.pyfunc.load_model(str(tmp_path / "unpacked")).predict(frame.drop(columns=[target, "__row_id"]))) == len(
-        frame
+    answers: Any = mlflow.pyfunc.load_model(str(tmp_path / "unpacked")).predict(
+        frame.drop(columns=[target, "__row_id"])
     )
+    assert len(answers) == len(frame)
 
 
 def test_a_resident_model_answers_on_a_socket(forest: Ran, tmp_path: Path) -> None:

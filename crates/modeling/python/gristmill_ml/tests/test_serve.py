@@ -4,7 +4,7 @@ import json
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ Ask = Callable[[Any], dict[str, Any]]
 
 
 @contextmanager
-def connected(place: Path, ran: Ran, **spec: Any) -> Iterator[tuple[dict[str, Any], Ask, subprocess.Popen[str]]]:
+def connected(place: Path, ran: Ran, **spec: Any) -> Generator[tuple[dict[str, Any], Ask, subprocess.Popen[str]]]:
     """A server's side of the socket, with a worker that has connected to it."""
     place.mkdir(exist_ok=True)
     path = place / "server.sock"
@@ -65,7 +65,7 @@ def test_explains_each_row_for_its_own_class_whatever_is_beside_it(forest: Ran) 
     server = Server(model, background_rows(forest.json("baseline.json"), model))
     frame, target = dataset("penguins")
     rows = frame.drop(columns=target).groupby(frame[target]).head(1)
-    rows = json.loads(rows.drop(columns="__row_id", errors="ignore").to_json(orient="records"))
+    rows = json.loads(str(rows.drop(columns="__row_id", errors="ignore").to_json(orient="records")))
 
     def explained(chosen: list[Any]) -> dict[str, Any]:
         return server.answer(json.dumps({"op": "explain", "rows": chosen}).encode())["result"]
