@@ -454,6 +454,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    deployment_rates (deployment_id, second) {
+        deployment_id -> Uuid,
+        second -> BigInt,
+        requests -> BigInt,
+    }
+}
+
+diesel::table! {
     registered_aliases (owner_id, name, alias) {
         owner_id -> Uuid,
         name -> Text,
@@ -550,6 +558,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     deployment_api_keys,
     prediction_logs,
     deployment_hours,
+    deployment_rates,
     registered_aliases,
     logged_models,
     logged_model_artifacts,
