@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     backend, environment,
-    support::{TestData, entries, place, request, until},
+    support::{TestData, place, request, sockets, until},
 };
 
 /// The real backend, which counts its starts and can be told to start nothing more.
@@ -162,7 +162,7 @@ impl World {
     async fn end(self) {
         self.runtime.shutdown().await;
         assert_eq!(self.tasks.shutdown(Duration::from_secs(10)).await, 0);
-        assert_eq!(entries(&self.scratch.path().join("runtime/sockets")), 0);
+        assert_eq!(sockets(self.scratch.path()), 0);
         assert_eq!(self.processes(), Vec::<i32>::new());
     }
 }

@@ -100,9 +100,14 @@ impl TestRuntime {
 
     /// Sockets of living kernels.
     pub(crate) fn sockets(&self) -> usize {
-        let servers = std::fs::read_dir(self.scratch.path().join("runtime/sockets")).into_iter().flatten();
-        servers.map(|server| entries(&server.unwrap().path())).sum()
+        sockets(self.scratch.path())
     }
+}
+
+/// Sockets of living kernels over a data directory: each server has a directory of its own.
+pub(crate) fn sockets(data_dir: &Path) -> usize {
+    let servers = std::fs::read_dir(data_dir.join("runtime/sockets")).into_iter().flatten();
+    servers.map(|server| entries(&server.unwrap().path())).sum()
 }
 
 pub(crate) fn entries(directory: &Path) -> usize {
