@@ -24,7 +24,7 @@ use gristmill_persistence::{
 
 pub use self::{
     drift::drift_of,
-    predict::{Batching, answer_request, authorize, predictions_of},
+    predict::{Batching, answer_request},
     schema::{baseline_of, schema_of},
 };
 use crate::{

@@ -5,8 +5,8 @@ mod caller;
 mod idempotency;
 mod parameters;
 
-pub(crate) use body::read as read_body;
 pub use body::{OptionalJson, ValidJson};
+pub(crate) use body::{collect as collect_body, read as read_body};
 pub use caller::{Account, Read, Signed, Unverified, Write, admit, authenticate, client_info};
 pub use idempotency::IdempotencyKey;
 pub use parameters::{DetailQuery, PathParams, ValidQuery};

@@ -11,9 +11,7 @@ use actix_web::{
     http::{StatusCode, header::HeaderValue},
     web,
 };
-use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
 use gristmill_deployment::serving::{Answers, Entry, Explain, RatePass, Recorded, ServingError};
 use gristmill_domain::{DeploymentId, ErrorCode, PredictionId, deployments::RateGrant};
 use serde_json::{Map, Value, json};
@@ -21,13 +19,13 @@ use serde_json::{Map, Value, json};
 use super::serving_error;
 use crate::{
     error::{ApiError, ApiResult},
-    extract::{Read, admit, authenticate},
+    extract::{Read, admit, authenticate, collect_body},
     request_id,
     state::AppState,
 };
 
 /// Largest body, bytes (contract 3, section 15).
-const BODY_BYTES_MAX: usize = 1 << 20;
+const BODY_BYTES_MAX: u64 = 1 << 20;
 /// Most rows of a request.
 const ROWS_MAX: usize = 10_000;
 
@@ -71,30 +69,20 @@ struct Limits {
 ///
 /// # Cancel safety
 /// Cancel safe.
-pub async fn authorize(
-    state: &web::Data<AppState>,
-    request: &HttpRequest,
-    id: DeploymentId,
-) -> ApiResult<(Arc<Entry>, Principal)> {
+async fn authorize(state: &web::Data<AppState>, request: &HttpRequest, id: DeploymentId) -> ApiResult<(Arc<Entry>, Principal)> {
     let entry = state.serving.find(id).await.map_err(serving_error)?;
-    let mut principal = Map::new();
     if let Some(sent) = request.headers().get("x-api-key") {
-        let sent = sent.to_str().unwrap_or_default();
-        let Some(key) = entry.opened_by(sent, state.clock.now()) else {
+        let Some(principal) = by_key(state, &entry, sent.to_str().unwrap_or_default()) else {
             let message = "The key is unknown, revoked, expired or another deployment's; make a new one";
             return Err(ApiError::new(ErrorCode::ApiKeyInvalid, message));
         };
-        state.serving.touch(key.id);
-        principal.insert("apiKey".to_owned(), key.prefix.clone().into());
         return Ok((entry, principal));
     }
     // A key may come as a bearer token too: clients of other protocols can send nothing else.
     let bearer = request.headers().get("authorization").and_then(|value| value.to_str().ok()?.split_once(' '));
     if let Some((_, sent)) = bearer.filter(|(scheme, sent)| scheme.eq_ignore_ascii_case("bearer") && sent.starts_with("ak_"))
-        && let Some(key) = entry.opened_by(sent.trim(), state.clock.now())
+        && let Some(principal) = by_key(state, &entry, sent.trim())
     {
-        state.serving.touch(key.id);
-        principal.insert("apiKey".to_owned(), key.prefix.clone().into());
         return Ok((entry, principal));
     }
     let caller = authenticate(request).await?;
@@ -102,8 +90,14 @@ pub async fn authorize(
     if entry.served.owner != caller.user_id {
         return Err(ApiError::new(ErrorCode::DeploymentNotFound, "Deployment not found"));
     }
-    principal.insert("userId".to_owned(), json!(caller.user_id));
-    Ok((entry, principal))
+    Ok((entry, Map::from_iter([("userId".to_owned(), json!(caller.user_id))])))
+}
+
+/// Who asks with a key, when it opens the deployment.
+fn by_key(state: &AppState, entry: &Entry, sent: &str) -> Option<Principal> {
+    let key = entry.opened_by(sent, state.clock.now())?;
+    state.serving.touch(key.id);
+    Some(Map::from_iter([("apiKey".to_owned(), key.prefix.clone().into())]))
 }
 
 /// Answers a request for predictions in the contract's shape, and records it.
@@ -152,55 +146,6 @@ pub async fn answer_request(
     }
 }
 
-/// Predicts for rows of another protocol: as [`answer_request`], with the rows at hand.
-///
-/// # Errors
-/// What the contract's routes answer.
-pub async fn predictions_of(
-    state: &web::Data<AppState>,
-    entry: &Entry,
-    principal: Map<String, Value>,
-    rows: ApiResult<Vec<Map<String, Value>>>,
-) -> ApiResult<Answers> {
-    let (began, at) = (Instant::now(), state.clock.now());
-    let id = entry.served.deployment.id;
-    let answered = async {
-        state.serving.admit(entry).await.map_err(Box::new).map_err(|error| (serving_error(*error), Vec::new()))?;
-        let rows = rows.map_err(|error| (error, Vec::new()))?;
-        match state.serving.predict(entry, &rows, Explain::No).await {
-            Ok(answers) => Ok((rows, answers)),
-            Err(error) => Err((serving_error(error), rows)),
-        }
-    };
-    match answered.await {
-        Ok((rows, answers)) => {
-            let ids = prediction_ids(id, None, rows.len());
-            keep(
-                state,
-                entry,
-                Kept { at, began, principal, status: StatusCode::OK, ids: &ids, rows: &rows, answers: &answers, error: None },
-            );
-            Ok(answers)
-        }
-        Err((error, rows)) => {
-            let ids = prediction_ids(id, None, 1);
-            let none = Answers { rows: Vec::new(), ignored: Vec::new(), unexplained: None };
-            let kept = Kept {
-                at,
-                began,
-                principal,
-                status: error.status_code(),
-                ids: &ids,
-                rows: &rows,
-                answers: &none,
-                error: Some(error.to_string()),
-            };
-            keep(state, entry, kept);
-            Err(error)
-        }
-    }
-}
-
 async fn answered(
     state: &web::Data<AppState>,
     entry: &Entry,
@@ -218,30 +163,15 @@ async fn answered(
     })?;
     let limits = Limits::passed(pass);
     let within = |error: ApiError| Failed { limit: Some(limits), ..error.into() };
-    let body = read_body(request, payload).await.map_err(within)?;
+    let too_large =
+        || ApiError::new(ErrorCode::PayloadTooLarge, "The request body is over the limit of 1 MB").at_most(BODY_BYTES_MAX);
+    let limit = usize::try_from(BODY_BYTES_MAX).unwrap_or(usize::MAX);
+    let body = collect_body(request, payload, limit, too_large).await.map_err(within)?;
     let rows = parse_rows(&body, batching).map_err(within)?;
     match state.serving.predict(entry, &rows, explain).await {
         Ok(answers) => Ok((rows, answers, limits)),
         Err(error) => Err(Failed { error: serving_error(error), rows, limit: Some(limits) }),
     }
-}
-
-async fn read_body(request: &HttpRequest, mut payload: Payload) -> ApiResult<Bytes> {
-    let too_large = || ApiError::new(ErrorCode::PayloadTooLarge, "The request body is over the limit of 1 MB").at_most(1 << 20);
-    let declared = request.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if declared.is_some_and(|length| length > BODY_BYTES_MAX) {
-        return Err(too_large());
-    }
-    let mut body = BytesMut::with_capacity(declared.unwrap_or(0));
-    while let Some(chunk) = payload.next().await {
-        let ended = |_| ApiError::new(ErrorCode::InvalidRequest, "The request body ended early");
-        let chunk = chunk.map_err(ended)?;
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body.freeze())
 }
 
 fn parse_rows(body: &[u8], batching: Batching) -> ApiResult<Vec<Map<String, Value>>> {

@@ -55,10 +55,30 @@ impl<T: RequestBody + Default> FromRequest for OptionalJson<T> {
 }
 
 /// Reads the body whole, up to the limit. `None` when it is empty.
-pub(crate) async fn read(request: &HttpRequest, mut payload: Payload) -> Result<Option<Bytes>, ApiError> {
+pub(crate) async fn read(request: &HttpRequest, payload: Payload) -> Result<Option<Bytes>, ApiError> {
     let limit = request.app_data::<web::Data<AppState>>().map_or(0, |state| state.config.http.json_body_bytes_max);
     let too_large =
         || ApiError::new(ErrorCode::PayloadTooLarge, format!("The request body is over the limit of {} MB", limit / 1024 / 1024));
+    let body = collect(request, payload, limit, too_large).await?;
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence != "application/json" && !(essence.starts_with("application/") && essence.ends_with("+json")) {
+        let message = format!("The body must be JSON with Content-Type: application/json, not `{essence}`");
+        return Err(ApiError::new(ErrorCode::InvalidRequest, message));
+    }
+    Ok(Some(body))
+}
+
+/// Reads the body whole, up to a limit; `too_large` says so when it is over.
+pub(crate) async fn collect(
+    request: &HttpRequest,
+    mut payload: Payload,
+    limit: usize,
+    too_large: impl Fn() -> ApiError,
+) -> Result<Bytes, ApiError> {
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large());
@@ -73,16 +93,7 @@ pub(crate) async fn read(request: &HttpRequest, mut payload: Payload) -> Result<
         }
         body.extend_from_slice(&chunk);
     }
-    if body.is_empty() {
-        return Ok(None);
-    }
-    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence != "application/json" && !(essence.starts_with("application/") && essence.ends_with("+json")) {
-        let message = format!("The body must be JSON with Content-Type: application/json, not `{essence}`");
-        return Err(ApiError::new(ErrorCode::InvalidRequest, message));
-    }
-    Ok(Some(body.freeze()))
+    Ok(body.freeze())
 }
 
 fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, ApiError> {

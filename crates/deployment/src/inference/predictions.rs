@@ -129,8 +129,7 @@ impl Predictions {
     /// The ends of the interval around a number, where the training measured how wide it is.
     #[must_use]
     pub fn interval(&self, row: usize) -> Option<(f64, f64)> {
-        let (interval, number) = (self.signature.interval?, self.number(row)?);
-        Some((number - interval.half_width, number + interval.half_width))
+        self.signature.interval_around(self.number(row)?)
     }
 
     /// The answer in the type of the dataset's own column: a label's text, number or boolean, a number, a cluster.

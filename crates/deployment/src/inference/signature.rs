@@ -193,6 +193,13 @@ impl Signature {
         exact.or_else(|| self.aliases.iter().position(|aliases| aliases.iter().any(|alias| **alias == *name)))
     }
 
+    /// The ends of the interval around a predicted number, for a regression whose training measured how wide it is.
+    #[must_use]
+    pub fn interval_around(&self, number: f64) -> Option<(f64, f64)> {
+        let interval = self.interval?;
+        Some((number - interval.half_width, number + interval.half_width))
+    }
+
     pub(super) fn memory_bytes(&self) -> usize {
         let texts = self.dictionaries.iter().flat_map(HashMap::keys).map(|text| text.len() + 48).sum::<usize>();
         let feature = |feature: &Feature| {

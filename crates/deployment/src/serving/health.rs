@@ -71,7 +71,7 @@ impl Serving {
         match self.ports.store.happen(id, event, reason.clone(), self.ports.clock.now()).await {
             Ok(deployment) => {
                 tracing::info!(deployment.id = %id, status = deployment.status.as_str(), reason, "a deployment changed");
-                self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+                self.forget(id);
             }
             // Stopped or deleted meanwhile, or another process was faster.
             Err(StoreError::Conflict(_) | StoreError::NotFound) => {}

@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use gristmill_domain::{
-    deployments::ServingRuntime,
-    execution::PythonVersion,
-    models::{Model, TaskType},
-};
+use gristmill_domain::{deployments::ServingRuntime, execution::PythonVersion, models::Model};
 use serde_json::{Map, Value};
 
 use super::{Entry, Serving, ServingError};
@@ -15,9 +11,8 @@ use crate::{
     worker::{Explanation, Label, PredictedRow, Worker, WorkerSettings, WorkerSpec},
 };
 
-/// Work that may be done where other requests wait, as a part of the most that one call may do (about half a minute): what
-/// is more goes to a blocking thread.
-const INLINE_PARTS: usize = 30_000;
+/// Elementary operations, about a millisecond, that may be done where other requests wait: more go to a blocking thread.
+const INLINE_WORK_MAX: u64 = 1 << 20;
 /// Rows that are explained at once: each takes milliseconds.
 const EXPLAINED_MAX: usize = 100;
 
@@ -125,7 +120,7 @@ impl Serving {
 
     async fn native(&self, entry: &Entry, rows: &Rows) -> Result<Vec<Answer>, ServingError> {
         let model = self.native_model(entry).await?;
-        let predictions = if rows.len().saturating_mul(INLINE_PARTS) <= model.rows_max() {
+        let predictions = if model.work(rows.len()) <= INLINE_WORK_MAX {
             model.predict(rows)
         } else {
             let rows = rows.clone();
@@ -207,11 +202,9 @@ fn native_answer(predictions: &Predictions, row: usize) -> Answer {
 }
 
 fn worker_answer(signature: &Signature, row: PredictedRow) -> Answer {
-    let interval = match (&row.prediction, signature.interval, signature.task) {
-        (Label::Number(number), Some(interval), TaskType::Regression) => {
-            Some((number - interval.half_width, number + interval.half_width))
-        }
-        _ => None,
+    let interval = match &row.prediction {
+        Label::Number(number) => signature.interval_around(*number),
+        Label::Text(_) => None,
     };
     Answer {
         prediction: match row.prediction {

@@ -37,6 +37,8 @@ const FILLING_AT: usize = 1000;
 const BATCH: usize = 500;
 /// What is sent or answered is logged up to this size, bytes; of more, only the size.
 const LOGGED_BYTES_MAX: usize = 256 << 10;
+/// About the text of a size.
+const LOGGED_SIZE_BYTES: usize = 20;
 /// Rows of one request that are logged each; of more, only how many there were.
 const ROWS_LOGGED_MAX: usize = 100;
 /// An hour that is over for so long is not kept in memory.
@@ -204,8 +206,7 @@ impl Recorder {
         let logged = entries_of(entry, recorded);
         let mut waiting = self.waiting();
         let mut dropped = 0;
-        for logged in logged {
-            let bytes = size_of(&logged);
+        for (logged, bytes) in logged {
             if waiting.entries.len() >= WAITING_MAX || waiting.bytes + bytes > WAITING_BYTES_MAX {
                 dropped += 1;
                 continue;
@@ -262,19 +263,24 @@ fn observe(window: &mut Window, reference: &Reference, row: &Map<String, Value>,
     drop(window.observe(reference, row, prediction));
 }
 
-fn entries_of(entry: &Entry, recorded: &Recorded<'_>) -> Vec<LoggedPrediction> {
+fn entries_of(entry: &Entry, recorded: &Recorded<'_>) -> Vec<(LoggedPrediction, usize)> {
     let latency_us = u64::try_from(recorded.latency.as_micros()).unwrap_or(u64::MAX);
     let outcome = if recorded.error.is_none() { Outcome::Success } else { Outcome::Error };
-    let logged = |id: PredictionId, input: Value, prediction: Value, metadata: Map<String, Value>| LoggedPrediction {
-        deployment_id: entry.served.deployment.id,
-        prediction_id: id,
-        at: recorded.at,
-        latency_us,
-        input_features: bounded(input),
-        prediction: bounded(prediction),
-        outcome,
-        error: recorded.error.clone(),
-        metadata,
+    let logged = |id: PredictionId, input: Value, prediction: Value, metadata: Map<String, Value>| {
+        let ((input_features, input_bytes), (prediction, answer_bytes)) = (bounded(input), bounded(prediction));
+        let logged = LoggedPrediction {
+            deployment_id: entry.served.deployment.id,
+            prediction_id: id,
+            at: recorded.at,
+            latency_us,
+            input_features,
+            prediction,
+            outcome,
+            error: recorded.error.clone(),
+            metadata,
+        };
+        // Maps take more than their text.
+        (logged, 3 * (input_bytes + answer_bytes) + 512)
     };
     let each = recorded.answers.len() <= ROWS_LOGGED_MAX && recorded.answers.len() == recorded.ids.len();
     if each && !recorded.answers.is_empty() {
@@ -295,14 +301,10 @@ fn entries_of(entry: &Entry, recorded: &Recorded<'_>) -> Vec<LoggedPrediction> {
     vec![logged(*id, input, json!({}), metadata)]
 }
 
-fn bounded(value: Value) -> Value {
+/// The value, or only its size where it is large; with the bytes of its text.
+fn bounded(value: Value) -> (Value, usize) {
     let bytes = value.to_string().len();
-    if bytes <= LOGGED_BYTES_MAX { value } else { json!({ "bytes": bytes }) }
-}
-
-fn size_of(logged: &LoggedPrediction) -> usize {
-    // Maps take more than their text.
-    3 * (logged.input_features.to_string().len() + logged.prediction.to_string().len()) + 512
+    if bytes <= LOGGED_BYTES_MAX { (value, bytes) } else { (json!({ "bytes": bytes }), LOGGED_SIZE_BYTES) }
 }
 
 impl Answer {
