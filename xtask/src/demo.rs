@@ -13,8 +13,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    server::{self, Profile, Running},
-    shell::{root, run, seconds, step, target_dir},
+    server::{self, Profile, Programs, Running},
+    shell::{root, run, run_keeping, seconds, step, target_dir},
 };
 
 /// Builds, starts a server on a throwaway data directory and drives the main job through it.
@@ -25,40 +25,52 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
     let start = Instant::now();
     let programs = step("build (the first time takes minutes)", || server::build(Profile::Dev, "demo"))?;
     step("set up what is missing", || server::set_up(&programs.server, &[]))?;
-    let data_dir = throwaway_dir()?;
-    let result = drive(&programs, &data_dir);
-    match &result {
-        Ok(()) => {
-            fs::remove_dir_all(&data_dir)?;
-            println!(
-                "\nThe demo took {}. Its server, its account and its data are gone again. Go on with",
-                seconds(start.elapsed())
-            );
-            println!("  cargo xtask start    a server on ./.gristmill that stays; it prints its URL");
-            println!("  <URL>/api/docs       what it can do; <URL>/api/openapi.json is the same for programs");
-            println!("There are no accounts yet. The first step is to make one, and its answer has the access token:");
-            println!("  curl -H 'Content-Type: application/json' <URL>/api/auth/register \\");
-            println!("    -d '{{\"email\":\"you@example.org\",\"name\":\"You\",\"password\":\"at least eight characters\"}}'");
-        }
-        Err(_) => println!("\nThe data and the server's log were kept in {}", data_dir.display()),
+    let (_, result) = rehearse(&programs, &[])?;
+    if result.is_ok() {
+        println!("\nThe demo took {}. Its server, its account and its data are gone again. Go on with", seconds(start.elapsed()));
+        println!("  cargo xtask start    a server on ./.gristmill that stays; it prints its URL");
+        println!("  <URL>/api/docs       what it can do; <URL>/api/openapi.json is the same for programs");
+        println!("There are no accounts yet. The first step is to make one, and its answer has the access token:");
+        println!("  curl -H 'Content-Type: application/json' <URL>/api/auth/register \\");
+        println!("    -d '{{\"email\":\"you@example.org\",\"name\":\"You\",\"password\":\"at least eight characters\"}}'");
     }
     result
 }
 
-fn drive(programs: &server::Programs, data_dir: &Path) -> Result<()> {
+/// Drives the main job through a server with these settings and a throwaway data directory. What the driver closed with, and
+/// how it went.
+pub(crate) fn rehearse(programs: &Programs, settings: &[(&str, String)]) -> Result<(Vec<String>, Result<()>)> {
+    let data_dir = throwaway_dir()?;
+    let mut closing = Vec::new();
+    let result = drive(programs, settings, &data_dir, &mut closing);
+    match &result {
+        Ok(()) => fs::remove_dir_all(&data_dir)?,
+        Err(_) => println!("\nThe data and the server's log were kept in {}", data_dir.display()),
+    }
+    Ok((closing, result))
+}
+
+fn drive(programs: &Programs, settings: &[(&str, String)], data_dir: &Path, closing: &mut Vec<String>) -> Result<()> {
     let running = step("start the server", || {
-        let mut running = Running::start(&programs.server, data_dir, server::free_port()?)?;
+        let mut running = Running::start(&programs.server, data_dir, server::free_port()?, settings)?;
         running.wait_until_ready()?;
         Ok(running)
     })?;
     let driven = step("drive the main job", || {
         // Beside the throwaway directory: what a person may want to look at stays.
         let out = data_dir.parent().unwrap_or(data_dir);
-        let driver = run(Command::new(&programs.example).args(["--url", &running.url(), "--out"]).arg(out));
-        driver.with_context(|| format!("the end of the server's log:\n{}\n", running.log_tail()))
+        let mut driver = Command::new(&programs.example);
+        let (lines, driven) = run_keeping(driver.args(["--url", &running.url(), "--out"]).arg(out), is_closing)?;
+        closing.extend(lines);
+        driven.with_context(|| format!("the end of the server's log:\n{}\n", running.log_tail()))
     });
     let stopped = step("stop the server", || running.stop());
     driven.and(stopped)
+}
+
+/// Whether a line says that the driver saw everything work.
+fn is_closing(line: &str) -> bool {
+    line.starts_with("Everything worked")
 }
 
 /// A directory under the target directory: on a real disk, and gone with `cargo clean` at the latest.

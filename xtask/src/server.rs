@@ -96,13 +96,13 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a server on a data directory and a port of the loopback.
-    pub(crate) fn start(server: &Path, data_dir: &Path, port: u16) -> Result<Self> {
+    /// Starts a server with these settings on a data directory and a port of the loopback.
+    pub(crate) fn start(server: &Path, data_dir: &Path, port: u16, settings: &[(&str, String)]) -> Result<Self> {
         fs::create_dir_all(data_dir)?;
         let log = data_dir.join("server.log");
         let file = File::create(&log)?;
         let mut command = bound_to_us(server);
-        command
+        docker::with(&mut command, settings)
             .arg("serve")
             .env("GRISTMILL_DATA_DIR", data_dir)
             .env("HOST", "127.0.0.1")
@@ -236,7 +236,7 @@ mod tests {
         let program = directory.join("dies");
         fs::write(&program, "#!/bin/sh\necho the disk is on fire >&2\nexit 7\n").unwrap();
         run(Command::new("chmod").arg("+x").arg(&program)).unwrap();
-        let mut running = Running::start(&program, &directory, free_port().unwrap()).unwrap();
+        let mut running = Running::start(&program, &directory, free_port().unwrap(), &[]).unwrap();
         let error = running.wait_until_ready().unwrap_err().to_string();
         assert!(error.contains("exit status: 7") && error.contains("the disk is on fire"), "{error}");
         fs::remove_dir_all(&directory).unwrap();

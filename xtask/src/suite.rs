@@ -3,6 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::{
+    demo,
     docker::{self, Engine, Wish},
     python,
     server::{self, Profile, Programs},
@@ -13,7 +14,7 @@ use crate::{
 /// The name of the second run.
 const DOCKER_HALF: &str = "Rust, on docker";
 /// What is in it, as `.config/nextest.toml` says, for those without nextest.
-const DOCKER_TESTS: [&str; 14] = [
+const DOCKER_TESTS: [&str; 19] = [
     "sandbox::docker::",
     "sandbox::engine::",
     "kernel::",
@@ -25,7 +26,12 @@ const DOCKER_TESTS: [&str; 14] = [
     "execute::",
     "cells::",
     "live::",
-    "deployments::a_worker",
+    "models::",
+    "training::",
+    "experiments::",
+    "deployments::",
+    "mlflow::trainings",
+    "sealed_tests::",
     "crash::a_killed_server_s_cell",
     "crash::the_doctor",
 ];
@@ -44,6 +50,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let on_this_machine = [("RUNTIME_BACKEND", "process".to_owned())];
     step("set up what is missing", || server::set_up(&programs.server, &on_this_machine))?;
     report.add("Rust", || rust(&selection));
+    if selection.filters.is_empty() {
+        report.add("Demo", || demo::rehearse(&programs, &on_this_machine));
+    }
     on_docker(&programs, &selection, &mut report)?;
     if selection.filters.is_empty() {
         report.add("Rust documentation", || run_keeping(cargo().args(["test", "--workspace", "--doc"]), is_rust_summary));
@@ -66,7 +75,12 @@ fn on_docker(programs: &Programs, selection: &Selection, report: &mut Report) ->
         Ok(settings)
     });
     match prepared {
-        Ok(settings) => report.add(DOCKER_HALF, || rust_on_docker(selection, &settings)),
+        Ok(settings) => {
+            report.add(DOCKER_HALF, || rust_on_docker(selection, &settings));
+            if selection.filters.is_empty() {
+                report.add("Demo, on docker", || demo::rehearse(programs, &settings));
+            }
+        }
         Err(error) if wish == Wish::Required => report.failures.push(format!("{DOCKER_HALF}: {error:#}")),
         Err(error) => report.skip(DOCKER_HALF, &format!("{error:#}")),
     }

@@ -212,6 +212,10 @@ pub struct NotebooksConfig {
 pub struct ModelingConfig {
     /// `MODELING_WORKERS`: trainings, evaluations and studies that this process runs at once, beside other jobs.
     pub workers: usize,
+    /// `MODELING_READY`: trainings that find their sandboxes started; 0: none is started before it is needed.
+    pub ready_trainings: usize,
+    /// `MODELING_READY_IDLE_MS`: after this long without a training, and without a look at the templates, those end.
+    pub ready_idle: Duration,
 }
 
 /// Jobs.
@@ -320,7 +324,7 @@ impl Config {
             sql: sql(env, cores),
             execution: execution(env),
             notebooks: notebooks(env),
-            modeling: ModelingConfig { workers: env.number("MODELING_WORKERS", 1..=256, 2) },
+            modeling: modeling(env),
             serving: serving(env),
             jobs: jobs(env, cores),
             mail: mail(env),
@@ -458,6 +462,14 @@ fn notebooks(env: &mut Environment<'_>) -> NotebooksConfig {
         inline_bytes_max: env.number("NOTEBOOK_OUTPUT_MAX_SIZE", 1024..=16_777_216, 262_144),
         run_lease: Duration::from_millis(env.number("NOTEBOOK_RUN_LEASE_MS", 300..=3_600_000, 30_000)),
         heartbeat: Duration::from_millis(env.number("WS_HEARTBEAT_MS", 100..=600_000, 30_000)),
+    }
+}
+
+fn modeling(env: &mut Environment<'_>) -> ModelingConfig {
+    ModelingConfig {
+        workers: env.number("MODELING_WORKERS", 1..=256, 2),
+        ready_trainings: env.number("MODELING_READY", 0..=64, 1),
+        ready_idle: Duration::from_millis(env.number("MODELING_READY_IDLE_MS", 1_000..=43_200_000, 600_000)),
     }
 }
 

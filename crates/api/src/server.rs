@@ -125,7 +125,11 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let secret = server_secret(&config)?;
     let data = StoredData { datasets: Datasets::new(database.clone()), files: files.clone() };
     let options = runtime_options(&config)?;
-    let modeling = ModelingOptions::new(options.data_dir.join("runtime/modeling"), options.cache_dir.clone(), options.limits);
+    let modeling = ModelingOptions {
+        ready_trainings: config.modeling.ready_trainings,
+        ready_idle: config.modeling.ready_idle,
+        ..ModelingOptions::new(options.data_dir.join("runtime/modeling"), options.cache_dir.clone(), options.limits)
+    };
     let (scratch, limits) = (options.data_dir.join("runtime/serving"), options.limits);
     let runtime = Runtime::start(options, Arc::new(data), &tasks).await;
     let modeling = Arc::new(Engine::new(runtime.clone(), modeling, &tasks));

@@ -7,6 +7,10 @@
 //!
 //! Storage comes through ports: [`gristmill_domain::models::ModelStore`] and [`ModelPlaces`]. No HTTP and no database here.
 
+#[cfg(test)]
+#[expect(dead_code, reason = "the tests of the runtime use all of it")]
+#[path = "../../runtime/tests/shared/backend.rs"]
+mod backend;
 mod compare;
 mod crew;
 mod engine;

@@ -22,11 +22,8 @@ use gristmill_domain::{
 };
 use gristmill_jobs::Tasks;
 use gristmill_runtime::{
-    ProjectData, ProjectFiles, Runtime, RuntimeOptions, environment,
-    sandbox::{
-        BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec, Usage,
-        process::{ProcessBackend, ProcessOptions},
-    },
+    ProjectData, ProjectFiles, Runtime, RuntimeOptions,
+    sandbox::{BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec, Usage},
 };
 use parquet::arrow::ArrowWriter;
 use serde_json::Value;
@@ -34,6 +31,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    backend,
     crew::{Crew, Work},
     engine::{Budget, Engine, ModelingOptions},
     evaluate::{Evaluation, evaluate},
@@ -101,7 +99,7 @@ struct Loot {
 /// Lets an intruder into a sandbox that sees the same as each that it starts.
 #[derive(Debug)]
 struct Spied {
-    backend: ProcessBackend,
+    backend: Arc<dyn SandboxBackend>,
     loot: Arc<Mutex<Vec<Loot>>>,
     started: Arc<AtomicUsize>,
 }
@@ -215,18 +213,15 @@ struct Setting {
     started: Arc<AtomicUsize>,
     scratch: tempfile::TempDir,
     tasks: Tasks,
+    _containers: backend::Containers,
 }
 
 async fn setting(ready_trainings: usize) -> Setting {
-    #[expect(clippy::disallowed_methods, reason = "tests use what `gristmill setup` provisioned")]
-    let cache = std::env::var("XDG_CACHE_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cache")));
-    let cache = PathBuf::from(cache.unwrap_or_default()).join("gristmill");
-    let python = environment::locate(&cache, PythonVersion::default()).unwrap_or_else(|error| panic!("{error}"));
     let scratch = tempfile::tempdir().unwrap();
     let tasks = Tasks::new();
-    let owner = uuid::Uuid::new_v4().simple().to_string();
-    let backend = ProcessBackend::new(ProcessOptions::new(scratch.path().join("sandboxes"), owner), tasks.clone());
-    backend.provide(python);
+    let (cache, state) = (backend::cache_dir(), scratch.path().join("sandboxes"));
+    let backend = backend::open(&state, &tasks).await;
+    let containers = backend::Containers::of(state);
     let loot = Arc::new(Mutex::new(Vec::new()));
     let started = Arc::new(AtomicUsize::new(0));
     let spied = Arc::new(Spied { backend, loot: Arc::clone(&loot), started: Arc::clone(&started) });
@@ -234,7 +229,7 @@ async fn setting(ready_trainings: usize) -> Setting {
     let modeling =
         ModelingOptions { ready_trainings, ..ModelingOptions::new(scratch.path().join("work"), cache, options.limits) };
     let runtime = Runtime::with_backend(options, spied, Arc::new(NoProjects), &tasks).await;
-    Setting { engine: Engine::new(runtime, modeling, &tasks), loot, started, scratch, tasks }
+    Setting { engine: Engine::new(runtime, modeling, &tasks), loot, started, scratch, tasks, _containers: containers }
 }
 
 /// A table in which every row has a label of its own, which nothing else in the table gives away.

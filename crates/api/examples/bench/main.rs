@@ -2,7 +2,8 @@
 //! prints tables with the targets. `cargo xtask bench [name]` builds and runs it.
 //!
 //! Names: `startup`, `requests`, `sessions`, `cells`, `completions`, `crowd`, `upload`, `sql`, `paging`, `models`,
-//! `tracking`; all when none is given.
+//! `tracking`, `predict`; all when none is given. `soak` predicts for an hour, or `BENCH_SOAK_MINUTES`, and runs only when
+//! it is named.
 
 #![expect(
     clippy::print_stdout,
@@ -18,6 +19,7 @@ mod models;
 mod peers;
 mod runtime;
 mod server;
+mod serving;
 mod table;
 mod tracking;
 mod work;
@@ -25,8 +27,21 @@ mod work;
 use anyhow::Result;
 use table::Table;
 
-const NAMES: [&str; 11] =
-    ["startup", "requests", "sessions", "cells", "completions", "crowd", "upload", "sql", "paging", "models", "tracking"];
+const NAMES: [&str; 13] = [
+    "startup",
+    "requests",
+    "sessions",
+    "cells",
+    "completions",
+    "crowd",
+    "upload",
+    "sql",
+    "paging",
+    "models",
+    "tracking",
+    "predict",
+    "soak",
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -74,6 +89,12 @@ async fn main() -> Result<()> {
     }
     if on("tracking") {
         tracking::tracking(&mut table).await?;
+    }
+    if on("predict") {
+        serving::predict(&mut table).await?;
+    }
+    if wanted.iter().any(|one| one == "soak") {
+        serving::soak(&mut table).await?;
     }
     table.print();
     Ok(())

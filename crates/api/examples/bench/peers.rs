@@ -33,7 +33,8 @@ pub(crate) fn datafusion(table: &mut Table, parquet: &Path) -> Result<()> {
 
 /// polars from its wheel: the CSV to Parquet, and the same questions to the same Parquet file.
 pub(crate) fn polars(table: &mut Table, csv: &Path, parquet: &Path) -> Result<()> {
-    let output = Command::new(python()?).arg("-c").arg(include_str!("peers.py")).arg(csv).arg(parquet).output()?;
+    let output =
+        Command::new(python_with("polars", &[POLARS])?).arg("-c").arg(include_str!("peers.py")).arg(csv).arg(parquet).output()?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for line in String::from_utf8(output.stdout)?.lines() {
         let mut parts = line.split('\t');
@@ -44,15 +45,17 @@ pub(crate) fn polars(table: &mut Table, csv: &Path, parquet: &Path) -> Result<()
     Ok(())
 }
 
-/// A Python that has polars, made when missing.
-fn python() -> Result<PathBuf> {
+/// A Python of its own that has these packages, made when missing.
+pub(crate) fn python_with(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let home = std::env::var("HOME").context("HOME")?;
-    let directory = Path::new(&home).join(".cache/gristmill/bench-python");
-    let python = directory.join("bin/python");
-    if !python.exists() {
-        println!("fetching {POLARS} from PyPI …");
-        ensure!(Command::new("python3").args(["-m", "venv"]).arg(&directory).status()?.success(), "python3 -m venv failed");
-        ensure!(Command::new(&python).args(["-m", "pip", "install", "--quiet", POLARS]).status()?.success(), "pip failed");
+    let directory = Path::new(&home).join(".cache/gristmill/bench").join(name);
+    let (python, whole) = (directory.join("bin/python"), directory.join("whole"));
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(&whole).ok().as_deref() != Some(&wanted) {
+        println!("fetching {} from PyPI …", packages.join(", "));
+        ensure!(Command::new("python3.11").args(["-m", "venv", "--clear"]).arg(&directory).status()?.success(), "venv failed");
+        ensure!(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages).status()?.success(), "pip failed");
+        std::fs::write(whole, wanted)?;
     }
     Ok(python)
 }

@@ -38,6 +38,12 @@ impl User {
         Ok(request.send().await?.error_for_status()?.json().await?)
     }
 
+    /// The bytes that a path answers with.
+    pub(crate) async fn download(&self, path: &str) -> Result<Vec<u8>> {
+        let request = self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token);
+        Ok(request.send().await?.error_for_status()?.bytes().await?.to_vec())
+    }
+
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         Ok(self.timed(method, path, body).await?.1)
     }

@@ -16,7 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     error::{ApiError, ApiResult},
     extract::{IdempotencyKey, PathParams, Read, Signed, ValidJson, ValidQuery, Write},
-    models::{download_artifact, submit_training, trained},
+    models::{budget_of, download_artifact, submit_training, trained},
     respond::{Json, prefers_async},
     state::AppState,
 };
@@ -38,8 +38,10 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 /// Lists what can be trained.
 #[utoipa::path(tag = "models", responses((status = 200, description = "Every template", body = TemplateList)))]
 #[get("/models/templates")]
-pub async fn list_templates(_signed: Signed<Read>) -> Json<TemplateList> {
-    Json(TemplateList { templates: Catalogue::shared().templates().iter().map(template_view).collect() })
+pub async fn list_templates(signed: Signed<Read>, state: web::Data<AppState>) -> ApiResult<Json<TemplateList>> {
+    // Who looks at templates is likely to train soon.
+    state.modeling.warm(budget_of(&state, &signed.caller).await?.memory_bytes);
+    Ok(Json(TemplateList { templates: Catalogue::shared().templates().iter().map(template_view).collect() }))
 }
 
 /// Lists the caller's models, of one project or all, newest first.

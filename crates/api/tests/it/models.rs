@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     kernels::running,
-    support::{Client, TestApp, eventually, files_below},
+    support::{Client, TestApp, eventually, files_below, sandbox_backend},
 };
 
 pub(crate) const PENGUINS: &str = include_str!("../../../../data/penguins/penguins.csv");
@@ -337,8 +337,14 @@ async fn a_dataset_that_goes_during_a_training_fails_it_with_a_reason() {
     assert!(failed.len() == 1 && failed[0]["error"].as_str().unwrap().contains("deleted"), "{failed:?}");
 }
 
-/// Ends every bubblewrap that was started for this server's trainings.
+/// Ends every sandbox that was started for this server's trainings.
+#[expect(clippy::disallowed_methods, reason = "no runtime of tokio's is needed to ask the container engine")]
 fn kill_sandboxes(data_dir: &std::path::Path) -> usize {
+    if sandbox_backend() == "docker" {
+        let script = "docker ps --quiet --filter \"label=gristmill.state=$0\" | xargs --no-run-if-empty docker kill";
+        let killed = std::process::Command::new("sh").args(["-c", script]).arg(data_dir.join("runtime/sandboxes")).output();
+        return String::from_utf8_lossy(&killed.unwrap().stdout).lines().count();
+    }
     let place = data_dir.join("runtime/modeling").to_string_lossy().into_owned();
     let mut killed = 0;
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -355,7 +361,7 @@ fn kill_sandboxes(data_dir: &std::path::Path) -> usize {
 
 #[actix_web::test]
 async fn a_sandbox_that_is_killed_fails_its_training_with_a_reason() {
-    let lab = lab(&[("RUNTIME_BACKEND", "process")]).await;
+    let lab = lab(&[]).await;
     let job = lab.start(&json!({ "templateId": "auto_classifier", "parameters": { "time_budget_seconds": 120 } })).await;
     eventually("the search to begin", async || {
         let job = lab.job(&job).await;

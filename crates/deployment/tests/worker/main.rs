@@ -3,6 +3,10 @@
 //! `cfg(test)` says to clippy that the helpers are test code too.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
+#[expect(dead_code, reason = "the tests of the runtime use all of it")]
+#[path = "../../../runtime/tests/shared/backend.rs"]
 mod backend;
 #[cfg(test)]
 mod hostile;
@@ -10,5 +14,9 @@ mod hostile;
 mod life;
 #[cfg(test)]
 mod models;
+#[cfg(test)]
+#[expect(dead_code, reason = "the tests of native inference use all of it")]
+#[path = "../it/support.rs"]
+mod reference;
 #[cfg(test)]
 mod support;

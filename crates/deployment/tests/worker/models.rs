@@ -53,6 +53,21 @@ fn package() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../modeling/python/gristmill_ml/src").canonicalize().unwrap()
 }
 
+/// The package as the server keeps it: away from whoever owns the sources.
+pub(crate) fn package_of(bench: &Bench) -> PathBuf {
+    let copy = bench.directory.path().join("package");
+    let files = copy.join("gristmill_ml");
+    fs::create_dir_all(&files).unwrap();
+    for file in fs::read_dir(package().join("gristmill_ml")).unwrap() {
+        let file = file.unwrap();
+        if file.file_type().unwrap().is_file() {
+            fs::copy(file.path(), files.join(file.file_name())).unwrap();
+        }
+    }
+    open_to_all(&copy);
+    copy
+}
+
 struct Trained {
     worker: Worker,
     rows: Vec<Map<String, Value>>,
@@ -70,17 +85,7 @@ async fn trained(bench: &Bench, template: &str, kind: &str) -> Trained {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let answers: Value = serde_json::from_slice(&fs::read(place.join("answers.json")).unwrap()).unwrap();
     open_to_all(&place.join("model"));
-    // The package as the server keeps it: away from whoever owns the sources.
-    let copy = bench.directory.path().join("package/gristmill_ml");
-    fs::create_dir_all(&copy).unwrap();
-    for file in fs::read_dir(package().join("gristmill_ml")).unwrap() {
-        let file = file.unwrap();
-        if file.file_type().unwrap().is_file() {
-            fs::copy(file.path(), copy.join(file.file_name())).unwrap();
-        }
-    }
-    open_to_all(copy.parent().unwrap());
-    let mut spec = bench.spec_of(place.join("model"), copy.parent().unwrap().to_owned());
+    let mut spec = bench.spec_of(place.join("model"), package_of(bench));
     spec.explains = true;
     spec.limits.memory_bytes = 2 << 30;
     let worker = bench.ready(spec).await;

@@ -36,7 +36,7 @@ impl Bench {
         let state = directory.path().join("state");
         let backend = backend::open(&state, &tasks).await;
         let backend = Arc::new(Watched { backend, started: Mutex::default() });
-        Self { backend, tasks, directory, _containers: backend::Containers(state) }
+        Self { backend, tasks, directory, _containers: backend::Containers::of(state) }
     }
 
     /// A directory that everybody may read, with these files.

@@ -8,24 +8,9 @@ use std::{
 };
 
 use gristmill_domain::execution::PythonVersion;
-use gristmill_runtime::environment::{self, EnvironmentError, ProvisionOptions, PythonEnvironment, provision};
+use gristmill_runtime::environment::{self, EnvironmentError, ProvisionOptions, provision};
 
-/// The user's own cache: provisioning takes minutes where nothing is cached, and happens once.
-#[expect(clippy::disallowed_methods, reason = "where the user's cache is")]
-pub(crate) fn cache_dir() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    cache.unwrap_or_else(|| std::env::home_dir().unwrap().join(".cache")).join("gristmill")
-}
-
-#[expect(clippy::disallowed_methods, reason = "provisioning uses the programs of this machine")]
-fn options(cache_dir: &Path) -> ProvisionOptions {
-    ProvisionOptions { cache_dir: cache_dir.to_owned(), search_path: std::env::var("PATH").unwrap() }
-}
-
-/// The environment of Python 3.11, provisioned when it is missing.
-pub(crate) fn python() -> PythonEnvironment {
-    provision(&options(&cache_dir()), PythonVersion::V3_11, &mut |line| println!("{line}")).unwrap()
-}
+use crate::backend::{cache_dir, python};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the interpreter under test is a child process")]

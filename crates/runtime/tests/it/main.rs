@@ -3,6 +3,7 @@
 //! `cfg(test)` says to clippy that the helpers are test code too.
 
 #[cfg(test)]
+#[path = "../shared/backend.rs"]
 mod backend;
 #[cfg(test)]
 mod environment;

@@ -1,4 +1,5 @@
-//! The backend that a run of these tests is about. `cargo xtask test` runs them once on each.
+//! The backend that a run of tests is about: `cargo xtask test` runs them once on each. The tests of every crate that runs
+//! sandboxes include this file.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,6 +12,7 @@ use gristmill_domain::execution::PythonVersion;
 use gristmill_jobs::Tasks;
 use gristmill_runtime::{
     RuntimeOptions,
+    environment::{ProvisionOptions, PythonEnvironment, provision},
     sandbox::{
         BackendKind, SandboxBackend,
         choose::BackendSetting,
@@ -19,7 +21,19 @@ use gristmill_runtime::{
     },
 };
 
-use crate::environment;
+/// The user's own cache: provisioning takes minutes where nothing is cached, and happens once.
+#[expect(clippy::disallowed_methods, reason = "where the user's cache is")]
+pub(crate) fn cache_dir() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    cache.unwrap_or_else(|| std::env::home_dir().unwrap().join(".cache")).join("gristmill")
+}
+
+/// The locked environment of Python 3.11, provisioned when it is missing.
+#[expect(clippy::disallowed_methods, reason = "provisioning uses the programs of this machine")]
+pub(crate) fn python() -> PythonEnvironment {
+    let options = ProvisionOptions { cache_dir: cache_dir(), search_path: std::env::var("PATH").unwrap() };
+    provision(&options, PythonVersion::V3_11, &mut |line| println!("{line}")).unwrap()
+}
 
 /// The backend under test: what `GRISTMILL_TEST_BACKEND` names, else `process`.
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says on which backend")]
@@ -53,7 +67,7 @@ pub(crate) fn set(options: &mut RuntimeOptions) {
     // By each of twenty tests at once it would take an hour.
     options.docker_builds = false;
     if kind() == BackendKind::Process {
-        environment::python();
+        python();
     }
 }
 
@@ -95,7 +109,7 @@ pub(crate) async fn open_as(state: &Path, owner: String, tasks: &Tasks) -> Arc<d
     match kind() {
         BackendKind::Process => {
             let backend = ProcessBackend::new(ProcessOptions::new(state.to_owned(), owner), tasks.clone());
-            backend.provide(environment::python());
+            backend.provide(python());
             Arc::new(backend)
         }
         BackendKind::Docker => Arc::new(docker(state, owner, &docker_host(), tasks).await),
