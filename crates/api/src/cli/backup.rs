@@ -79,7 +79,7 @@ pub(super) async fn backup(config: &Config, directory: &Path) -> anyhow::Result<
     drop(source);
     drop(database.cluster);
     if skipped > 0 {
-        say(&format!("note: {skipped} sockets, devices, files of holes or too deep directories of user code were left out"))?;
+        say(&format!("note: {skipped} sockets, devices, unreadable, sparse or too deep files of user code were left out"))?;
     }
     if let Some(words) = manifest.missing.words() {
         say(&format!("warning: {words}"))?;
@@ -242,6 +242,13 @@ impl Target {
             File::open(parent)?.sync_all()?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // After a failure; one that is complete has another name.
+        drop(fs::remove_dir_all(&self.partial));
     }
 }
 

@@ -46,8 +46,9 @@ pub(super) async fn restore(config: &Config, directory: &Path) -> anyhow::Result
     block_in_place(|| put_files_back(config, directory, &manifest, &place))?;
     if !is_restored {
         let programs = client_programs(config, backup::server_major(&database.url).await?)?;
-        block_in_place(|| programs.restore(&database.url, &directory.join(manifest::DUMP)))
-            .context("the database was not restored, and is as empty as before")?;
+        let restored = block_in_place(|| programs.restore(&database.url, &directory.join(manifest::DUMP)));
+        // In one transaction: the database is as empty as before, and so is the directory again.
+        restored.inspect_err(|_| place.abandon()).context("the database was not restored, and nothing else was")?;
     }
     let rows = backup::rows(&database.url).await.context("the restored database cannot be read")?;
     ensure!(rows == manifest.rows, "the restored database has other numbers of rows than the backup");
@@ -109,8 +110,7 @@ fn put_files_back(config: &Config, directory: &Path, manifest: &Manifest, place:
     let totals = match totals {
         Ok(totals) => totals,
         Err(error) => {
-            // So that the next try, of another backup too, finds it as it was.
-            place.abandon()?;
+            place.abandon();
             return Err(error);
         }
     };
@@ -164,10 +164,13 @@ impl Place {
         }
     }
 
-    fn abandon(&self) -> anyhow::Result<()> {
-        self.remove_files()?;
-        self.leave_unless_begun();
-        Ok(())
+    /// The next try, of another backup too, finds it as it was.
+    fn abandon(&self) {
+        match self.remove_files() {
+            Ok(()) => drop(fs::remove_file(self.data_dir.join(MARKER))),
+            // The marker stays, so that no server starts over what is left.
+            Err(error) => tracing::warn!(error = %error, "what was restored could not be removed"),
+        }
     }
 
     /// Removes what an interrupted restore has put here: nothing else was here when it began.
@@ -178,6 +181,8 @@ impl Place {
                 fs::remove_dir_all(&path).with_context(|| format!("{} cannot be removed", path.display()))?;
             }
         }
+        // Where nothing else is in it.
+        drop(fs::remove_dir(self.data_dir.join("runtime")));
         let secret = self.data_dir.join(SECRET);
         if secret.exists() {
             fs::remove_file(secret)?;

@@ -92,7 +92,8 @@ impl Mill {
             "targetColumn": "species", "parameters": { "n_estimators": 10 },
         });
         let model = ada.post("/api/models/train", &body).await.expect(200)["model"]["modelId"].clone();
-        let body = json!({ "modelId": model, "projectId": project, "name": "species", "config": { "rateLimitPerMinute": 10_000 } });
+        let body =
+            json!({ "modelId": model, "projectId": project, "name": "species", "config": { "rateLimitPerMinute": 10_000 } });
         let deployment = ada.post("/api/deployments", &body).await.expect(201)["deployment"].clone();
         let path = format!("/api/deployments/{}", deployment["deploymentId"].as_str().unwrap());
         let key = ada.post(&format!("{path}/api-keys"), &json!({ "name": "program" })).await.expect(201);

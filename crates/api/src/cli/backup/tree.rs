@@ -26,6 +26,8 @@ use super::{Progress, manifest::Totals, private_directory, private_file};
 
 /// Deeper directories are left out: each level holds a descriptor.
 const DEPTH_MAX: usize = 100;
+/// Longer paths are left out: below the backup's own they would be longer than paths can be.
+const PATH_BYTES_MAX: usize = 2048;
 /// Of what is below a project in the runtime's directory only this is kept; the rest is remade from the store.
 const PROJECTS: &str = "runtime/projects";
 const PROJECT_DEPTH: usize = 1;
@@ -122,16 +124,20 @@ impl Collector<'_> {
     }
 
     fn entry(&mut self, parent: &OwnedFd, name: &CStr, path: &Path, depth: usize) -> anyhow::Result<()> {
+        if path.as_os_str().len() > PATH_BYTES_MAX {
+            self.skipped += 1;
+            return Ok(());
+        }
         let Some(kind) = gone(rustix::fs::statat(parent, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW))? else { return Ok(()) };
         match FileType::from_raw_mode(kind.st_mode) {
             FileType::Directory if depth < DEPTH_MAX => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                match gone(rustix::fs::openat(parent, name, flags, Mode::empty()))? {
+                match self.opened(path, rustix::fs::openat(parent, name, flags, Mode::empty()))? {
                     Some(directory) => self.directory(directory, path, depth + 1),
                     None => Ok(()),
                 }
             }
-            FileType::RegularFile => match gone(open_file(parent, name))? {
+            FileType::RegularFile => match self.opened(path, open_file(parent, name))? {
                 Some(file) => self.file(File::from(file), path),
                 None => Ok(()),
             },
@@ -147,6 +153,15 @@ impl Collector<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// User code can forbid the reading of its own files; that is no reason for the others to be without a backup.
+    fn opened(&mut self, path: &Path, outcome: rustix::io::Result<OwnedFd>) -> anyhow::Result<Option<OwnedFd>> {
+        if outcome.as_ref().is_err_and(|error| *error == rustix::io::Errno::ACCESS) && path.starts_with(PROJECTS) {
+            self.skipped += 1;
+            return Ok(None);
+        }
+        gone(outcome).with_context(|| format!("{} cannot be read", path.display()))
     }
 
     fn file(&mut self, file: File, path: &Path) -> anyhow::Result<()> {

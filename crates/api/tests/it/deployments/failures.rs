@@ -103,7 +103,8 @@ async fn a_worker_that_is_killed_in_a_request_is_a_502_and_comes_back() {
             break answer;
         }
         assert!(seen.len() < 10, "the worker was killed, and nobody was told: {seen:?}");
-        eventually("the worker to answer again", async || (lab.ada.post(&predict, &row()).await.status == 200).then_some(())).await;
+        eventually("the worker to answer again", async || (lab.ada.post(&predict, &row()).await.status == 200).then_some(()))
+            .await;
     };
     let body = killed.refused(502, "serving_failed");
     let text = body["error"].as_str().unwrap();
@@ -242,7 +243,9 @@ async fn the_largest_batch_is_answered_and_one_row_more_is_refused() {
 
         // What JSON cannot say is refused as such; what it can is a number or a wrong type, and never a defect.
         for text in ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"] {
-            for (path, body) in [(format!("{path}/predict"), format!(r#"{{"x": {text}}}"#)), (batch.clone(), format!(r#"[{{"x": {text}}}]"#))] {
+            for (path, body) in
+                [(format!("{path}/predict"), format!(r#"{{"x": {text}}}"#)), (batch.clone(), format!(r#"[{{"x": {text}}}]"#))]
+            {
                 let request = lab.ada.request(Method::POST, &path).header("content-type", "application/json").body(body);
                 lab.ada.send(request).await.refused(400, "malformed_body");
             }
@@ -308,7 +311,8 @@ async fn a_key_that_is_revoked_is_refused_by_every_process_within_a_second() {
     for seen in futures_util::future::join_all(asking).await {
         let seen = seen.unwrap();
         let answered = seen.iter().filter(|(_, status)| *status == 200).count();
-        let late: Vec<_> = seen.iter().filter(|(sent, _)| *sent > revoked + Duration::from_secs(1)).map(|(_, status)| *status).collect();
+        let late: Vec<_> =
+            seen.iter().filter(|(sent, _)| *sent > revoked + Duration::from_secs(1)).map(|(_, status)| *status).collect();
         assert!(answered > 0 && !late.is_empty() && late.iter().all(|status| *status == 401), "{answered} {late:?}");
         assert!(seen.iter().all(|(_, status)| [200, 401].contains(status)), "nothing else is ever answered");
     }
