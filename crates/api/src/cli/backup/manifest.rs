@@ -57,6 +57,13 @@ pub(in crate::cli) struct Manifest {
     pub(in crate::cli) skipped: u64,
 }
 
+/// What every layout has, later ones too.
+#[derive(Deserialize)]
+struct Layout {
+    format: u32,
+    gristmill: String,
+}
+
 /// A file with its checksum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cli) struct Checked {
@@ -139,12 +146,6 @@ impl Manifest {
         let found = hex::encode(Sha256::digest(&text));
         if expected.split_whitespace().next() != Some(found.as_str()) {
             bail!("the backup was cut or altered: {} has another checksum than {CHECKSUM} says", path.display());
-        }
-        // Of a newer layout only this is sure.
-        #[derive(Deserialize)]
-        struct Layout {
-            format: u32,
-            gristmill: String,
         }
         let layout: Layout = serde_json::from_slice(&text).with_context(|| format!("{} is not readable", path.display()))?;
         if layout.format > FORMAT {

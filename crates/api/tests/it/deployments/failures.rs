@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{TimeDelta, Utc};
 use gristmill_deployment::serving::Recorded;
-use gristmill_domain::PredictionId;
+use gristmill_domain::{Clock, PredictionId, SystemClock};
 use gristmill_testkit::pg::TestDatabase;
 use secrecy::ExposeSecret;
 
@@ -175,7 +175,7 @@ async fn a_clock_that_goes_back_over_an_hour_loses_and_doubles_nothing() {
     let path = path_of(&deployment);
     let serving = &lab.app.server.state().serving;
     let entry = serving.find(deployment["deploymentId"].as_str().unwrap().parse().unwrap()).await.unwrap();
-    let hour = gristmill_deployment::statistics::hour_of(Utc::now());
+    let hour = gristmill_deployment::statistics::hour_of(SystemClock.now());
     let record = |at, error: Option<&str>| {
         let recorded = Recorded {
             ids: &[PredictionId::random()],
