@@ -1,13 +1,15 @@
 //! The command line: each subcommand in a file of its own.
 
 mod admin;
+mod backup;
 mod doctor;
 mod migrate;
 mod postgres;
+mod restore;
 mod serve;
 mod setup;
 
-use std::{collections::BTreeMap, io::Write, process::ExitCode};
+use std::{collections::BTreeMap, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -28,6 +30,16 @@ enum Command {
     Setup,
     /// Brings the database's schema up to date.
     Migrate,
+    /// Backs up database and files into a new directory, beside a running server or without one.
+    Backup {
+        /// The backup's directory, which must not be there yet.
+        directory: PathBuf,
+    },
+    /// Restores a backup into an empty data directory and an empty database, while no server runs.
+    Restore {
+        /// The backup's directory.
+        directory: PathBuf,
+    },
     /// Prints the OpenAPI document.
     Openapi,
     /// Tells what is configured, reachable and missing, and how to mend it.
@@ -64,6 +76,8 @@ fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Serve => serve::serve(&runtime, config),
         Command::Setup => setup::setup(&runtime, &config),
         Command::Migrate => runtime.block_on(migrate::migrate(&config)),
+        Command::Backup { directory } => runtime.block_on(backup::backup(&config, &directory)),
+        Command::Restore { directory } => runtime.block_on(restore::restore(&config, &directory)),
         Command::Doctor => runtime.block_on(doctor::doctor(&config)),
         Command::Admin { action } => runtime.block_on(admin::admin(&config, action)),
         Command::Openapi => print_openapi(),

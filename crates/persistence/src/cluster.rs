@@ -6,7 +6,9 @@
 //! All functions here block; call them from a thread that may.
 
 mod binaries;
+mod clients;
 mod launcher;
+mod running;
 
 use std::{
     fs::{self, File},
@@ -24,6 +26,7 @@ use rustix::{
 use secrecy::{ExposeSecret, SecretString};
 
 pub use binaries::{PgBinaries, find_binaries};
+pub use clients::{ClientPrograms, DumpError};
 use launcher::Launcher;
 
 /// How long a start may take before it counts as failed; crash recovery after a power cut is part of it.

@@ -4,6 +4,7 @@
 //! A repository method is one transaction and takes the [`gristmill_domain::Caller`]: what is not the caller's is
 //! `NotFound`, always. Nothing here talks to the network besides PostgreSQL, and user SQL never comes here.
 
+pub mod backup;
 pub mod cluster;
 pub mod database;
 pub mod files;

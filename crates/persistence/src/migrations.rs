@@ -1,5 +1,6 @@
 //! Runs the embedded migrations of `migrations/`, each once, in order, in a transaction of its own.
 
+use diesel::{migration::MigrationSource, pg::Pg};
 use diesel_async::{AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, RunQueryDsl};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use gristmill_domain::ports::StoreError;
@@ -44,6 +45,16 @@ pub async fn pending(url: &SecretString) -> Result<Vec<String>, StoreError> {
         Ok(pending.iter().map(|migration| migration.name().to_string()).collect())
     })
     .await
+}
+
+/// The version of the newest migration that this program knows, such as `20261126000900`.
+///
+/// # Errors
+/// `Defect` when the embedded migrations cannot be read.
+pub fn newest_known() -> Result<String, StoreError> {
+    let migrations = MigrationSource::<Pg>::migrations(&MIGRATIONS).map_err(StoreError::Defect)?;
+    let newest = migrations.iter().map(|migration| migration.name().version().to_string()).max();
+    newest.ok_or_else(|| StoreError::Defect("there are no migrations".into()))
 }
 
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;

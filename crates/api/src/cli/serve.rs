@@ -10,6 +10,7 @@ use crate::{config::Config, server::RunningServer};
 pub(super) fn serve(runtime: &tokio::runtime::Runtime, config: Config) -> anyhow::Result<()> {
     std::fs::create_dir_all(&config.data_dir)
         .with_context(|| format!("{} cannot be made; set GRISTMILL_DATA_DIR", config.data_dir.display()))?;
+    super::restore::check_none_has_begun(&config.data_dir)?;
     let postgres = match postgres::open(&config) {
         Ok(postgres) => postgres,
         Err(missing) if config.database.url.is_none() && postgres::binaries(&config).is_err() => {

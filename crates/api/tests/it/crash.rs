@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 use crate::support::{Client, eventually, files_below};
 
 /// A `gristmill serve` of its own.
-struct Process {
+pub(crate) struct Process {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Process {
     #[expect(clippy::disallowed_methods, reason = "the program under test is a child process")]
-    fn start(data_dir: &std::path::Path, variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(data_dir: &std::path::Path, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gristmill"))
             .arg("serve")
             .env_remove("DATABASE_URL")
@@ -46,7 +46,7 @@ impl Process {
         Self { child, url }
     }
 
-    fn client(&self, token: Option<&str>) -> Client {
+    pub(crate) fn client(&self, token: Option<&str>) -> Client {
         Client::new(&self.url, token)
     }
 
@@ -54,12 +54,12 @@ impl Process {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).expect("a signal");
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.signal(rustix::process::Signal::KILL);
         self.child.wait().expect("its end");
     }
 
-    fn terminate(mut self) -> std::process::ExitStatus {
+    pub(crate) fn terminate(mut self) -> std::process::ExitStatus {
         self.signal(rustix::process::Signal::TERM);
         self.child.wait().expect("its end")
     }
@@ -72,7 +72,7 @@ impl Drop for Process {
     }
 }
 
-async fn register(process: &Process) -> String {
+pub(crate) async fn register(process: &Process) -> String {
     let body = json!({ "email": "ada@example.org", "password": "correct horse", "name": "Ada" });
     let answer = process.client(None).post("/api/auth/register", &body).await.expect(201);
     answer["accessToken"].as_str().unwrap().to_owned()
@@ -265,7 +265,7 @@ async fn a_killed_server_s_cell_ends_as_an_error_with_its_outputs() {
 }
 
 /// Waits until code can be run; fails, and says why, where it cannot.
-async fn until_it_runs_code(client: &Client) {
+pub(crate) async fn until_it_runs_code(client: &Client) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         let health = client.get("/api/execute/health").await.expect(200);
@@ -322,4 +322,87 @@ async fn a_killed_server_s_training_is_finished_by_another() {
     })
     .await;
     assert_eq!(left, 0, "nothing of the first run is left");
+}
+
+/// What runs in sandboxes over a data directory: processes of this machine, or containers.
+#[expect(clippy::disallowed_methods, reason = "no API tells it")]
+fn sandboxes_over(data_dir: &std::path::Path) -> Vec<String> {
+    let directory = data_dir.join("runtime").display().to_string();
+    if crate::support::sandbox_backend() == "docker" {
+        let filter = format!("label=gristmill.state={directory}/sandboxes");
+        let output = Command::new("docker").args(["ps", "--quiet", "--filter", &filter]).output().unwrap();
+        return String::from_utf8(output.stdout).unwrap().lines().map(ToOwned::to_owned).collect();
+    }
+    let processes = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let command = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let command = String::from_utf8_lossy(&command).into_owned();
+        (command.contains(&directory) && command.contains("bwrap")).then(|| entry.file_name().into_string().unwrap())
+    });
+    processes.collect()
+}
+
+#[actix_web::test]
+async fn a_killed_server_s_deployment_is_brought_up_by_another() {
+    let database = TestDatabase::create().await.unwrap();
+    let data_dir = tempfile::tempdir().unwrap();
+    let _containers = crate::support::Containers::of(data_dir.path());
+    let variables = [("DATABASE_URL", database.url().expose_secret()), ("SERVING_PROBE_MS", "200"), ("MODELING_READY", "0")];
+    let first = Process::start(data_dir.path(), &variables);
+    let token = register(&first).await;
+    let ada = first.client(Some(&token));
+    until_it_runs_code(&ada).await;
+    let project = ada.project("P").await;
+    let dataset = ada.dataset(&project, "penguins.csv", crate::models::PENGUINS).await;
+    let body = json!({
+        "projectId": project, "datasetId": dataset["datasetId"], "templateId": "ridge_regression", "targetColumn": "body_mass_g",
+        "parameters": {},
+    });
+    let trained = ada.post("/api/models/train", &body).await.expect(200);
+    let model = trained["model"]["modelId"].as_str().unwrap().to_owned();
+    eventually("the evaluation to end", async || {
+        let model = ada.get(&format!("/api/models/{model}")).await.expect(200);
+        (model["model"]["evaluationStatus"] == "ready").then_some(())
+    })
+    .await;
+    // A worker of Python, which takes a while to start: the server is killed meanwhile.
+    let request = {
+        let body = json!({ "modelId": model, "projectId": project, "name": "weight", "runtime": "container" });
+        let request = ada.request(reqwest::Method::POST, "/api/deployments").json(&body);
+        actix_web::rt::spawn(request.send())
+    };
+    let listed = format!("/api/deployments?projectId={project}");
+    let path = eventually("the start to begin", async || {
+        let list = ada.get(&listed).await.expect(200);
+        let id = list["deployments"][0]["deploymentId"].as_str()?.to_owned();
+        let runs = list["deployments"][0]["status"] == "starting" && !sandboxes_over(data_dir.path()).is_empty();
+        runs.then(|| format!("/api/deployments/{id}"))
+    })
+    .await;
+    first.kill();
+    assert!(request.await.unwrap().is_err(), "its answer never came");
+    let client = database.client().await.unwrap();
+    let status: String = client.query_one("select status from deployments", &[]).await.unwrap().get(0);
+    assert_eq!(status, "starting", "the server was killed in the middle");
+
+    let second = Process::start(data_dir.path(), &variables);
+    let ada = second.client(Some(&token));
+    eventually("another server to bring it up", async || {
+        let found = ada.get(&path).await.expect(200);
+        assert_ne!(found["deployment"]["status"], "failed", "{found}");
+        (found["deployment"]["status"] == "healthy").then_some(())
+    })
+    .await;
+    let sql = "select attempt, state from jobs where kind = 'deployment_start'";
+    let job = client.query_one(sql, &[]).await.unwrap();
+    assert_eq!((job.get::<_, i32>(0), job.get::<_, String>(1).as_str()), (2, "succeeded"));
+    let mut row: Value = serde_json::from_str(crate::deployments::ROW).unwrap();
+    row.as_object_mut().unwrap().remove("body_mass_g");
+    row["species"] = json!("Gentoo");
+    let answer = ada.post(&format!("{path}/predict"), &row).await.expect(200);
+    assert!(answer["prediction"].as_f64().is_some_and(|grams| (2000.0..8000.0).contains(&grams)), "{answer}");
+    // What the first one started is gone: when this one's worker ends too, nothing runs.
+    ada.patch(&path, &json!({ "action": "stop" })).await.expect(200);
+    eventually("every sandbox to be gone", async || sandboxes_over(data_dir.path()).is_empty().then_some(())).await;
+    let left = std::fs::read_dir(data_dir.path().join("runtime/serving")).unwrap().count();
+    assert!(left <= 1, "sockets of the killed server's worker stay at most until it is swept: {left}");
 }

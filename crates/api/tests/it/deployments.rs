@@ -1,5 +1,7 @@
 //! Deployed models: brought up, asked, limited, watched, taken down.
 
+mod failures;
+
 use std::collections::BTreeMap;
 
 use reqwest::Method;
@@ -10,7 +12,7 @@ use crate::{
     support::{Answer, Client, eventually},
 };
 
-const ROW: &str = r#"{"island":"Dream","bill_length_mm":46.5,"bill_depth_mm":17.9,"flipper_length_mm":192,"body_mass_g":3500,"sex":"female","year":2007}"#;
+pub(crate) const ROW: &str = r#"{"island":"Dream","bill_length_mm":46.5,"bill_depth_mm":17.9,"flipper_length_mm":192,"body_mass_g":3500,"sex":"female","year":2007}"#;
 
 fn row() -> Value {
     serde_json::from_str(ROW).unwrap()

@@ -61,6 +61,14 @@ impl PgBinaries {
 /// # Errors
 /// [`ClusterError::BinariesMissing`].
 pub fn find_binaries(preferred: &[PathBuf], search_path: &str) -> Result<PgBinaries, ClusterError> {
+    candidates(preferred, search_path)
+        .iter()
+        .find_map(|directory| PgBinaries::in_directory(directory))
+        .ok_or(ClusterError::BinariesMissing)
+}
+
+/// Directories in which PostgreSQL's programs may be, the likeliest first.
+pub(super) fn candidates(preferred: &[PathBuf], search_path: &str) -> Vec<PathBuf> {
     let mut candidates: Vec<PathBuf> = preferred.to_vec();
     candidates.extend(std::env::split_paths(search_path));
     let mut versioned: Vec<PathBuf> = ["/usr/lib/postgresql", "/usr/lib64/pgsql", "/opt/postgresql", "/usr/local/pgsql"]
@@ -71,7 +79,7 @@ pub fn find_binaries(preferred: &[PathBuf], search_path: &str) -> Result<PgBinar
     versioned.sort_by_key(|path| std::cmp::Reverse(version_number(path)));
     candidates.extend(versioned);
     candidates.extend(["/usr/local/pgsql/bin", "/usr/bin"].map(PathBuf::from));
-    candidates.iter().find_map(|directory| PgBinaries::in_directory(directory)).ok_or(ClusterError::BinariesMissing)
+    candidates
 }
 
 fn version_number(bin: &Path) -> u32 {

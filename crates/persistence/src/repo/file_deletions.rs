@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::ports::StoreError;
 
-use crate::{Database, database::DbError, schema::file_deletions};
+use crate::{Database, backup, database::DbError, schema::file_deletions};
 
 /// The queue of files to remove. It belongs to no caller: its entries name nothing that anybody still sees.
 #[derive(Debug, Clone)]
@@ -28,13 +28,16 @@ impl FileDeletions {
         Self { database }
     }
 
-    /// Reads the oldest entries, at most `limit`.
+    /// Reads the oldest entries, at most `limit`; none while a backup is being made, which needs the files of rows that
+    /// were there when it began.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
     pub async fn oldest(&self, limit: u32) -> Result<Vec<FileDeletion>, StoreError> {
         let mut connection = self.database.connection().await?;
+        // An entry that was committed before the lock was taken belongs to rows that the backup does not have.
         let rows: Vec<(i64, String)> = file_deletions::table
+            .filter(diesel::dsl::sql::<diesel::sql_types::Bool>(&backup::no_backup_runs()))
             .order(file_deletions::deletion_id)
             .limit(limit.into())
             .select((file_deletions::deletion_id, file_deletions::prefix))
