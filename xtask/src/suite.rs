@@ -32,7 +32,7 @@ const DOCKER_TESTS: [&str; 19] = [
     "deployments::",
     "mlflow::trainings",
     "sealed_tests::",
-    "crash::a_killed_server_s_cell",
+    "crash::a_killed_server_s",
     "crash::the_doctor",
 ];
 

@@ -92,7 +92,7 @@ impl Collector<'_> {
     pub(in crate::cli) fn collect(&mut self, source: &Path, name: &str) -> anyhow::Result<()> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::open(source, flags, Mode::empty()) {
-            Ok(directory) => self.directory(directory, Path::new(name), 0),
+            Ok(directory) => self.directory(&directory, Path::new(name), 0),
             Err(rustix::io::Errno::NOENT) => Ok(()),
             Err(error) => Err(error).with_context(|| format!("{} cannot be read", source.display())),
         }
@@ -104,11 +104,11 @@ impl Collector<'_> {
         self.file(File::from(file), Path::new(name))
     }
 
-    fn directory(&mut self, directory: OwnedFd, path: &Path, depth: usize) -> anyhow::Result<()> {
-        let stat = rustix::fs::fstat(&directory)?;
+    fn directory(&mut self, directory: &OwnedFd, path: &Path, depth: usize) -> anyhow::Result<()> {
+        let stat = rustix::fs::fstat(directory)?;
         private_directory(&self.target.join(path))?;
         self.write(&Entry::Directory { path: Name::of(path.as_os_str()), mode: stat.st_mode & 0o777 })?;
-        let entries = Dir::read_from(&directory).with_context(|| format!("{} cannot be read", path.display()))?;
+        let entries = Dir::read_from(directory).with_context(|| format!("{} cannot be read", path.display()))?;
         for entry in entries {
             let entry = entry.with_context(|| format!("{} cannot be read", path.display()))?;
             let name = entry.file_name();
@@ -117,7 +117,7 @@ impl Collector<'_> {
             }
             let path = path.join(OsStr::from_bytes(name.to_bytes()));
             if depth != PROJECT_DEPTH || !path.starts_with(PROJECTS) || KEPT.contains(&name.to_bytes()) {
-                self.entry(&directory, name, &path, depth)?;
+                self.entry(directory, name, &path, depth)?;
             }
         }
         Ok(())
@@ -133,7 +133,7 @@ impl Collector<'_> {
             FileType::Directory if depth < DEPTH_MAX => {
                 let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 match self.opened(path, rustix::fs::openat(parent, name, flags, Mode::empty()))? {
-                    Some(directory) => self.directory(directory, path, depth + 1),
+                    Some(directory) => self.directory(&directory, path, depth + 1),
                     None => Ok(()),
                 }
             }
