@@ -83,6 +83,8 @@ pub struct HttpConfig {
     pub shutdown_timeout: Duration,
     /// `JSON_BODY_MAX_MB`.
     pub json_body_bytes_max: usize,
+    /// `METRICS_TOKEN`: who sends it may read `/metrics`; absent: programs on this machine may.
+    pub metrics_token: Option<SecretString>,
 }
 
 /// The database.
@@ -353,7 +355,12 @@ fn http(env: &mut Environment<'_>, cores: usize) -> HttpConfig {
     let origins = env.list("ALLOWED_ORIGINS").unwrap_or_else(|| {
         [5173, 5174, 5175, 4173].iter().flat_map(|port| local.map(|host| format!("http://{host}:{port}"))).collect()
     });
+    let metrics_token = env.text("METRICS_TOKEN");
+    if metrics_token.as_ref().is_some_and(|token| token.len() < 16) {
+        env.problem("METRICS_TOKEN", "must have 16 characters or more");
+    }
     HttpConfig {
+        metrics_token: metrics_token.map(SecretString::from),
         host: env.parsed("HOST", "an IP address").unwrap_or(IpAddr::from([127, 0, 0, 1])),
         port: env.number("PORT", 0..=65_535, 4000),
         allowed_origins: origins,
