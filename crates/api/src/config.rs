@@ -45,6 +45,8 @@ pub struct Config {
     pub settings: Settings,
     /// How to log.
     pub log: LogConfig,
+    /// Where traces go, when a collector is configured.
+    pub telemetry: Option<TelemetryConfig>,
 }
 
 /// Deployed models.
@@ -266,6 +268,23 @@ pub struct LogConfig {
     pub format: LogFormat,
 }
 
+/// Traces, for a program that was built with the feature `otel`.
+#[derive(Debug, Clone)]
+pub struct TelemetryConfig {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector, without `/v1/traces`.
+    pub endpoint: Url,
+    /// `OTEL_SERVICE_NAME`.
+    pub service_name: String,
+}
+
+impl TelemetryConfig {
+    /// Where traces are sent to.
+    #[must_use]
+    pub fn traces_url(&self) -> String {
+        format!("{}/v1/traces", self.endpoint.as_str().trim_end_matches('/'))
+    }
+}
+
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -329,6 +348,7 @@ impl Config {
             google: google(env),
             settings: settings(env),
             log: log(env),
+            telemetry: telemetry(env),
         };
         if config.identity.jwt_secret.is_none() && !config.http.host.is_loopback() {
             env.problem("JWT_SECRET", "must be set (32 characters or more) when HOST is not a loopback address");
@@ -502,6 +522,17 @@ fn settings(env: &mut Environment<'_>) -> Settings {
         execution_timeout_ms: env.number("EXECUTION_TIMEOUT_MS", 5_000..=600_000, defaults.execution_timeout_ms),
         execution_max_memory_mb: env.number("EXECUTION_MAX_MEMORY_MB", 256..=4_096, defaults.execution_max_memory_mb),
     }
+}
+
+fn telemetry(env: &mut Environment<'_>) -> Option<TelemetryConfig> {
+    const ENDPOINT: Variable = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let service_name = env.text("OTEL_SERVICE_NAME").unwrap_or_else(|| "gristmill".to_owned());
+    env.text(ENDPOINT)?;
+    let endpoint = env.url(ENDPOINT, "http://localhost:4318");
+    if endpoint.scheme() != "http" {
+        env.problem(ENDPOINT, "must begin with http://; a collector beside the server passes traces on over TLS");
+    }
+    Some(TelemetryConfig { endpoint, service_name })
 }
 
 fn log(env: &mut Environment<'_>) -> LogConfig {

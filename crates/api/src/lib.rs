@@ -23,4 +23,5 @@ pub mod server;
 pub mod sql;
 pub mod state;
 pub mod streams;
+pub mod telemetry;
 pub mod uploads;

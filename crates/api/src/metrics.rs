@@ -101,7 +101,7 @@ fn describe() {
 /// With `METRICS_TOKEN` set, for whoever sends it as a bearer token; without, for programs on this machine that do not come
 /// through a proxy. Others do not learn that it is there.
 #[get("/metrics")]
-pub(crate) async fn metrics(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
+pub(crate) async fn show_metrics(request: HttpRequest, state: web::Data<AppState>) -> HttpResponse {
     match text(&request, &state).await {
         Ok(text) => HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text),
         Err(error) => error.error_response(),

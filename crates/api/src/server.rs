@@ -377,7 +377,7 @@ fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHand
             .service(live::notebook_socket)
             .service(live::deployment_socket)
             // For operators.
-            .service(crate::metrics::metrics)
+            .service(crate::metrics::show_metrics)
             .wrap(from_fn(envelope))
     };
     let server = HttpServer::new(factory)
