@@ -25,7 +25,7 @@ use gristmill_persistence::{
 
 pub(crate) use self::predict::authorize;
 pub use self::{
-    dialect::{Batching, Contract, Dialect, Scoring, Tensors, metadata_of, version_of},
+    dialect::{Answered, Asked, Batching, Contract, Dialect, Row, Scoring, Tensors, metadata_of, version_of},
     drift::drift_of,
     predict::answer_request,
     schema::{baseline_of, schema_of},

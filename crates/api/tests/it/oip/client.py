@@ -8,7 +8,11 @@ import tritonclient.http as triton
 
 ROW = json.loads(os.environ["ROW"])
 MODEL = os.environ["MODEL"]
-HEADERS = {"x-api-key": os.environ["KEY"]}
+
+
+def headers():
+    """A new dict each time: the client writes the length of its JSON into the one that it gets, and leaves it there."""
+    return {"x-api-key": os.environ["KEY"]}
 
 
 def column(name, datatype):
@@ -45,16 +49,16 @@ def refused(what, ask):
 client = triton.InferenceServerClient(os.environ["HOST"])
 assert client.is_server_live() and client.is_server_ready()
 assert client.get_server_metadata()["name"] == "gristmill"
-assert client.is_model_ready(MODEL, headers=HEADERS)
-assert client.is_model_ready(MODEL, "1", headers=HEADERS)
-assert not client.is_model_ready(MODEL, "2", headers=HEADERS)
-metadata = client.get_model_metadata(MODEL, headers=HEADERS)
+assert client.is_model_ready(MODEL, headers=headers())
+assert client.is_model_ready(MODEL, "1", headers=headers())
+assert not client.is_model_ready(MODEL, "2", headers=headers())
+metadata = client.get_model_metadata(MODEL, headers=headers())
 labels = next(one for one in metadata["outputs"] if one["name"] == "probabilities")["parameters"]["labels"]
 
 answers = []
 for binary in (True, False):
     # Without outputs the client asks for all of them as bytes.
-    result = client.infer(MODEL, inputs(metadata, binary), headers=HEADERS)
+    result = client.infer(MODEL, inputs(metadata, binary), headers=headers())
     predictions = [text.decode() for text in result.as_numpy("prediction")]
     chances = result.as_numpy("probabilities")
     assert chances.shape == (2, 3) and np.allclose(chances.sum(axis=1), 1), chances
@@ -64,15 +68,15 @@ for binary in (True, False):
 assert answers[0] == answers[1]
 
 wanted = [triton.InferRequestedOutput("prediction", binary_data=False), triton.InferRequestedOutput("prediction_id")]
-result = client.infer(MODEL, inputs(metadata, True), outputs=wanted, request_id="abc", headers=HEADERS)
+result = client.infer(MODEL, inputs(metadata, True), outputs=wanted, request_id="abc", headers=headers())
 assert result.get_response()["id"] == "abc" and result.as_numpy("probabilities") is None
 assert result.as_numpy("prediction").tolist() == answers[0][0]
-again = client.infer(MODEL, inputs(metadata, True), outputs=wanted, request_id="abc", headers=HEADERS)
+again = client.infer(MODEL, inputs(metadata, True), outputs=wanted, request_id="abc", headers=headers())
 assert (again.as_numpy("prediction_id") == result.as_numpy("prediction_id")).all()
 
 refused("Sign in", lambda: client.infer(MODEL, inputs(metadata, True)))
-refused("island", lambda: client.infer(MODEL, [one for one in inputs(metadata, True) if one.name() != "island"], headers=HEADERS))
+refused("island", lambda: client.infer(MODEL, [one for one in inputs(metadata, True) if one.name() != "island"], headers=headers()))
 stranger = triton.InferInput("continent", [2], "FP32")
 stranger.set_data_from_numpy(np.array([1, 2], dtype=np.float32))
-refused("continent", lambda: client.infer(MODEL, [*inputs(metadata, True), stranger], headers=HEADERS))
+refused("continent", lambda: client.infer(MODEL, [*inputs(metadata, True), stranger], headers=headers()))
 print("done")
