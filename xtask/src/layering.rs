@@ -70,6 +70,12 @@ const OWNED: &[Owned] = &[
     Owned { crates: &["diesel*", "tokio-postgres"], owners: &["persistence", "testkit"], reach: Reach::Transitive },
     Owned { crates: &["polars*", "calamine"], owners: &["ingest", "features"], reach: Reach::Transitive },
     Owned { crates: &["datafusion*"], owners: &["query"], reach: Reach::Transitive },
+    // Others count and trace through the facades `metrics` and `tracing`.
+    Owned {
+        crates: &["metrics-exporter-*", "opentelemetry*", "tracing-opentelemetry"],
+        owners: &["api"],
+        reach: Reach::Transitive,
+    },
     Owned { crates: &["sqlparser"], owners: &["sql-safety"], reach: Reach::Direct },
 ];
 

@@ -69,6 +69,12 @@ const TASKS: &[Task] = &[
     },
     Task { name: "testdb", arguments: "", help: "start PostgreSQL for a test run (called by nextest)", run: testdb::start },
     Task {
+        name: "peers",
+        arguments: "PYTHON",
+        help: "install the programs of others that tests use, and print where (called by tests)",
+        run: python::peers,
+    },
+    Task {
         name: "announce",
         arguments: "ADDRESS PID",
         help: "say when a server is ready (called by start)",

@@ -73,26 +73,62 @@ pub(crate) fn test(server: &Path) -> Result<(Vec<String>, Result<()>)> {
 
 /// Installs what `xtask/python/tools.lock` lists, unless it is there, and tells where.
 fn tools() -> Result<PathBuf> {
-    let lock = root().join("xtask/python/tools.lock");
+    installed("tools", Path::new(python()?), &[])
+}
+
+/// The task: installs the programs of others that tests bring to our servers, `xtask/python/peers.lock`, unless they are
+/// there, for the interpreter that is named, and prints where. Tests call it.
+pub(crate) fn peers(arguments: &[String]) -> Result<()> {
+    let [interpreter] = arguments else { bail!("peers takes the path of a Python interpreter") };
+    println!("{}", peers_for(Path::new(interpreter))?.display());
+    Ok(())
+}
+
+fn peers_for(interpreter: &Path) -> Result<PathBuf> {
+    // What the interpreter has is not installed again: see peers.without.
+    installed("peers", interpreter, &["--no-deps"])
+}
+
+/// Installs those programs for the environment that sandboxes run on, so that no test has to.
+pub(crate) fn set_up_peers(server: &Path) -> Result<()> {
+    peers_for(&environment(server)?).map(drop)
+}
+
+/// Installs a lock of xtask/python into a directory of its own, unless it is there, and tells where. Two at once do no harm:
+/// one wins, and they are the same.
+fn installed(name: &str, interpreter: &Path, options: &[&str]) -> Result<PathBuf> {
+    let lock = root().join(format!("xtask/python/{name}.lock"));
     let mut hasher = DefaultHasher::new();
     read(&lock)?.hash(&mut hasher);
-    let home = cache_dir()?.join("tools").join(format!("python-tools-{:016x}", hasher.finish()));
-    let marker = home.join(".complete");
-    if marker.exists() {
+    let place = cache_dir()?.join("tools");
+    let home = place.join(format!("python-{name}-{:016x}", hasher.finish()));
+    if home.join(".complete").exists() {
         return Ok(home);
     }
-    println!("    installing xtask/python/tools.lock from PyPI (once)");
-    // What a run left behind that was cut short.
-    if home.exists() {
-        fs::remove_dir_all(&home)?;
-    }
-    fs::create_dir_all(&home)?;
-    let mut install = Command::new(python()?);
+    println!("    installing xtask/python/{name}.lock from PyPI (once)");
+    fs::create_dir_all(&place)?;
+    let staged = place.join(format!("fetch-{name}-{}", std::process::id()));
+    let mut install = Command::new(interpreter);
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes"]);
-    install.arg("--target").arg(&home).arg("--requirement").arg(&lock);
-    run(&mut install).context("PyPI must be reachable once")?;
-    fs::write(&marker, "")?;
-    Ok(home)
+    install.args(options).arg("--target").arg(&staged).arg("--requirement").arg(&lock);
+    for variable in ["VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"] {
+        install.env_remove(variable);
+    }
+    let outcome = run(&mut install).context("PyPI must be reachable once").and_then(|()| {
+        fs::write(staged.join(".complete"), "")?;
+        // What a run left behind that was cut short.
+        if home.exists() && !home.join(".complete").exists() {
+            fs::remove_dir_all(&home)?;
+        }
+        match fs::rename(&staged, &home) {
+            Err(_) if home.join(".complete").exists() => Ok(()),
+            renamed => Ok(renamed?),
+        }
+    });
+    if staged.exists() {
+        fs::remove_dir_all(&staged)?;
+    }
+    outcome.map(|()| home)
 }
 
 /// A Python of this machine.

@@ -49,6 +49,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let programs = step("build the server", || server::build(Profile::Dev, "demo"))?;
     let on_this_machine = [("RUNTIME_BACKEND", "process".to_owned())];
     step("set up what is missing", || server::set_up(&programs.server, &on_this_machine))?;
+    step("install the programs of others that tests use", || python::set_up_peers(&programs.server))?;
     report.add("Rust", || rust(&selection));
     if selection.filters.is_empty() {
         report.add("Demo", || demo::rehearse(&programs, &on_this_machine));

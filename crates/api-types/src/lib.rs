@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod live;
 pub mod models;
 pub mod notebooks;
+pub mod oip;
 pub mod paths;
 pub mod projects;
 pub mod python;

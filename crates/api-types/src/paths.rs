@@ -175,6 +175,17 @@ pub struct PredictionLogPath {
     pub log_id: i64,
 }
 
+/// `/v2/models/{deploymentId}/versions/{version}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct VersionPath {
+    /// The deployment.
+    pub deployment_id: DeploymentId,
+    /// The version of its model.
+    pub version: String,
+}
+
 /// `/deployments/{deploymentId}/predict`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::{Config, LogConfig, LogFormat};
+use crate::{config::Config, telemetry::Telemetry};
 
 #[derive(Debug, Parser)]
 #[command(name = "gristmill", version, about = "Grinds raw tables into deployed models")]
@@ -70,9 +70,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Command, config: Config) -> anyhow::Result<()> {
-    init_logging(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match command {
+    let telemetry = Telemetry::start(&config, runtime.handle().clone())?;
+    let outcome = match command {
         Command::Serve => serve::serve(&runtime, config),
         Command::Setup => setup::setup(&runtime, &config),
         Command::Migrate => runtime.block_on(migrate::migrate(&config)),
@@ -81,7 +81,9 @@ fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Doctor => runtime.block_on(doctor::doctor(&config)),
         Command::Admin { action } => runtime.block_on(admin::admin(&config, action)),
         Command::Openapi => print_openapi(),
-    }
+    };
+    telemetry.stop();
+    outcome
 }
 
 // The one place where the environment is read.
@@ -89,18 +91,6 @@ fn read_config() -> anyhow::Result<Config> {
     let variables: BTreeMap<String, String> =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
     Ok(Config::read(&variables)?)
-}
-
-fn init_logging(log: &LogConfig) -> anyhow::Result<()> {
-    use tracing_subscriber::{EnvFilter, fmt, prelude::*};
-    let filter = EnvFilter::try_new(&log.filter).map_err(|error| anyhow::anyhow!("LOG_LEVEL is not a filter: {error}"))?;
-    // To standard error: standard output belongs to what a command prints.
-    let registry = tracing_subscriber::registry().with(filter);
-    match log.format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init()?,
-        LogFormat::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()?,
-    }
-    Ok(())
 }
 
 fn print_openapi() -> anyhow::Result<()> {

@@ -45,6 +45,8 @@ pub struct Config {
     pub settings: Settings,
     /// How to log.
     pub log: LogConfig,
+    /// Where traces go, when a collector is configured.
+    pub telemetry: Option<TelemetryConfig>,
 }
 
 /// Deployed models.
@@ -83,6 +85,8 @@ pub struct HttpConfig {
     pub shutdown_timeout: Duration,
     /// `JSON_BODY_MAX_MB`.
     pub json_body_bytes_max: usize,
+    /// `METRICS_TOKEN`: who sends it may read `/metrics`; absent: programs on this machine may.
+    pub metrics_token: Option<SecretString>,
 }
 
 /// The database.
@@ -268,6 +272,23 @@ pub struct LogConfig {
     pub format: LogFormat,
 }
 
+/// Traces, for a program that was built with the feature `otel`.
+#[derive(Debug, Clone)]
+pub struct TelemetryConfig {
+    /// `OTEL_EXPORTER_OTLP_ENDPOINT`: the collector, without `/v1/traces`.
+    pub endpoint: Url,
+    /// `OTEL_SERVICE_NAME`.
+    pub service_name: String,
+}
+
+impl TelemetryConfig {
+    /// Where traces are sent to.
+    #[must_use]
+    pub fn traces_url(&self) -> String {
+        format!("{}/v1/traces", self.endpoint.as_str().trim_end_matches('/'))
+    }
+}
+
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -331,6 +352,7 @@ impl Config {
             google: google(env),
             settings: settings(env),
             log: log(env),
+            telemetry: telemetry(env),
         };
         if config.identity.jwt_secret.is_none() && !config.http.host.is_loopback() {
             env.problem("JWT_SECRET", "must be set (32 characters or more) when HOST is not a loopback address");
@@ -357,7 +379,12 @@ fn http(env: &mut Environment<'_>, cores: usize) -> HttpConfig {
     let origins = env.list("ALLOWED_ORIGINS").unwrap_or_else(|| {
         [5173, 5174, 5175, 4173].iter().flat_map(|port| local.map(|host| format!("http://{host}:{port}"))).collect()
     });
+    let metrics_token = env.text("METRICS_TOKEN");
+    if metrics_token.as_ref().is_some_and(|token| token.len() < 16) {
+        env.problem("METRICS_TOKEN", "must have 16 characters or more");
+    }
     HttpConfig {
+        metrics_token: metrics_token.map(SecretString::from),
         host: env.parsed("HOST", "an IP address").unwrap_or(IpAddr::from([127, 0, 0, 1])),
         port: env.number("PORT", 0..=65_535, 4000),
         allowed_origins: origins,
@@ -507,6 +534,17 @@ fn settings(env: &mut Environment<'_>) -> Settings {
         execution_timeout_ms: env.number("EXECUTION_TIMEOUT_MS", 5_000..=600_000, defaults.execution_timeout_ms),
         execution_max_memory_mb: env.number("EXECUTION_MAX_MEMORY_MB", 256..=4_096, defaults.execution_max_memory_mb),
     }
+}
+
+fn telemetry(env: &mut Environment<'_>) -> Option<TelemetryConfig> {
+    const ENDPOINT: Variable = "OTEL_EXPORTER_OTLP_ENDPOINT";
+    let service_name = env.text("OTEL_SERVICE_NAME").unwrap_or_else(|| "gristmill".to_owned());
+    env.text(ENDPOINT)?;
+    let endpoint = env.url(ENDPOINT, "http://localhost:4318");
+    if endpoint.scheme() != "http" {
+        env.problem(ENDPOINT, "must begin with http://; a collector beside the server passes traces on over TLS");
+    }
+    Some(TelemetryConfig { endpoint, service_name })
 }
 
 fn log(env: &mut Environment<'_>) -> LogConfig {

@@ -1,5 +1,6 @@
 //! Deployments on their way between requests and the engine that serves them.
 
+mod dialect;
 mod drift;
 mod predict;
 mod schema;
@@ -22,9 +23,11 @@ use gristmill_persistence::{
     repo::deployments::ACTIVE_LIMIT,
 };
 
+pub(crate) use self::predict::authorize;
 pub use self::{
+    dialect::{Answered, Asked, Batching, Contract, Dialect, Row, Scoring, Tensors, metadata_of, version_of},
     drift::drift_of,
-    predict::{Batching, answer_request},
+    predict::answer_request,
     schema::{baseline_of, schema_of},
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! What every request goes through: its id, its span, its time, CORS and the headers that harden every response.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::{
     Error,
@@ -15,7 +15,7 @@ use actix_web::{
 };
 use tracing::Instrument;
 
-use crate::{request_id, state::AppState};
+use crate::{request_id, state::AppState, telemetry};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RESPONSE_TIME: HeaderName = HeaderName::from_static("x-response-time");
@@ -40,7 +40,14 @@ pub async fn envelope(
         http.method = %request.method(),
         http.path = %request.path(),
         user.id = tracing::field::Empty,
+        // What follows is for traces.
+        http.route = tracing::field::Empty,
+        http.response.status_code = tracing::field::Empty,
+        otel.name = tracing::field::Empty,
+        otel.kind = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
     );
+    telemetry::adopt(&span, request.headers());
     let allowed = allowed_origin(&request, origin.as_ref());
     let mut response = if is_preflight(&request) {
         preflight(request)
@@ -50,9 +57,7 @@ pub async fn envelope(
 
     let elapsed_ms = started.elapsed().as_secs_f64() * 1000.0;
     let status = response.status().as_u16();
-    let route = response.request().match_pattern().unwrap_or_else(|| "unmatched".into());
-    metrics::histogram!("http_request_duration_seconds", "route" => route, "status" => status.to_string())
-        .record(elapsed_ms / 1000.0);
+    measure(&response, started.elapsed(), &span);
     span.in_scope(|| {
         if elapsed_ms >= SLOW_MS {
             tracing::warn!(http.status = status, elapsed_ms, "slow request");
@@ -73,6 +78,28 @@ pub async fn envelope(
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     }
     Ok(response)
+}
+
+/// Counts a request by its route's pattern: never by its path, nor by a method that a client made up, so that the number of
+/// series is bounded.
+fn measure(response: &ServiceResponse<BoxBody>, elapsed: Duration, span: &tracing::Span) {
+    let request = response.request();
+    let route = request.match_pattern().unwrap_or_else(|| "unmatched".to_owned());
+    let method = match *request.method() {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    };
+    telemetry::conclude(span, request.method(), &route, response.status());
+    let status = response.status().as_str().to_owned();
+    metrics::counter!("gristmill_http_requests_total", "route" => route.clone(), "method" => method, "status" => status)
+        .increment(1);
+    metrics::histogram!("gristmill_http_request_duration_seconds", "route" => route, "method" => method).record(elapsed);
 }
 
 fn allowed_origin(request: &ServiceRequest, origin: Option<&HeaderValue>) -> Option<HeaderValue> {

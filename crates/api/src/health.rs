@@ -66,6 +66,12 @@ impl HealthBoard {
         }
     }
 
+    /// Whether everything critical worked, at most a few seconds ago.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        self.database.lock().unwrap_or_else(PoisonError::into_inner).status != HealthStatus::Error
+    }
+
     /// What was found, at most a few seconds ago.
     #[must_use]
     pub fn view(&self, now: DateTime<Utc>) -> HealthView {

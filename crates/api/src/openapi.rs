@@ -48,6 +48,7 @@ pub const BEARER: &str = "bearer";
         (name = "models", description = "Training models, and what they are made of"),
         (name = "experiments", description = "Judging, tuning and comparing models"),
         (name = "deployments", description = "Models behind an address and a key, their requests and their drift"),
+        (name = "inference", description = "Deployed models for clients of other protocols: Open Inference Protocol v2, MLflow scoring"),
         (name = "mlflow", description = "Experiment tracking for programs that log to MLflow: set MLFLOW_TRACKING_URI to /api/mlflow"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),

@@ -15,11 +15,13 @@ pub mod meta;
 pub mod mlflow;
 pub mod models;
 pub mod notebooks;
+pub mod oip;
 pub mod predict;
 pub mod projects;
 pub mod python;
 pub mod query;
 pub mod savepoints;
+pub mod scoring;
 pub mod settings;
 pub mod uploads;
 
@@ -50,12 +52,14 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(experiments::configure)
         .configure(mlflow::configure)
         .configure(predict::configure)
+        .configure(scoring::configure)
         .configure(deployments::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)
         .default_service(actix_web::web::to(unknown_route));
     config.service(meta::root);
+    config.configure(oip::configure);
     config.service(api);
     config.default_service(actix_web::web::to(outside_api));
 }

@@ -70,6 +70,7 @@ impl RunningServer {
     /// When the database cannot be reached or migrated, the data directory not be used, or the port not be bound.
     pub async fn start(config: Config, database_url: SecretString) -> anyhow::Result<Self> {
         migrations::migrate(&database_url).await.context("the database schema could not be brought up to date")?;
+        crate::metrics::record();
         let tasks = Tasks::new();
         let signals = Signals::default();
         let state = web::Data::new(build_state(config, database_url.clone(), tasks, &signals).await?);
@@ -247,6 +248,7 @@ fn spawn_background(state: &web::Data<AppState>, url: SecretString, signals: &Si
         shared.file_cleaner.run(&queue, &shared.files).await;
     });
     spawn_until_stop(state, "janitor", janitor(state.clone()));
+    spawn_until_stop(state, "metrics", crate::metrics::keep_up());
     state.tasks.spawn("serving", Arc::clone(&state.serving).run());
     state.tasks.spawn("notebook janitor", notebooks::sweep(state.clone()));
     state.tasks.spawn("kernel events", notebooks::log_kernel_events(state.clone()));
@@ -378,6 +380,8 @@ fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHand
             // Not HTTP beyond its handshake, so not in the OpenAPI document.
             .service(live::notebook_socket)
             .service(live::deployment_socket)
+            // For operators.
+            .service(crate::metrics::show_metrics)
             .wrap(from_fn(envelope))
     };
     let server = HttpServer::new(factory)

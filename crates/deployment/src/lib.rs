@@ -5,6 +5,8 @@
 
 pub mod drift;
 pub mod inference;
+pub mod scoring;
 pub mod serving;
 pub mod statistics;
+pub mod tensors;
 pub mod worker;

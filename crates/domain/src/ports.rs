@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     Caller, JobId, ProjectId,
-    jobs::{Job, JobEvent, JobKind, JobOutcome, JobProgress, Lease, NewJob, NewJobEvent},
+    jobs::{Job, JobEvent, JobKind, JobOutcome, JobProgress, JobState, Lease, NewJob, NewJobEvent},
 };
 
 /// Why a store could not do what it was asked.
@@ -139,6 +139,12 @@ pub trait JobStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// `LeaseLost`, `Unavailable`, `Defect`.
     async fn release(&self, lease: Lease) -> Result<(), StoreError>;
+
+    /// Where the job of a lease stands, also when the lease is over: for whoever held it.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    async fn state_of(&self, lease: Lease) -> Result<JobState, StoreError>;
 
     /// Asks for a job to stop. A queued job is cancelled at once; a final one is returned as it is.
     ///

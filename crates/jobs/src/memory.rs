@@ -285,6 +285,10 @@ impl JobStore for MemoryJobStore {
         Ok(())
     }
 
+    async fn state_of(&self, lease: Lease) -> Result<JobState, StoreError> {
+        self.state().jobs.get(&lease.job_id).map(|entry| entry.job.state).ok_or(StoreError::NotFound)
+    }
+
     async fn request_cancel(&self, caller: &Caller, id: JobId) -> Result<Job, StoreError> {
         let mut state = self.state();
         let entry = state.owned(caller, id)?;

@@ -53,6 +53,19 @@ pub struct Database {
     pool: Pool<AsyncPgConnection>,
 }
 
+/// How the pool is used, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolCounters {
+    /// Connections that are open.
+    pub open: u32,
+    /// Of them, those that nobody uses.
+    pub idle: u32,
+    /// How often somebody had to wait for one.
+    pub waited: u64,
+    /// How often somebody waited for too long.
+    pub timed_out: u64,
+}
+
 impl std::fmt::Debug for Database {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Database").field("state", &self.pool.state()).finish_non_exhaustive()
@@ -81,6 +94,18 @@ impl Database {
             .await
             .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         Ok(Self { pool })
+    }
+
+    /// How the pool is used now.
+    #[must_use]
+    pub fn counters(&self) -> PoolCounters {
+        let state = self.pool.state();
+        PoolCounters {
+            open: state.connections,
+            idle: state.idle_connections,
+            waited: state.statistics.get_waited,
+            timed_out: state.statistics.get_timed_out,
+        }
     }
 
     /// Takes a connection from the pool.

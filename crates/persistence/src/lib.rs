@@ -13,4 +13,4 @@ pub mod notifications;
 pub mod repo;
 mod schema;
 
-pub use database::{Database, DatabaseOptions};
+pub use database::{Database, DatabaseOptions, PoolCounters};

@@ -158,6 +158,7 @@ impl Runtime {
     ///
     /// # Cancel safety
     /// Cancel safe: the code goes on. [`Self::interrupt`] stops it.
+    #[tracing::instrument(name = "execution", skip_all, fields(project.id = %place.project))]
     pub async fn execute(
         &self,
         place: &KernelPlace,

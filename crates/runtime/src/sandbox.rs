@@ -6,6 +6,7 @@ pub mod docker;
 pub(crate) mod instance;
 mod late;
 mod log;
+pub(crate) mod metered;
 mod mountpoint;
 mod prepare;
 pub mod process;

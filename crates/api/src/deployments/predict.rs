@@ -1,14 +1,17 @@
 //! A request for predictions: who asks, whether it may, what is answered, and what is kept of it.
 //!
 //! In this order: the deployment, the key or token, the limit, the body, the rows. Every outcome from the limit on is
-//! logged.
+//! logged. How requests and answers are spelled is a [`Dialect`]'s; all of them come through here.
 
 use std::{sync::Arc, time::Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse, ResponseError,
     dev::Payload,
-    http::{StatusCode, header::HeaderValue},
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
     web,
 };
 use chrono::{DateTime, Utc};
@@ -16,7 +19,10 @@ use gristmill_deployment::serving::{Answers, Entry, Explain, RatePass, Recorded,
 use gristmill_domain::{DeploymentId, ErrorCode, PredictionId, deployments::RateGrant};
 use serde_json::{Map, Value, json};
 
-use super::serving_error;
+use super::{
+    dialect::{Answered, Asked, Dialect, Row},
+    serving_error,
+};
 use crate::{
     error::{ApiError, ApiResult},
     extract::{Read, admit, authenticate, collect_body},
@@ -26,17 +32,6 @@ use crate::{
 
 /// Largest body, bytes (contract 3, section 15).
 const BODY_BYTES_MAX: u64 = 1 << 20;
-/// Most rows of a request.
-const ROWS_MAX: usize = 10_000;
-
-/// Whether a request has one row or a list of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Batching {
-    /// An object.
-    One,
-    /// A list of objects.
-    Many,
-}
 
 /// Who asked, for the log.
 type Principal = Map<String, Value>;
@@ -44,7 +39,7 @@ type Principal = Map<String, Value>;
 /// A request that failed: with what is known of the limit.
 struct Failed {
     error: ApiError,
-    rows: Vec<Map<String, Value>>,
+    rows: Vec<Row>,
     limit: Option<Limits>,
 }
 
@@ -69,7 +64,11 @@ struct Limits {
 ///
 /// # Cancel safety
 /// Cancel safe.
-async fn authorize(state: &web::Data<AppState>, request: &HttpRequest, id: DeploymentId) -> ApiResult<(Arc<Entry>, Principal)> {
+pub(crate) async fn authorize(
+    state: &web::Data<AppState>,
+    request: &HttpRequest,
+    id: DeploymentId,
+) -> ApiResult<(Arc<Entry>, Principal)> {
     let entry = state.serving.find(id).await.map_err(serving_error)?;
     if let Some(sent) = request.headers().get("x-api-key") {
         let Some(principal) = by_key(state, &entry, sent.to_str().unwrap_or_default()) else {
@@ -100,60 +99,63 @@ fn by_key(state: &AppState, entry: &Entry, sent: &str) -> Option<Principal> {
     Some(Map::from_iter([("apiKey".to_owned(), key.prefix.clone().into())]))
 }
 
-/// Answers a request for predictions in the contract's shape, and records it.
+/// Answers a request for predictions in the shapes of a dialect, and records it.
 ///
 /// # Cancel safety
 /// actix does not cancel handlers.
-pub async fn answer_request(
+pub async fn answer_request<D: Dialect>(
     state: &web::Data<AppState>,
     request: &HttpRequest,
     payload: Payload,
     id: DeploymentId,
-    batching: Batching,
+    mut dialect: D,
     explain: Explain,
 ) -> HttpResponse {
     let (began, at) = (Instant::now(), state.clock.now());
     let (entry, principal) = match authorize(state, request, id).await {
         Ok(authorized) => authorized,
-        Err(error) => return error.error_response(),
+        Err(error) => return dialect.refuse(error),
     };
-    let key = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
-    match answered(state, &entry, payload, request, batching, explain).await {
-        Ok((rows, answers, limits)) => {
-            let ids = prediction_ids(id, key.as_deref(), rows.len());
-            let body = body_of(batching, &answers, &ids);
-            keep(
-                state,
-                &entry,
-                Kept { at, began, principal, status: StatusCode::OK, ids: &ids, rows: &rows, answers: &answers, error: None },
-            );
-            let mut response = HttpResponse::Ok();
+    match answered(state, &entry, payload, request, &mut dialect, explain).await {
+        Ok(Success { rows, answers, ids, limits, mut response }) => {
+            let kept =
+                Kept { at, began, principal, status: StatusCode::OK, ids: &ids, rows: &rows, answers: &answers, error: None };
+            keep(state, &entry, kept);
             limits.write(&mut response);
-            response.json(body)
+            response
         }
         Err(failed) => {
             let ids = prediction_ids(id, None, 1);
             let status = failed.error.status_code();
-            let text = failed.error.to_string();
+            let error = Some(failed.error.to_string());
             let none = Answers { rows: Vec::new(), ignored: Vec::new(), unexplained: None };
-            keep(
-                state,
-                &entry,
-                Kept { at, began, principal, status, ids: &ids, rows: &failed.rows, answers: &none, error: Some(text) },
-            );
-            refused(&failed)
+            keep(state, &entry, Kept { at, began, principal, status, ids: &ids, rows: &failed.rows, answers: &none, error });
+            let mut response = dialect.refuse(failed.error);
+            if let Some(limits) = failed.limit {
+                limits.write(&mut response);
+            }
+            response
         }
     }
 }
 
-async fn answered(
+/// A request that was answered.
+struct Success {
+    rows: Vec<Row>,
+    answers: Answers,
+    ids: Vec<PredictionId>,
+    limits: Limits,
+    response: HttpResponse,
+}
+
+async fn answered<D: Dialect>(
     state: &web::Data<AppState>,
     entry: &Entry,
     payload: Payload,
     request: &HttpRequest,
-    batching: Batching,
+    dialect: &mut D,
     explain: Explain,
-) -> Result<(Vec<Map<String, Value>>, Answers, Limits), Failed> {
+) -> Result<Success, Failed> {
     let pass = state.serving.admit(entry).await.map_err(|error| {
         let limit = match &error {
             ServingError::Limited { limit, grant } => Some(Limits::reached(*limit, *grant)),
@@ -163,35 +165,36 @@ async fn answered(
     })?;
     let limits = Limits::passed(pass);
     let within = |error: ApiError| Failed { limit: Some(limits), ..error.into() };
-    let too_large =
-        || ApiError::new(ErrorCode::PayloadTooLarge, "The request body is over the limit of 1 MB").at_most(BODY_BYTES_MAX);
-    let limit = usize::try_from(BODY_BYTES_MAX).unwrap_or(usize::MAX);
-    let body = collect_body(request, payload, limit, too_large).await.map_err(within)?;
-    let rows = parse_rows(&body, batching).map_err(within)?;
-    match state.serving.predict(entry, &rows, explain).await {
-        Ok(answers) => Ok((rows, answers, limits)),
-        Err(error) => Err(Failed { error: serving_error(error), rows, limit: Some(limits) }),
+    let body = body_of(request, payload).await.map_err(within)?;
+    // A model whose signature cannot be read answers nothing, and says so below.
+    let signature = entry.signature().await.ok();
+    let rows = dialect.read(&Asked { request, body: &body, entry, signature: signature.as_deref() }).map_err(within)?;
+    let failed = |error: ApiError, rows: Vec<Row>| Failed { error, rows, limit: Some(limits) };
+    let answers = match state.serving.predict(entry, &rows, explain).await {
+        Ok(answers) => answers,
+        Err(error) => return Err(failed(serving_error(error), rows)),
+    };
+    let Some(signature) = signature else {
+        return Err(failed(ApiError::internal("a model without a signature answered"), rows));
+    };
+    let sent = request.headers().get("idempotency-key").and_then(|key| key.to_str().ok());
+    let ids = prediction_ids(entry.served.deployment.id, sent.or(dialect.request_key()), rows.len());
+    match dialect.write(&Answered { entry, signature: &signature, answers: &answers, ids: &ids }) {
+        Ok(response) => Ok(Success { rows, answers, ids, limits, response }),
+        Err(error) => Err(failed(error, rows)),
     }
 }
 
-fn parse_rows(body: &[u8], batching: Batching) -> ApiResult<Vec<Map<String, Value>>> {
-    let invalid = |message: String| ApiError::new(ErrorCode::InvalidRequest, message);
-    let value: Value = serde_json::from_slice(body).map_err(|error| invalid(format!("The body is not valid JSON: {error}")))?;
-    match (batching, value) {
-        (Batching::One, Value::Object(row)) => Ok(vec![row]),
-        (Batching::One, _) => Err(invalid("The body must be an object of features".to_owned())),
-        (Batching::Many, Value::Array(rows)) => {
-            if rows.is_empty() || rows.len() > ROWS_MAX {
-                return Err(invalid(format!("The body must be a list of 1 to {ROWS_MAX} rows; it has {}", rows.len())));
-            }
-            let row = |(place, row)| match row {
-                Value::Object(row) => Ok(row),
-                _ => Err(invalid(format!("Row {place} is no object of features"))),
-            };
-            rows.into_iter().enumerate().map(row).collect()
-        }
-        (Batching::Many, _) => Err(invalid("The body must be a list of objects of features".to_owned())),
+async fn body_of(request: &HttpRequest, payload: Payload) -> ApiResult<bytes::Bytes> {
+    let encoding = request.headers().get(header::CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+    if encoding.is_some_and(|encoding| !encoding.trim().eq_ignore_ascii_case("identity")) {
+        let message = "The body is compressed (Content-Encoding), which is not taken here; send it as it is";
+        return Err(ApiError::new(ErrorCode::InvalidRequest, message));
     }
+    let too_large =
+        || ApiError::new(ErrorCode::PayloadTooLarge, "The request body is over the limit of 1 MB").at_most(BODY_BYTES_MAX);
+    let limit = usize::try_from(BODY_BYTES_MAX).unwrap_or(usize::MAX);
+    collect_body(request, payload, limit, too_large).await
 }
 
 /// New ids; of a request that can be repeated, the same each time.
@@ -209,26 +212,6 @@ fn prediction_ids(deployment: DeploymentId, key: Option<&str>, rows: usize) -> V
     (0..rows).map(id).collect()
 }
 
-fn body_of(batching: Batching, answers: &Answers, ids: &[PredictionId]) -> Value {
-    let mut rows = answers.rows.iter().zip(ids).map(|(answer, id)| {
-        let mut object = answer.to_json();
-        if let Some(object) = object.as_object_mut() {
-            object.insert("predictionId".to_owned(), json!(id));
-            if let Some(reason) = &answers.unexplained {
-                object.insert("explanationReason".to_owned(), reason.as_str().into());
-            }
-            if batching == Batching::One && !answers.ignored.is_empty() {
-                object.insert("ignoredFields".to_owned(), json!(answers.ignored));
-            }
-        }
-        object
-    });
-    match batching {
-        Batching::One => rows.next().unwrap_or_default(),
-        Batching::Many => Value::Array(rows.collect()),
-    }
-}
-
 /// What is kept of a request.
 struct Kept<'a> {
     at: DateTime<Utc>,
@@ -236,7 +219,7 @@ struct Kept<'a> {
     principal: Principal,
     status: StatusCode,
     ids: &'a [PredictionId],
-    rows: &'a [Map<String, Value>],
+    rows: &'a [Row],
     answers: &'a Answers,
     error: Option<String>,
 }
@@ -259,16 +242,6 @@ fn keep(state: &web::Data<AppState>, entry: &Entry, kept: Kept<'_>) {
     state.serving.record(entry, &recorded);
 }
 
-fn refused(failed: &Failed) -> HttpResponse {
-    let mut response = failed.error.error_response();
-    if let Some(limits) = failed.limit {
-        for (name, value) in limits.headers() {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
-}
-
 impl Limits {
     fn passed(pass: RatePass) -> Self {
         Self { limit: pass.limit, remaining: pass.remaining, reset: 60 }
@@ -278,18 +251,13 @@ impl Limits {
         Self { limit, remaining: 0, reset: grant.retry_after }
     }
 
-    fn headers(self) -> [(actix_web::http::header::HeaderName, HeaderValue); 3] {
-        use actix_web::http::header::HeaderName;
-        [
-            (HeaderName::from_static("ratelimit-limit"), self.limit.into()),
-            (HeaderName::from_static("ratelimit-remaining"), self.remaining.into()),
-            (HeaderName::from_static("ratelimit-reset"), self.reset.into()),
-        ]
-    }
-
-    fn write(self, response: &mut actix_web::HttpResponseBuilder) {
-        for header in self.headers() {
-            response.insert_header(header);
+    fn write(self, response: &mut HttpResponse) {
+        for (name, value) in [
+            (HeaderName::from_static("ratelimit-limit"), self.limit),
+            (HeaderName::from_static("ratelimit-remaining"), self.remaining),
+            (HeaderName::from_static("ratelimit-reset"), self.reset),
+        ] {
+            response.headers_mut().insert(name, HeaderValue::from(value));
         }
     }
 }

@@ -12,7 +12,8 @@ mod wire;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
-pub(super) use self::wire::{MlflowError, unknown_endpoint};
+pub(crate) use self::wire::MlflowError;
+pub(super) use self::wire::unknown_endpoint;
 
 /// Paths that programs speak MLflow's protocol to.
 pub(super) const PREFIX: &str = "/api/mlflow/";

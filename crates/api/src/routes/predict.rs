@@ -6,7 +6,7 @@ use gristmill_deployment::serving::Explain;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
-    deployments::{Batching, answer_request},
+    deployments::{Batching, Contract, answer_request},
     extract::{PathParams, ValidQuery},
     state::AppState,
 };
@@ -35,7 +35,7 @@ pub async fn predict_row(
     payload: web::Payload,
 ) -> HttpResponse {
     let explain = explain(&query);
-    answer_request(&state, &request, payload.into_inner(), path.deployment_id, Batching::One, explain).await
+    answer_request(&state, &request, payload.into_inner(), path.deployment_id, Contract(Batching::One), explain).await
 }
 
 /// Predicts for a list of rows; as for one.
@@ -57,7 +57,7 @@ pub async fn predict_rows(
     payload: web::Payload,
 ) -> HttpResponse {
     let explain = explain(&query);
-    answer_request(&state, &request, payload.into_inner(), path.deployment_id, Batching::Many, explain).await
+    answer_request(&state, &request, payload.into_inner(), path.deployment_id, Contract(Batching::Many), explain).await
 }
 
 fn explain(query: &PredictQuery) -> Explain {

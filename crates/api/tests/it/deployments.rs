@@ -14,13 +14,13 @@ use crate::{
 
 pub(crate) const ROW: &str = r#"{"island":"Dream","bill_length_mm":46.5,"bill_depth_mm":17.9,"flipper_length_mm":192,"body_mass_g":3500,"sex":"female","year":2007}"#;
 
-fn row() -> Value {
+pub(crate) fn row() -> Value {
     serde_json::from_str(ROW).unwrap()
 }
 
 impl Lab {
     /// Deploys a model and returns the deployment.
-    async fn deploy(&self, model: &str, extra: &Value) -> Value {
+    pub(crate) async fn deploy(&self, model: &str, extra: &Value) -> Value {
         self.try_deploy(model, extra).await.expect(201)["deployment"].clone()
     }
 
@@ -31,11 +31,11 @@ impl Lab {
     }
 }
 
-fn path_of(deployment: &Value) -> String {
+pub(crate) fn path_of(deployment: &Value) -> String {
     format!("/api/deployments/{}", deployment["deploymentId"].as_str().unwrap())
 }
 
-async fn key_of(client: &Client, path: &str) -> (String, String) {
+pub(crate) async fn key_of(client: &Client, path: &str) -> (String, String) {
     let made = client.post(&format!("{path}/api-keys"), &json!({ "name": "program" })).await.expect(201);
     (made["rawKey"].as_str().unwrap().to_owned(), made["key"]["keyId"].as_str().unwrap().to_owned())
 }

@@ -23,25 +23,35 @@ mod kernels;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod mlflow;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
 mod notebooks;
 #[cfg(test)]
+mod oip;
+#[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod outage;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod projects;
 #[cfg(test)]
 mod savepoints;
+#[cfg(test)]
+mod scoring;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod sql;
 #[cfg(test)]
 mod support;
+#[cfg(all(test, feature = "otel"))]
+mod telemetry;
 #[cfg(test)]
 mod tenancy;
 #[cfg(test)]

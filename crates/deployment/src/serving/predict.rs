@@ -57,6 +57,11 @@ impl Serving {
     ///
     /// # Cancel safety
     /// Cancel safe.
+    #[tracing::instrument(
+        name = "prediction",
+        skip_all,
+        fields(deployment.id = %entry.served.deployment.id, rows = rows.len(), runtime = entry.served.deployment.runtime.as_str())
+    )]
     pub async fn predict(&self, entry: &Entry, rows: &[Map<String, Value>], explain: Explain) -> Result<Answers, ServingError> {
         entry.is_serving()?;
         let signature = match entry.signature().await {

@@ -109,6 +109,7 @@ struct Seen {
 impl Recorder {
     pub(super) fn record(&self, entry: &Entry, recorded: &Recorded<'_>) {
         self.recorded.fetch_add(1, Ordering::Relaxed);
+        measure(entry, recorded);
         self.count(entry, recorded);
         let dropped = self.log(entry, recorded);
         if dropped > 0 {
@@ -244,6 +245,17 @@ impl Seen {
         let sketches: BTreeMap<_, _> = window.into_iter().map(|window| (WINDOW.to_owned(), window)).collect();
         Some(HourRow { deployment_id: deployment, hour, writer: self.writer, statistics, sketches })
     }
+}
+
+/// Counts a request. Not by deployment: their number has no bound.
+fn measure(entry: &Entry, recorded: &Recorded<'_>) {
+    let runtime = entry.served.deployment.runtime.as_str();
+    let outcome = if recorded.error.is_none() { "success" } else { "error" };
+    metrics::counter!("gristmill_prediction_requests_total", "runtime" => runtime, "outcome" => outcome).increment(1);
+    metrics::histogram!("gristmill_prediction_duration_seconds", "runtime" => runtime, "outcome" => outcome)
+        .record(recorded.latency);
+    let rows = u64::try_from(recorded.answers.len()).unwrap_or(u64::MAX);
+    metrics::counter!("gristmill_predicted_rows_total", "runtime" => runtime).increment(rows);
 }
 
 /// The name of the drift window among the sketches of an hour.

@@ -1,7 +1,6 @@
 //! The locked Python environment with `evidently` beside it, for comparisons.
 
 use std::{
-    fs,
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -11,10 +10,6 @@ use gristmill_domain::execution::PythonVersion;
 use gristmill_runtime::environment::{self, ProvisionOptions};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-
-/// What its statistical tests import, pinned, without what the whole of `evidently` depends on.
-const REQUIREMENTS: &str = include_str!("evidently.txt");
 
 /// The per-user cache, as everything that is provisioned once.
 #[expect(clippy::disallowed_methods, reason = "where the user's cache is")]
@@ -30,26 +25,11 @@ fn python() -> PathBuf {
     environment::provision(&options, PythonVersion::V3_11, &mut |line| println!("{line}")).unwrap().root.join("bin/python")
 }
 
-/// The directory with `evidently`; it is fetched when it is missing. A machine that cannot fetch it fails the test.
+/// The directory with `evidently`; it is installed when it is missing. A machine that cannot do so fails the test.
 fn packages(python: &Path) -> PathBuf {
-    let name = format!("evidently-{}", hex::encode(&Sha256::digest(REQUIREMENTS)[..8]));
-    let target = cache_dir().join("tools").join(name);
-    if target.is_dir() {
-        return target;
-    }
-    let parent = target.parent().unwrap();
-    fs::create_dir_all(parent).unwrap();
-    let work = tempfile::Builder::new().prefix("fetch-").tempdir_in(parent).unwrap();
-    let (list, staged) = (work.path().join("requirements.txt"), work.path().join("packages"));
-    fs::write(&list, REQUIREMENTS).unwrap();
-    let arguments = ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target"];
-    run(command(python).args(arguments).arg(&staged).arg("--requirement").arg(&list), "");
-    match fs::rename(&staged, &target) {
-        // Another test was faster: theirs is the same.
-        Err(_) if target.is_dir() => {}
-        result => result.unwrap(),
-    }
-    target
+    let cargo = env!("CARGO");
+    let told = run(command(Path::new(cargo)).args(["--quiet", "xtask", "peers"]).arg(python), "");
+    PathBuf::from(told.lines().last().unwrap_or_default())
 }
 
 /// Asks the script for a table with its baseline.

@@ -16,3 +16,5 @@ mod partial_dependence;
 mod requests;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tensors;

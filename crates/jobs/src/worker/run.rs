@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gristmill_domain::{
     ErrorCode,
-    jobs::{JobError, JobOutcome},
+    jobs::{JobError, JobOutcome, JobState},
     ports::{ClaimedJob, StoreError},
 };
 use tokio::{
@@ -131,8 +131,21 @@ impl Run {
                 tracing::error!("the handler says that it recorded its end, and did not");
                 Conclusion::Finish(JobOutcome::Retry(internal_error()))
             }
-            Err(_) => Conclusion::Nothing,
+            Err(_) => {
+                // What the handler recorded only the store knows.
+                let state = self.pool.store.state_of(self.claimed.lease).await;
+                self.measure(state.map_or("unknown", outcome_name));
+                Conclusion::Nothing
+            }
         }
+    }
+
+    /// Counts the run, with its time.
+    fn measure(&self, outcome: &'static str) {
+        let kind = self.claimed.job.kind.as_str();
+        metrics::counter!("gristmill_job_runs_total", "kind" => kind, "outcome" => outcome).increment(1);
+        metrics::histogram!("gristmill_job_run_duration_seconds", "kind" => kind, "outcome" => outcome)
+            .record(self.claimed_at.elapsed());
     }
 
     async fn record(&self, mut conclusion: Conclusion) {
@@ -170,10 +183,12 @@ impl Run {
             Conclusion::Finish(outcome) => {
                 let retry_after = self.pool.options.retry.delay(self.claimed.job.attempt);
                 let job = self.pool.store.finish(lease, outcome.clone(), retry_after).await?;
+                self.measure(outcome_name(job.state));
                 tracing::info!(job.state = job.state.as_str(), "a run ended");
             }
             Conclusion::Release => {
                 self.pool.store.release(lease).await?;
+                self.measure("released");
                 tracing::info!("gave the job back");
             }
             Conclusion::CheckRecord | Conclusion::Nothing => {}
@@ -201,6 +216,16 @@ fn conclusion(verdict: JobVerdict, reason: Option<StopReason>, logged: Result<i6
             Conclusion::Release
         }
         (JobVerdict::Finished(outcome), _, _) => Conclusion::Finish(outcome),
+    }
+}
+
+/// How a run ended, by where its job stands then.
+fn outcome_name(state: JobState) -> &'static str {
+    match state {
+        // It failed, and will be tried again.
+        JobState::Queued => "retried",
+        JobState::Running => "unknown",
+        JobState::Succeeded | JobState::Failed | JobState::Cancelled => state.as_str(),
     }
 }
 

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use futures_util::{FutureExt, future::BoxFuture};
 use gristmill_domain::{
     Caller, JobId, UserId,
-    jobs::{Job, JobEvent, JobKind, JobOutcome, Lease, NewJob},
+    jobs::{Job, JobEvent, JobKind, JobOutcome, JobState, Lease, NewJob},
     ports::{Appended, ClaimRequest, ClaimedJob, EventBatch, Heartbeat, JobFilter, JobStore, StoreError},
 };
 use gristmill_jobs::{
@@ -121,6 +121,11 @@ impl JobStore for FaultyStore {
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
         self.up()?;
         self.memory.release(lease).await
+    }
+
+    async fn state_of(&self, lease: Lease) -> Result<JobState, StoreError> {
+        self.up()?;
+        self.memory.state_of(lease).await
     }
 
     async fn request_cancel(&self, caller: &Caller, id: JobId) -> Result<Job, StoreError> {

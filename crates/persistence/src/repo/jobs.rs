@@ -22,7 +22,7 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, JobId, ProjectId, UserId,
-    jobs::{Job, JobEvent, JobOutcome, JobState, Lease, NewJob, NewJobEvent, RunEnd},
+    jobs::{Job, JobEvent, JobKind, JobOutcome, JobState, Lease, NewJob, NewJobEvent, RunEnd},
     ports::{Appended, ClaimRequest, ClaimedJob, EventBatch, Heartbeat, JobFilter, JobStore, StoreError},
 };
 
@@ -71,6 +71,24 @@ impl Jobs {
             }
         }
     }
+
+    /// Counts the jobs of all owners that wait or run, by kind and state, for metrics.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Defect`.
+    pub async fn count_open(&self) -> Result<Vec<(JobKind, JobState, u64)>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        // A plain disjunction, which the two partial indexes answer.
+        let counted = jobs::table
+            .filter(jobs::state.eq(JobState::Queued.as_str()).or(jobs::state.eq(JobState::Running.as_str())))
+            .group_by((jobs::kind, jobs::state))
+            .select((jobs::kind, jobs::state, diesel::dsl::count_star()));
+        let rows: Vec<(String, String, i64)> = counted.load(&mut connection).await.map_err(DbError::from)?;
+        let known = |(kind, state, count): (String, String, i64)| {
+            Some((JobKind::from_name(&kind)?, JobState::from_name(&state)?, u64::try_from(count).ok()?))
+        };
+        Ok(rows.into_iter().filter_map(known).collect())
+    }
 }
 
 #[async_trait]
@@ -117,6 +135,13 @@ impl JobStore for Jobs {
             })
             .await?;
         Ok(())
+    }
+
+    async fn state_of(&self, lease: Lease) -> Result<JobState, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let state = jobs::table.find(lease.job_id.0).select(jobs::state);
+        let state: String = state.first(&mut connection).await.map_err(DbError::from)?;
+        JobState::from_name(&state).ok_or_else(|| StoreError::Defect(format!("a job has the unknown state {state:?}").into()))
     }
 
     async fn request_cancel(&self, caller: &Caller, id: JobId) -> Result<Job, StoreError> {

@@ -62,7 +62,17 @@ impl Drop for SocketDirectory {
 }
 
 /// Starts the kernel. When it fails, or is dropped before it returned, nothing is left running.
+#[tracing::instrument(name = "kernel start", skip_all, fields(sandbox.id = %plan.id))]
 pub(crate) async fn launch(plan: LaunchPlan) -> Result<Kernel, RuntimeError> {
+    let began = Instant::now();
+    let launched = start(plan).await;
+    let outcome = if launched.is_ok() { "started" } else { "failed" };
+    metrics::counter!("gristmill_kernel_starts_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("gristmill_kernel_start_duration_seconds", "outcome" => outcome).record(began.elapsed());
+    launched
+}
+
+async fn start(plan: LaunchPlan) -> Result<Kernel, RuntimeError> {
     let deadline = Instant::now() + plan.timeout;
     let python = plan.backend.python(plan.python)?;
     let key = uuid::Uuid::new_v4().to_string();

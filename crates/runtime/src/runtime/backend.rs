@@ -22,6 +22,7 @@ use crate::{
         BackendKind, Isolation, SandboxBackend, SandboxError,
         choose::{BackendSetting, choose},
         docker::{DockerBackend, DockerOptions, SocketEngine, Tell},
+        metered::Metered,
         process::{ProcessBackend, ProcessOptions},
     },
 };
@@ -60,7 +61,7 @@ impl Backends {
         let choice = choose(setting, self.process.clone(), self.docker.clone()).await;
         let reasons: Vec<_> = choice.not_used.iter().map(|(kind, reason)| format!("{}: {reason}", kind.as_str())).collect();
         match choice.chosen {
-            Some((backend, isolation)) => BackendState::Ready { backend, isolation, reasons },
+            Some((backend, isolation)) => BackendState::Ready { backend: Arc::new(Metered(backend)), isolation, reasons },
             None => BackendState::Missing(reasons),
         }
     }

@@ -62,7 +62,7 @@ impl ResponseError for MlflowError {
         let of_status = match self.status_code() {
             StatusCode::NOT_FOUND => "RESOURCE_DOES_NOT_EXIST",
             StatusCode::CONFLICT => "RESOURCE_ALREADY_EXISTS",
-            StatusCode::BAD_REQUEST => "INVALID_PARAMETER_VALUE",
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => "INVALID_PARAMETER_VALUE",
             StatusCode::UNAUTHORIZED => "UNAUTHENTICATED",
             StatusCode::FORBIDDEN => "PERMISSION_DENIED",
             StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS => "REQUEST_LIMIT_EXCEEDED",
@@ -75,7 +75,11 @@ impl ResponseError for MlflowError {
         if let (Some(both), Ok(Value::Object(own))) = (both.as_object_mut(), serde_json::to_value(&body)) {
             both.extend(own);
         }
-        HttpResponse::build(self.status_code()).insert_header((header::CACHE_CONTROL, "no-store")).json(both)
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(seconds) = body.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        response.insert_header((header::CACHE_CONTROL, "no-store")).json(both)
     }
 }
 
