@@ -362,13 +362,15 @@ pub fn status(code: ErrorCode) -> StatusCode {
         E::PayloadTooLarge | E::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
         E::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         E::NotConfigured
+        | E::LlmUnavailable
         | E::DatabaseUnavailable
         | E::ShuttingDown
         | E::RuntimeUnavailable
         | E::SandboxFailed
         | E::DeploymentNotReady => StatusCode::SERVICE_UNAVAILABLE,
         E::RowsRefused => StatusCode::UNPROCESSABLE_ENTITY,
-        E::ServingFailed => StatusCode::BAD_GATEWAY,
+        E::ServingFailed | E::LlmFailed => StatusCode::BAD_GATEWAY,
+        E::LlmTimeout => StatusCode::GATEWAY_TIMEOUT,
         E::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         E::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
