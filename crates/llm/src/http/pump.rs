@@ -51,17 +51,22 @@ pub(super) async fn events(
         return Err(LlmError::protocol(format!("it is `{kind}` instead of an event stream; check the base URL")));
     }
     let parser = SseParser::new(LINE_BYTES_MAX);
-    let pump = Pump { response, watch, decoder, scrubber, parser, queue, bytes: 0, bytes_read: 0, ended: false };
+    let pump = Pump { response: Some(response), watch, decoder, scrubber, parser, queue, bytes: 0, bytes_read: 0, ended: false };
     Ok(Box::pin(stream::unfold(pump, |mut pump| async move {
         let item = pump.next().await?;
         // After a failure nothing comes any more.
-        pump.ended |= item.is_err();
+        if item.is_err() {
+            pump.ended = true;
+            pump.response = None;
+            pump.queue.clear();
+        }
         Some((item, pump))
     })))
 }
 
 struct Pump {
-    response: Response,
+    /// Gone when nothing more is read, and with it the connection.
+    response: Option<Response>,
     watch: Watch,
     decoder: Box<dyn Decoder>,
     scrubber: Scrubber,
@@ -99,7 +104,8 @@ impl Pump {
 
     /// Reads the next piece of the body.
     async fn read(&mut self) -> Result<(), LlmError> {
-        let piece = self.watch.wait(TimeoutStage::Idle, self.watch.idle, self.response.chunk()).await?;
+        let Some(response) = &mut self.response else { return Ok(()) };
+        let piece = self.watch.wait(TimeoutStage::Idle, self.watch.idle, response.chunk()).await?;
         let mut events = Vec::new();
         let piece = piece.map_err(failure::broken)?;
         match &piece {
