@@ -11,6 +11,7 @@ pub mod execute;
 pub mod experiments;
 pub mod health;
 pub mod jobs;
+pub mod llm;
 pub mod meta;
 pub mod mlflow;
 pub mod models;
@@ -51,6 +52,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(mlflow::configure)
         .configure(predict::configure)
         .configure(deployments::configure)
+        .configure(llm::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

@@ -203,6 +203,19 @@ impl Http {
         self.read_json(self.send(request, watch).await?, watch).await
     }
 
+    /// Posts JSON, and hands on whatever comes, success or not.
+    pub(crate) async fn exchange(&self, path: &str, json: &Value, watch: &Watch) -> Result<(u16, Vec<u8>), LlmError> {
+        let request = self.client.post(self.url(path)?).json(json);
+        let mut response = self.answer(request, watch).await?;
+        let bytes = body(&mut response, watch, failure::BODY_BYTES_MAX).await?;
+        Ok((response.status().as_u16(), bytes))
+    }
+
+    /// What a failed answer says, without keys.
+    pub(crate) fn said(&self, status: u16, body: &[u8]) -> String {
+        failure::said(status, body, &self.scrubber)
+    }
+
     /// Reads JSON.
     pub(crate) async fn get(&self, path: &str, watch: &Watch) -> Result<Value, LlmError> {
         let response = self.send(self.client.get(self.url(path)?), watch).await?;
@@ -220,14 +233,18 @@ impl Http {
 
     /// Sends, and turns whatever is not a success into the reason.
     async fn send(&self, request: RequestBuilder, watch: &Watch) -> Result<Response, LlmError> {
-        let request = request.headers(self.headers.clone()).send();
-        let sent = watch.wait(TimeoutStage::FirstByte, watch.first_byte, request).await?;
-        let mut response = sent.map_err(|error| failure::unsent(error, &self.base_url, self.timeouts.connect))?;
+        let mut response = self.answer(request, watch).await?;
         if response.status().is_success() {
             return Ok(response);
         }
         let text = body(&mut response, watch, failure::BODY_BYTES_MAX).await.unwrap_or_default();
         Err(failure::of_status(response.status(), response.headers(), &text, &self.scrubber))
+    }
+
+    async fn answer(&self, request: RequestBuilder, watch: &Watch) -> Result<Response, LlmError> {
+        let request = request.headers(self.headers.clone()).send();
+        let sent = watch.wait(TimeoutStage::FirstByte, watch.first_byte, request).await?;
+        sent.map_err(|error| failure::unsent(error, &self.base_url, self.timeouts.connect))
     }
 }
 

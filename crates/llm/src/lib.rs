@@ -14,6 +14,7 @@ mod event;
 mod http;
 pub mod layers;
 mod provider;
+pub mod realtime;
 mod request;
 pub mod scripted;
 mod secret;

@@ -21,6 +21,8 @@ mod kernels;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod llm;
+#[cfg(test)]
 mod mlflow;
 #[cfg(test)]
 mod models;

@@ -45,6 +45,11 @@ fn deepest(error: &dyn std::error::Error) -> String {
     error.to_string()
 }
 
+/// What an answer that is no success says.
+pub(super) fn said(status: u16, body: &[u8], scrubber: &Scrubber) -> String {
+    scrubber.clean(&format!("HTTP {status}: {}", Said::read(body).message))
+}
+
 /// An answer that is no success.
 pub(super) fn of_status(status: StatusCode, headers: &HeaderMap, body: &[u8], scrubber: &Scrubber) -> LlmError {
     let said = Said::read(body);
