@@ -211,6 +211,84 @@ impl RequestBody for CellReorder {
     const SHAPE: ErrorShape = ErrorShape::BodyDetails;
 }
 
+/// What code is to be suggested for.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CellSuggest {
+    /// What was found in the data.
+    #[garde(dive)]
+    pub insight_context: InsightContext,
+}
+
+impl RequestBody for CellSuggest {
+    const SHAPE: ErrorShape = ErrorShape::BodyDetails;
+}
+
+/// What was found in the data.
+#[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InsightContext {
+    /// The columns that it is about, at most 20.
+    #[garde(length(max = 20), inner(length(chars, max = 128)))]
+    pub columns: Vec<String>,
+    /// Its kind.
+    #[garde(length(chars, min = 1, max = 50))]
+    pub issue_type: String,
+    /// How bad it is.
+    #[garde(length(chars, min = 1, max = 20))]
+    pub severity: String,
+    /// What it is, in words.
+    #[garde(length(chars, min = 1, max = 500))]
+    pub text: String,
+    /// The columns of the table, at most 200.
+    #[garde(length(max = 200), dive)]
+    pub dataset_schema: Vec<SchemaColumn>,
+    /// The table.
+    #[garde(length(chars, min = 1, max = 128), custom(is_table_name))]
+    pub table_name: String,
+}
+
+/// A column of a table.
+#[derive(Debug, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaColumn {
+    /// Its name.
+    #[garde(length(chars, max = 128))]
+    pub column: String,
+    /// Its type.
+    #[garde(length(chars, max = 50))]
+    pub dtype: String,
+}
+
+fn is_table_name(name: &str, _: &()) -> garde::Result {
+    let fits = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | ' '));
+    if fits { Ok(()) } else { Err(garde::Error::new("may only have letters, digits, `_`, `-`, `.` and blanks")) }
+}
+
+/// One line of a suggestion on its way.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SuggestionLine {
+    /// The cell that the code will be in. The first line.
+    #[serde(rename_all = "camelCase")]
+    CellCreated {
+        /// Which.
+        cell_id: CellId,
+    },
+    /// More of the code.
+    Token {
+        /// The code.
+        content: String,
+    },
+    /// It is in the cell. The last line.
+    Done,
+    /// It failed; the cell keeps what there was. The last line.
+    Error {
+        /// Why.
+        message: String,
+    },
+}
+
 /// What a run of a cell gave.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -45,6 +45,8 @@ pub struct HealthChecks {
     pub docker: DockerCheck,
     /// The image or environment that sandboxes run in.
     pub runtime_image: RuntimeImageCheck,
+    /// The language model.
+    pub llm: LlmCheck,
     /// This process.
     pub memory: MemoryCheck,
 }
@@ -100,6 +102,29 @@ pub struct RuntimeImageCheck {
     /// Whether it is there.
     pub available: bool,
     /// What is wrong, and how to mend it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// The language model, asked for a sign of life about once a minute.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LlmCheck {
+    /// Result; `ok` when none is configured, as that is a choice.
+    pub status: HealthStatus,
+    /// Always false.
+    pub critical: bool,
+    /// Whether one is configured.
+    pub configured: bool,
+    /// The kind of its provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The model that is asked by default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// How long it took to answer, milliseconds.
+    pub latency_ms: Option<f64>,
+    /// What is wrong or missing, and how to mend it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

@@ -14,6 +14,7 @@ pub mod experiments;
 pub mod health;
 pub mod jobs;
 pub mod live;
+pub mod llm;
 pub mod models;
 pub mod notebooks;
 pub mod oip;

@@ -1,6 +1,7 @@
 //! The whole configuration: read once from the environment, checked, typed. docs/OPERATIONS.md lists every variable.
 
 mod environment;
+mod llm;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -11,6 +12,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use environment::{ConfigError, Environment, Variable};
+pub use llm::{LLM_MISSING, LlmConfig, LlmProvider};
 
 /// The configuration of a server.
 #[derive(Debug, Clone)]
@@ -35,6 +37,8 @@ pub struct Config {
     pub modeling: ModelingConfig,
     /// Deployed models.
     pub serving: ServingConfig,
+    /// Language models.
+    pub llm: LlmConfig,
     /// Jobs.
     pub jobs: JobsConfig,
     /// Mail, when configured.
@@ -347,6 +351,7 @@ impl Config {
             notebooks: notebooks(env),
             modeling: modeling(env),
             serving: serving(env),
+            llm: llm::read(env),
             jobs: jobs(env, cores),
             mail: mail(env),
             google: google(env),

@@ -12,6 +12,7 @@ use gristmill_api_types::{
 };
 use gristmill_domain::{ErrorCode, ports::StoreError};
 use gristmill_jobs::JobsError;
+use gristmill_llm::LlmError;
 use gristmill_persistence::repo::IDEMPOTENCY_MISMATCH;
 
 use crate::request_id;
@@ -168,6 +169,17 @@ impl ApiError {
             }
             StoreError::Defect(_) => Self::internal(error),
         }
+    }
+
+    /// The failure of a language model.
+    #[must_use]
+    pub fn llm(error: LlmError) -> Self {
+        let failure = Self::new(error.code(), error.public_message());
+        let failure = match error.retry_after() {
+            Some(wait) => failure.retry_after(wait.as_secs().max(1)),
+            None => failure,
+        };
+        failure.caused_by(error)
     }
 
     /// The failure of waiting for a job or following its log.
@@ -362,13 +374,15 @@ pub fn status(code: ErrorCode) -> StatusCode {
         E::PayloadTooLarge | E::QuotaExceeded => StatusCode::PAYLOAD_TOO_LARGE,
         E::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         E::NotConfigured
+        | E::LlmUnavailable
         | E::DatabaseUnavailable
         | E::ShuttingDown
         | E::RuntimeUnavailable
         | E::SandboxFailed
         | E::DeploymentNotReady => StatusCode::SERVICE_UNAVAILABLE,
         E::RowsRefused => StatusCode::UNPROCESSABLE_ENTITY,
-        E::ServingFailed => StatusCode::BAD_GATEWAY,
+        E::ServingFailed | E::LlmFailed => StatusCode::BAD_GATEWAY,
+        E::LlmTimeout => StatusCode::GATEWAY_TIMEOUT,
         E::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         E::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }

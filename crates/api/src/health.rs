@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use gristmill_api_types::health::{
-    DatabaseCheck, DockerCheck, HealthChecks, HealthStatus, HealthView, MemoryCheck, RuntimeImageCheck,
+    DatabaseCheck, DockerCheck, HealthChecks, HealthStatus, HealthView, LlmCheck, MemoryCheck, RuntimeImageCheck,
 };
 use gristmill_persistence::Database;
 
@@ -74,7 +74,7 @@ impl HealthBoard {
 
     /// What was found, at most a few seconds ago.
     #[must_use]
-    pub fn view(&self, now: DateTime<Utc>) -> HealthView {
+    pub fn view(&self, now: DateTime<Utc>, llm: LlmCheck) -> HealthView {
         let database = self.database.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let missing = "code does not run on this server yet: the execution runtime is not part of it";
         let docker = DockerCheck {
@@ -100,7 +100,7 @@ impl HealthBoard {
             timestamp: now.into(),
             host: self.host.to_string(),
             version: env!("CARGO_PKG_VERSION").into(),
-            checks: HealthChecks { database, docker, runtime_image, memory: memory() },
+            checks: HealthChecks { database, docker, runtime_image, llm, memory: memory() },
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod extract;
 pub mod file_cleaner;
 pub mod health;
 pub mod live;
+pub mod llm;
 pub mod metrics;
 pub mod models;
 pub mod notebooks;

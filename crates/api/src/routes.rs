@@ -11,6 +11,7 @@ pub mod execute;
 pub mod experiments;
 pub mod health;
 pub mod jobs;
+pub mod llm;
 pub mod meta;
 pub mod mlflow;
 pub mod models;
@@ -54,6 +55,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(predict::configure)
         .configure(scoring::configure)
         .configure(deployments::configure)
+        .configure(llm::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

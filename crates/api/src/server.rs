@@ -12,6 +12,7 @@ use gristmill_deployment::serving::{ServingPorts, StartHandler};
 use gristmill_domain::{Clock, SystemClock, identity::IdentityChange, jobs::JobKind, ports::JobStore};
 use gristmill_identity::{Identity, NoMail, Ports, ServerSecret};
 use gristmill_jobs::{JobHandler, JobReader, Signals, Tasks, WorkerOptions, WorkerPool, probe::ProbeHandler};
+use gristmill_llm::tls;
 use gristmill_modeling::{Engine, EvaluateHandler, ModelingOptions, TrainHandler, TuneHandler, Workshop};
 use gristmill_persistence::{
     Database, DatabaseOptions,
@@ -20,8 +21,8 @@ use gristmill_persistence::{
     notifications::{Channel, Notifications, Signal},
     repo::{
         datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
-        identity::Identity as IdentityStore, jobs::Jobs, models::Models, notebooks::Notebooks, projects::Projects,
-        settings::UserSettings, tracking::Tracking,
+        identity::Identity as IdentityStore, jobs::Jobs, llm_usage::LlmUsage, models::Models, notebooks::Notebooks,
+        projects::Projects, settings::UserSettings, tracking::Tracking,
     },
 };
 use gristmill_runtime::{Runtime, RuntimeOptions};
@@ -37,6 +38,7 @@ use crate::{
     file_cleaner::FileCleaner,
     health::HealthBoard,
     live::{self, Hub},
+    llm::{InsightCache, LanguageModels, StoredUsage},
     models::StoredModels,
     notebooks::{self, OutputLinks, RunRegistry, StoredData},
     openapi, routes,
@@ -69,6 +71,8 @@ impl RunningServer {
     /// # Errors
     /// When the database cannot be reached or migrated, the data directory not be used, or the port not be bound.
     pub async fn start(config: Config, database_url: SecretString) -> anyhow::Result<Self> {
+        // Before any client of HTTP is built, wherever that is.
+        tls::install_provider();
         migrations::migrate(&database_url).await.context("the database schema could not be brought up to date")?;
         crate::metrics::record();
         let tasks = Tasks::new();
@@ -102,6 +106,7 @@ impl RunningServer {
         let deadline = self.shutdown_timeout;
         futures_util::future::join_all(self.workers.iter().map(|pool| pool.shutdown(deadline))).await;
         self.state.tasks.shutdown(TASKS_DEADLINE).await;
+        self.state.llm_usage.flush().await;
         self.state.runtime.shutdown().await;
     }
 }
@@ -135,6 +140,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let runtime = Runtime::start(options, Arc::new(data), &tasks).await;
     let modeling = Arc::new(Engine::new(runtime.clone(), modeling, &tasks));
     let deployments = Deployments::new(database.clone());
+    let llm_usage = Arc::new(StoredUsage::new(LlmUsage::new(database.clone())));
     let ports = ServingPorts {
         store: Arc::new(deployments.clone()),
         places: Arc::new(StoredPlaces { files: files.clone(), modeling: Arc::clone(&modeling) }),
@@ -164,6 +170,9 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         file_cleaner: FileCleaner::default(),
         row_readers: RowReaders::new(),
         sql: SqlService::new(&config)?,
+        llm: LanguageModels::new(&config.llm, llm_usage.clone(), Arc::clone(&clock))?,
+        llm_usage,
+        insights: InsightCache::new(),
         health: HealthBoard::default(),
         openapi: openapi::document().to_json()?.into(),
         tasks,
@@ -242,6 +251,10 @@ fn spawn_background(state: &web::Data<AppState>, url: SecretString, signals: &Si
     spawn_until_stop(state, "signals", forward_signals(state.clone(), signals.clone(), heard));
     let shared = state.clone();
     spawn_until_stop(state, "health", async move { shared.health.keep_probing(&shared.database).await });
+    let shared = state.clone();
+    spawn_until_stop(state, "language model's usage", async move { shared.llm_usage.keep_flushing().await });
+    let shared = state.clone();
+    spawn_until_stop(state, "language model", async move { shared.llm.keep_probing().await });
     let shared = state.clone();
     spawn_until_stop(state, "file cleaner", async move {
         let queue = FileDeletions::new(shared.database.clone());

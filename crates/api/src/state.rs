@@ -25,6 +25,7 @@ use crate::{
     file_cleaner::FileCleaner,
     health::HealthBoard,
     live::Hub,
+    llm::{InsightCache, LanguageModels, StoredUsage},
     notebooks::{OutputLinks, RunRegistry},
     sql::SqlService,
 };
@@ -80,6 +81,12 @@ pub struct AppState {
     pub row_readers: RowReaders,
     /// SQL over datasets.
     pub sql: SqlService,
+    /// The language model.
+    pub llm: LanguageModels,
+    /// What was asked of it.
+    pub llm_usage: Arc<StoredUsage>,
+    /// Texts about models that a language model wrote.
+    pub insights: InsightCache,
     /// What the probes found.
     pub health: HealthBoard,
     /// Tasks that outlive a request.

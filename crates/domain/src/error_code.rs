@@ -97,6 +97,9 @@ codes! {
     Conflict = "conflict", "The thing changed meanwhile, or is in a state that does not allow this. Read it again.";
     IdempotencyMismatch = "idempotency_mismatch", "The same Idempotency-Key was used with another request.";
     NotConfigured = "not_configured", "The operator has not set up what this needs; the message names the setting.";
+    LlmUnavailable = "llm_unavailable", "The language model cannot be reached or refuses the server's key; the message says which. Try again shortly, or ask the operator.";
+    LlmTimeout = "llm_timeout", "The language model took too long. Try again, or ask for less.";
+    LlmFailed = "llm_failed", "The language model's answer could not be used. Try again, or put the question differently.";
     DatabaseUnavailable = "database_unavailable", "The database does not answer. Try again shortly.";
     ShuttingDown = "shutting_down", "The server is stopping. Try again shortly.";
     Internal = "internal", "Something that should not happen happened. Report the requestId.";

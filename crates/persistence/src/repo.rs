@@ -8,6 +8,7 @@ pub mod file_deletions;
 mod idempotency;
 pub mod identity;
 pub mod jobs;
+pub mod llm_usage;
 pub mod models;
 pub mod notebooks;
 mod ownership;

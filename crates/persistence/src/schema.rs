@@ -503,6 +503,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    llm_usage (user_id, hour, project_id, model) {
+        user_id -> Uuid,
+        project_id -> Uuid,
+        hour -> Timestamptz,
+        model -> Text,
+        requests -> BigInt,
+        input_tokens -> BigInt,
+        cached_tokens -> BigInt,
+        output_tokens -> BigInt,
+        reasoning_tokens -> BigInt,
+        cost_micros -> BigInt,
+    }
+}
+
+diesel::table! {
     dataset_splits (dataset_id, target) {
         dataset_id -> Uuid,
         target -> Text,
@@ -563,5 +578,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     logged_models,
     logged_model_artifacts,
     tracking_usage,
+    llm_usage,
     dataset_splits,
 );

@@ -71,6 +71,7 @@ impl User {
 }
 
 pub(crate) async fn user(server: &Server) -> Result<User> {
+    gristmill_llm::tls::install_provider();
     let http = reqwest::Client::builder().timeout(Duration::from_secs(600)).build()?;
     let email = "bench@example.org".to_owned();
     let body = json!({ "email": email, "password": "grind the bench", "name": "Bench" });
@@ -101,6 +102,7 @@ pub(crate) async fn startup(table: &mut Table) -> Result<()> {
 }
 
 async fn user_once(server: &Server) -> Result<()> {
+    gristmill_llm::tls::install_provider();
     let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
     http.get(format!("{}/api/health", server.url)).send().await?.error_for_status()?;
     Ok(())

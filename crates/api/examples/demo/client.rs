@@ -15,6 +15,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(base: &str) -> Result<Self> {
+        gristmill_llm::tls::install_provider();
         let http = reqwest::Client::builder().timeout(Duration::from_secs(600)).build()?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), token: None })
     }

@@ -1,9 +1,11 @@
 //! `gristmill doctor`: what is configured, reachable and missing, and how to mend it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use gristmill_domain::execution::PythonVersion;
+use gristmill_api_types::health::HealthStatus;
+use gristmill_domain::{SystemClock, execution::PythonVersion};
 use gristmill_jobs::Tasks;
+use gristmill_llm::layers::MemoryUsage;
 use gristmill_persistence::{Database, DatabaseOptions, migrations};
 use gristmill_runtime::{
     Runtime,
@@ -12,7 +14,7 @@ use gristmill_runtime::{
 };
 
 use super::{postgres, say};
-use crate::{config::Config, server::runtime_options};
+use crate::{config::Config, llm::LanguageModels, server::runtime_options};
 
 /// Prints one line a finding; fails when the server could not run.
 pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
@@ -46,6 +48,8 @@ pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
     for (ok, text) in check_sandboxes(config).await? {
         report(ok, false, text)?;
     }
+    let (ok, text) = check_llm(config).await;
+    report(ok, false, text)?;
     let secret = config.identity.jwt_secret.is_some();
     let text = if secret { "JWT_SECRET is set" } else { "JWT_SECRET is not set: one is kept in the data directory" };
     report(true, false, text.into())?;
@@ -92,6 +96,21 @@ async fn check_sandboxes(config: &Config) -> anyhow::Result<Vec<(bool, String)>>
         _ => check_python(config),
     });
     Ok(findings)
+}
+
+/// Asks the language model's provider for a sign of life.
+async fn check_llm(config: &Config) -> (bool, String) {
+    let models = match LanguageModels::new(&config.llm, Arc::new(MemoryUsage::default()), Arc::new(SystemClock)) {
+        Ok(models) => models,
+        Err(error) => return (false, format!("language model: {error:#}")),
+    };
+    let (check, cause) = models.probe().await;
+    let ok = check.configured && check.status == HealthStatus::Ok;
+    let name = match (&check.provider, &check.model) {
+        (Some(provider), Some(model)) => format!("language model `{model}` ({provider})"),
+        _ => "language model".to_owned(),
+    };
+    (ok, format!("{name}: {}", cause.or(check.message).unwrap_or_else(|| "it answers".to_owned())))
 }
 
 /// Tells which Python environments sandboxes of this machine can run.

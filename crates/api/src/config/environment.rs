@@ -109,6 +109,21 @@ impl<'a> Environment<'a> {
         })
     }
 
+    /// An `http` or `https` URL, if it is set. It may not hold a password: it is shown.
+    pub fn http_url(&mut self, name: Variable) -> Option<Url> {
+        let text = self.text(name)?;
+        let usable = |url: &Url| {
+            let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+            matches!(url.scheme(), "http" | "https") && url.has_host() && plain
+        };
+        let url = Url::parse(&text).ok().filter(usable);
+        if url.is_none() {
+            // It may hold a password, so it is not repeated.
+            self.problem(name, "must be a URL such as http://localhost:11434/v1, without user, password or query");
+        }
+        url
+    }
+
     /// A span such as `15m`: a whole number with `s`, `m`, `h` or `d`.
     pub fn duration(&mut self, name: Variable, default: Duration) -> Duration {
         let Some(text) = self.text(name) else { return default };

@@ -2,7 +2,10 @@
 
 use actix_web::{HttpResponse, delete, get, http::header, patch, post, web};
 use gristmill_api_types::{
-    cells::{CellCreate, CellLockView, CellPatch, CellReorder, CellRun, CellRunView, CellSummary, CellView},
+    cells::{
+        CellCreate, CellLockView, CellPatch, CellReorder, CellRun, CellRunView, CellSuggest, CellSummary, CellView,
+        SuggestionLine,
+    },
     common::SuccessView,
     paths::{CellPath, NotebookPath, OutputPath},
 };
@@ -13,6 +16,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     error::{ApiError, ApiResult},
     extract::{PathParams, Read, Signed, ValidJson, Write},
+    llm::{SUGGESTION_LEASE, Suggestion, suggestion_lines},
     notebooks::{interrupt_cell, run_cell as run},
     respond::{Created, Json},
     state::AppState,
@@ -29,7 +33,8 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
         .service(run_cell)
         .service(interrupt_cell_run)
         .service(find_cell_lock)
-        .service(download_cell_output);
+        .service(download_cell_output)
+        .service(suggest_cell);
 }
 
 /// Lists the cells of a notebook by position.
@@ -220,6 +225,43 @@ pub async fn download_cell_output(
         .insert_header((header::CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"))
         .insert_header((header::CACHE_CONTROL, "private, max-age=31536000, immutable"))
         .body(bytes))
+}
+
+/// Has the language model write a new cell for a finding. 503 without one. Leaving stops the writing; the cell stays.
+#[utoipa::path(
+    tag = "notebooks",
+    params(NotebookPath),
+    request_body = CellSuggest,
+    responses((
+        status = 200,
+        description = "`cell_created`, `token`s, then `done` or `error`",
+        body = SuggestionLine,
+        content_type = "application/x-ndjson"
+    ))
+)]
+#[post("/notebooks/{notebookId}/cells/suggest")]
+pub async fn suggest_cell(
+    state: web::Data<AppState>,
+    signed: Signed<Write>,
+    PathParams(path): PathParams<NotebookPath>,
+    ValidJson(body): ValidJson<CellSuggest>,
+) -> ApiResult<HttpResponse> {
+    let notebook = state.notebooks.find(&signed.caller, path.notebook_id).await.map_err(notebook_error)?;
+    let provider = state.llm.provider()?;
+    let now = state.clock.now();
+    let lease = state.notebooks.start_suggestion(&signed.caller, path.notebook_id, SUGGESTION_LEASE, now).await;
+    let suggestion = Suggestion {
+        caller: signed.caller,
+        project: notebook.project_id,
+        lease: lease.map_err(notebook_error)?,
+        model: state.llm.catalog().small_model().id.clone(),
+        context: body.insight_context,
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("application/x-ndjson; charset=utf-8")
+        .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(suggestion_lines(&state, provider, suggestion)))
 }
 
 fn notebook_error(error: StoreError) -> ApiError {

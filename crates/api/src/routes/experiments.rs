@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, get, http::header, post, web};
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use gristmill_api_types::{
     common::ErrorShape,
     experiments::{
@@ -21,8 +20,8 @@ use gristmill_domain::{
 };
 use gristmill_modeling::{
     Compared, incomparable,
-    insights::{InsightKind, tell},
-    nl_filter::{Known, Predicate, parse},
+    insights::InsightKind,
+    nl_filter::{Known, Predicate},
 };
 use gristmill_persistence::files::model_prefix;
 use serde_json::{Value, json};
@@ -32,6 +31,7 @@ use super::models::model_error;
 use crate::{
     error::{ApiError, ApiResult},
     extract::{PathParams, Read, Signed, ValidJson, Write},
+    llm::{Insight, insight_lines, model_predicates},
     models::{StudyStream, budget_of, evaluated, evaluation_file, study_stream, submit_study},
     respond::{Json, prefers_async},
     state::AppState,
@@ -220,7 +220,7 @@ pub async fn filter_models(
     ValidJson(body): ValidJson<FilterCreate>,
 ) -> ApiResult<Json<FilterView>> {
     let models = project_models(&state, &signed.caller, path.project_id).await?;
-    let predicates = parse(&body.query, &known(&models));
+    let predicates = model_predicates(&state.llm, &signed.caller, path.project_id, &body.query, &known(&models)).await;
     let views: Result<Vec<PredicateView>, serde_json::Error> = predicates.iter().map(predicate_view).collect();
     Ok(Json(FilterView { predicates: views.map_err(ApiError::internal)? }))
 }
@@ -246,10 +246,9 @@ pub async fn stream_insight(
         return Err(ApiError::field(ErrorShape::Flatten, "type", names));
     };
     let models = project_models(&state, &signed.caller, path.project_id).await?;
-    let text = tell(kind, &project.name, &models, &body.context.unwrap_or_default());
-    let lines = [json!({ "type": "token", "content": text }), json!({ "type": "done" })];
-    let lines = lines.map(|line| Ok::<Bytes, ApiError>(Bytes::from(format!("{line}\n"))));
-    Ok(ndjson().streaming(stream::iter(lines)))
+    let context = body.context.unwrap_or_default();
+    let insight = Insight { kind, project_id: path.project_id, project_name: project.name, models, context };
+    Ok(ndjson().streaming(insight_lines(&state.llm, &state.insights, &signed.caller, insight).await))
 }
 
 fn ndjson() -> actix_web::HttpResponseBuilder {

@@ -36,5 +36,5 @@ impl Responder for HealthResponse {
 )]
 #[get("/health")]
 pub async fn check_health(state: web::Data<AppState>) -> HealthResponse {
-    HealthResponse(state.health.view(state.clock.now()))
+    HealthResponse(state.health.view(state.clock.now(), state.llm.check()))
 }

@@ -23,6 +23,8 @@ mod kernels;
 #[cfg(test)]
 mod live;
 #[cfg(test)]
+mod llm;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod mlflow;

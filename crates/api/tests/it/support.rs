@@ -134,6 +134,7 @@ impl Drop for Containers {
 }
 
 fn http_client() -> reqwest::Client {
+    gristmill_llm::tls::install_provider();
     // A connection of its own for each request: on a busy machine a kept one may be closed at the moment of its reuse.
     reqwest::Client::builder().timeout(Duration::from_secs(120)).pool_max_idle_per_host(0).build().expect("an HTTP client")
 }

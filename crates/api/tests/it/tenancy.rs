@@ -39,6 +39,7 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
         | "GET /api/auth/verification-status"
         | "GET /api/execute/health"
         | "GET /api/execute/runtimes"
+        | "GET /api/llm/models"
         | "GET /api/projects"
         | "GET /api/query/cache/config"
         | "GET /api/settings"
@@ -54,7 +55,7 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
         | "GET /api/mlflow/api/2.0/mlflow/model-versions/search" => &[200],
         // For nobody at all.
         "POST /api/models/seed" | "POST /api/models/seed-one" => &[403],
-        "POST /api/auth/resend-verification" => &[503],
+        "POST /api/auth/resend-verification" | "POST /api/realtime/session" => &[503],
         "DELETE /api/projects/reset" => &[403],
         // Ends the stranger's own session or account: called last.
         "POST /api/auth/logout" | "DELETE /api/auth/account" => &[204],
@@ -204,6 +205,9 @@ fn body(things: &Things) -> Value {
             "version": "1", "alias": "x", "stage": "Staging", "model_json": "{\"artifact_path\": \"m\", \"flavors\": {}}",
     });
     let more = json!({
+        "insightContext": {
+            "columns": [], "issueType": "x", "severity": "x", "text": "x", "datasetSchema": [], "tableName": "x",
+        },
         "action": "stop", "feedback": "positive", "feature": "x", "actuals": [{ "predictionId": model, "actual": 1 }],
     });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

@@ -9,6 +9,7 @@ mod outputs;
 mod rows;
 mod runs;
 mod savepoints;
+mod suggestions;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

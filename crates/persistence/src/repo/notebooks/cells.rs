@@ -311,7 +311,7 @@ pub(super) fn new_rows(notebook: Uuid, cells: Vec<CellCreate>, now: DateTime<Utc
     rows.collect()
 }
 
-fn new_row(notebook: Uuid, create: CellCreate, now: DateTime<Utc>) -> Result<CellRow, StoreError> {
+pub(super) fn new_row(notebook: Uuid, create: CellCreate, now: DateTime<Utc>) -> Result<CellRow, StoreError> {
     let mut row = CellRow::fresh(CellId::random(), notebook, create.cell_type, create.content, now);
     row.title = create.title;
     row.metadata = Value::Object(create.metadata);

@@ -334,7 +334,7 @@ async fn write_end(
 }
 
 /// Locks the notebook of a run.
-async fn lock_leased(connection: &mut AsyncPgConnection, lease: &RunLease) -> Result<NotebookRow, DbError> {
+pub(super) async fn lock_leased(connection: &mut AsyncPgConnection, lease: &RunLease) -> Result<NotebookRow, DbError> {
     let found = notebooks::table
         .find(lease.notebook.0)
         .select(NotebookRow::as_select())
@@ -345,7 +345,7 @@ async fn lock_leased(connection: &mut AsyncPgConnection, lease: &RunLease) -> Re
     Ok(found.ok_or(StoreError::LeaseLost)?)
 }
 
-async fn leased(connection: &mut AsyncPgConnection, lease: &RunLease) -> Result<CellRow, DbError> {
+pub(super) async fn leased(connection: &mut AsyncPgConnection, lease: &RunLease) -> Result<CellRow, DbError> {
     let found = cells::table
         .find(lease.cell.0)
         .filter(cells::lock_token.eq(lease.token))
@@ -378,7 +378,7 @@ async fn relax(connection: &mut AsyncPgConnection) -> Result<(), DbError> {
     Ok(connection.batch_execute("set local synchronous_commit = off").await?)
 }
 
-fn until(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
+pub(super) fn until(now: DateTime<Utc>, lease: Duration) -> DateTime<Utc> {
     now + TimeDelta::from_std(lease).unwrap_or(TimeDelta::MAX)
 }
 
