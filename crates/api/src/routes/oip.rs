@@ -1,4 +1,4 @@
-//! The Open Inference Protocol v2, for clients of KServe, Triton and the like: a deployment is a model, its id the name.
+//! The Open Inference Protocol v2, for clients of `KServe`, Triton and the like: a deployment is a model, its id the name.
 //!
 //! Errors are `{"error": …}` as the protocol has them, which is what every route answers. Predictions take the way of all
 //! requests for predictions, `crate::deployments`.

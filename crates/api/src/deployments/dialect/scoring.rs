@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub struct Scoring;
 
-fn refusal(error: ScoringError) -> ApiError {
+fn refusal(error: &ScoringError) -> ApiError {
     let code = match error {
         ScoringError::TooLarge => ErrorCode::PayloadTooLarge,
         ScoringError::Malformed(_) => ErrorCode::InvalidRequest,
@@ -36,8 +36,8 @@ impl Dialect for Scoring {
             return Err(invalid(format!("The body must be in UTF-8, not {charset:?}")));
         }
         match essence.as_str() {
-            "application/json" => rows_of_json(asked.body, asked.signature).map_err(refusal),
-            "text/csv" => rows_of_csv(asked.body, asked.signature).map_err(refusal),
+            "application/json" => rows_of_json(asked.body, asked.signature).map_err(|error| refusal(&error)),
+            "text/csv" => rows_of_csv(asked.body, asked.signature).map_err(|error| refusal(&error)),
             other => Err(invalid(format!("The Content-Type must be application/json or text/csv, not {other:?}"))),
         }
     }

@@ -63,7 +63,7 @@ pub fn metadata_of(entry: &Entry, version: &str, signature: &Signature) -> Value
     })
 }
 
-fn refusal(error: TensorError) -> ApiError {
+fn refusal(error: &TensorError) -> ApiError {
     let code = match error {
         TensorError::TooLarge => ErrorCode::PayloadTooLarge,
         _ => ErrorCode::InvalidRequest,
@@ -81,9 +81,9 @@ impl Dialect for Tensors {
             Some(Ok(text)) => Some(text),
             Some(Err(_)) => Some("unreadable"),
         };
-        let read = InferRequest::parse(asked.body, header_length).map_err(refusal)?;
+        let read = InferRequest::parse(asked.body, header_length).map_err(|error| refusal(&error))?;
         if let Some(signature) = asked.signature {
-            read.check_names(signature).and_then(|()| read.check_outputs(signature)).map_err(refusal)?;
+            read.check_names(signature).and_then(|()| read.check_outputs(signature)).map_err(|error| refusal(&error))?;
         }
         let rows = read.rows();
         self.request = Some(read);
