@@ -10,6 +10,7 @@ use gristmill_api_types::health::{
     DatabaseCheck, DockerCheck, HealthChecks, HealthStatus, HealthView, LlmCheck, MemoryCheck, RuntimeImageCheck,
 };
 use gristmill_persistence::Database;
+use gristmill_runtime::{RuntimeStatus, sandbox::BackendKind};
 
 /// How often the probes run.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -72,41 +73,59 @@ impl HealthBoard {
         self.database.lock().unwrap_or_else(PoisonError::into_inner).status != HealthStatus::Error
     }
 
-    /// What was found, at most a few seconds ago.
+    /// What was found, at most a few seconds ago, with how running code (`image` is what sandboxes are made from, for
+    /// Docker) and the language model stand.
     #[must_use]
-    pub fn view(&self, now: DateTime<Utc>, llm: LlmCheck) -> HealthView {
+    pub fn view(&self, now: DateTime<Utc>, runtime: RuntimeStatus, image: String, llm: LlmCheck) -> HealthView {
         let database = self.database.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let missing = "code does not run on this server yet: the execution runtime is not part of it";
+        let ready = runtime.ready;
+        let backend = runtime.isolation.map(|isolation| isolation.backend);
+        let message = match backend {
+            Some(backend) if ready => format!("code runs on the backend `{}`", backend.as_str()),
+            // Anybody may read this, so why is told elsewhere.
+            _ => "no code can be run now; `gristmill doctor` and GET /api/execute/health tell why".to_owned(),
+        };
+        let sandboxes = if ready { HealthStatus::Ok } else { HealthStatus::Degraded };
         let docker = DockerCheck {
-            status: HealthStatus::Degraded,
+            status: sandboxes,
             critical: false,
-            enabled: false,
-            reachable: false,
+            enabled: backend.is_some(),
+            reachable: ready,
             latency_ms: None,
-            message: Some(missing.into()),
+            message: Some(message.clone()),
         };
         let runtime_image = RuntimeImageCheck {
-            status: HealthStatus::Degraded,
+            status: sandboxes,
             critical: false,
-            enabled: false,
-            image: String::new(),
-            available: false,
-            message: Some(missing.into()),
+            enabled: backend == Some(BackendKind::Docker),
+            image,
+            available: ready,
+            message: Some(message),
         };
-        let status = if database.status == HealthStatus::Error { HealthStatus::Error } else { HealthStatus::Degraded };
+        let status = match database.status {
+            HealthStatus::Error => HealthStatus::Error,
+            _ if [database.status, sandboxes, llm.status].iter().all(|status| *status == HealthStatus::Ok) => HealthStatus::Ok,
+            _ => HealthStatus::Degraded,
+        };
         HealthView {
             status,
-            uptime: self.started.elapsed().as_secs_f64(),
+            uptime: self.uptime().as_secs_f64(),
             timestamp: now.into(),
             host: self.host.to_string(),
             version: env!("CARGO_PKG_VERSION").into(),
             checks: HealthChecks { database, docker, runtime_image, llm, memory: memory() },
         }
     }
+
+    /// How long this server runs.
+    #[must_use]
+    pub fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
 }
 
 /// This process' memory, from `/proc/self/status`.
-fn memory() -> MemoryCheck {
+pub(crate) fn memory() -> MemoryCheck {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let bytes = |key: &str| {
         let line = status.lines().find(|line| line.starts_with(key)).unwrap_or_default();

@@ -12,6 +12,7 @@ pub mod file_cleaner;
 pub mod health;
 pub mod live;
 pub mod llm;
+mod mail;
 pub mod metrics;
 pub mod models;
 pub mod notebooks;

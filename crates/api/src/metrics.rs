@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::{ApiError, ApiResult},
+    health::memory,
     state::AppState,
 };
 
@@ -153,9 +154,8 @@ async fn sample(state: &AppState) {
     let runtime = state.runtime.status();
     gauge!("gristmill_kernels_active").set(count(runtime.active));
     gauge!("gristmill_kernels_ready").set(count(runtime.pooled));
-    let health = state.health.view(state.clock.now(), state.llm.check());
-    gauge!("gristmill_uptime_seconds").set(health.uptime);
-    gauge!("gristmill_resident_memory_bytes").set(whole(health.checks.memory.rss_bytes));
+    gauge!("gristmill_uptime_seconds").set(state.health.uptime().as_secs_f64());
+    gauge!("gristmill_resident_memory_bytes").set(whole(memory().rss_bytes));
     sample_queue(state).await;
 }
 

@@ -10,7 +10,7 @@ use actix_web::{App, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 use anyhow::Context;
 use gristmill_deployment::serving::{ServingPorts, StartHandler};
 use gristmill_domain::{Clock, SystemClock, identity::IdentityChange, jobs::JobKind, ports::JobStore};
-use gristmill_identity::{Identity, NoMail, Ports, ServerSecret};
+use gristmill_identity::{Identity, Ports, ServerSecret};
 use gristmill_jobs::{JobHandler, JobReader, Signals, Tasks, WorkerOptions, WorkerPool, probe::ProbeHandler};
 use gristmill_llm::tls;
 use gristmill_modeling::{Engine, EvaluateHandler, ModelingOptions, TrainHandler, TuneHandler, Workshop};
@@ -39,6 +39,7 @@ use crate::{
     health::HealthBoard,
     live::{self, Hub},
     llm::{InsightCache, LanguageModels, StoredUsage},
+    mail,
     models::StoredModels,
     notebooks::{self, OutputLinks, RunRegistry, StoredData},
     openapi, routes,
@@ -222,7 +223,7 @@ pub(crate) fn runtime_options(config: &Config) -> anyhow::Result<RuntimeOptions>
 
 fn identity(config: &Config, secret: &ServerSecret, database: &Database, clock: &Arc<dyn Clock>) -> anyhow::Result<Identity> {
     let store = Arc::new(IdentityStore::new(database.clone()));
-    let ports = Ports::of(store, Arc::new(NoMail), Arc::clone(clock));
+    let ports = Ports::of(store, mail::mailer(config)?, Arc::clone(clock));
     let identity = Identity::new(secret, &config.identity.policy(), ports)?;
     Ok(if config.identity.bypass_verification { identity.waive_verification() } else { identity })
 }

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpRequest, HttpResponse, Responder, body::BoxBody, get, web};
 use gristmill_api_types::health::{HealthStatus, HealthView};
+use gristmill_domain::execution::PythonVersion;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::state::AppState;
@@ -36,5 +37,7 @@ impl Responder for HealthResponse {
 )]
 #[get("/health")]
 pub async fn check_health(state: web::Data<AppState>) -> HealthResponse {
-    HealthResponse(state.health.view(state.clock.now(), state.llm.check()))
+    let image = state.config.execution.docker_image.as_deref().unwrap_or_default();
+    let image = image.replace("{pythonVersion}", PythonVersion::default().as_str());
+    HealthResponse(state.health.view(state.clock.now(), state.runtime.status(), image, state.llm.check()))
 }

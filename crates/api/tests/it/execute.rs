@@ -32,6 +32,11 @@ async fn health_and_runtimes_say_what_is_there() {
     .await;
     let ready = health["dockerAvailable"].as_bool().unwrap();
     assert_eq!(health["status"], if ready { "healthy" } else { "degraded" }, "{health}");
+    let shown = app.anonymous().get("/api/health").await.expect(200)["checks"].clone();
+    for check in ["docker", "runtimeImage"] {
+        assert_eq!(shown[check]["status"], if ready { "ok" } else { "degraded" }, "{shown}");
+        assert!(shown[check]["message"].is_string(), "{shown}");
+    }
     assert_eq!(health["activeSessions"], 0);
     // A backend without a Python environment is not enough; either way it says what is missing.
     assert!(health["backend"].is_string() || !ready, "{health}");

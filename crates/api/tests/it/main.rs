@@ -25,6 +25,8 @@ mod live;
 #[cfg(test)]
 mod llm;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod mlflow;
