@@ -63,7 +63,7 @@ pub fn rows_of_json(body: &[u8], signature: Option<&Signature>) -> Result<Vec<Ro
         ("dataframe_split", _) => Err(bad("dataframe_split must be an object with columns and data")),
         ("dataframe_records", Value::Array(records)) => of_records(key, records),
         ("inputs", Value::Object(columns)) => of_columns(columns),
-        (_, Value::Array(rows)) if rows.first().is_some_and(Value::is_object) => of_records(key, rows),
+        (_, Value::Array(rows)) if rows.first().is_none_or(Value::is_object) => of_records(key, rows),
         ("instances" | "inputs", Value::Array(rows)) => of_lists(key, rows, signature),
         _ => Err(bad(format!("{key} must be a list of rows"))),
     }?;

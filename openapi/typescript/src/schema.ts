@@ -1285,6 +1285,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/llm/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the language models that can be chosen, also when none is configured. */
+        get: operations["list_llm_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/mlflow/api/2.0/mlflow-artifacts/artifacts": {
         parameters: {
             query?: never;
@@ -2350,6 +2367,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notebooks/{notebookId}/cells/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has the language model write a new cell for a finding. 503 without one. Leaving stops the writing; the cell stays. */
+        post: operations["suggest_cell"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notebooks/{notebookId}/export": {
         parameters: {
             query?: never;
@@ -2676,6 +2710,23 @@ export interface paths {
          *     there were more rows than may be returned.
          */
         post: operations["run_sql"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/realtime/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a session in which a browser transcribes speech at the provider. 503 without an OpenAI key. */
+        post: operations["create_realtime_session"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3072,6 +3123,11 @@ export interface components {
          * @enum {string}
          */
         CellStatus: "idle" | "running" | "success" | "error";
+        /** @description What code is to be suggested for. */
+        CellSuggest: {
+            /** @description What was found in the data. */
+            insightContext: components["schemas"]["InsightContext"];
+        };
         /** @description A cell in a list. */
         CellSummary: {
             /** @description Identity. */
@@ -3723,7 +3779,7 @@ export interface components {
          * @description Why a request failed. New codes may come; existing ones keep their meaning.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "database_unavailable" | "shutting_down" | "internal";
+        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "llm_unavailable" | "llm_timeout" | "llm_failed" | "database_unavailable" | "shutting_down" | "internal";
         /** @description What `detail` holds. */
         ErrorDetail: string | Record<string, never>[];
         /** @description What `details` holds. */
@@ -3953,6 +4009,8 @@ export interface components {
             docker: components["schemas"]["DockerCheck"];
             /** @description The image or environment that sandboxes run in. */
             runtimeImage: components["schemas"]["RuntimeImageCheck"];
+            /** @description The language model. */
+            llm: components["schemas"]["LlmCheck"];
             /** @description This process. */
             memory: components["schemas"]["MemoryCheck"];
         };
@@ -4041,6 +4099,21 @@ export interface components {
              * @description How many entries the rejects report has.
              */
             rejectsListed: number;
+        };
+        /** @description What was found in the data. */
+        InsightContext: {
+            /** @description The columns that it is about, at most 20. */
+            columns: string[];
+            /** @description Its kind. */
+            issueType: string;
+            /** @description How bad it is. */
+            severity: string;
+            /** @description What it is, in words. */
+            text: string;
+            /** @description The columns of the table, at most 200. */
+            datasetSchema: components["schemas"]["SchemaColumn"][];
+            /** @description The table. */
+            tableName: string;
         };
         /** @description A text about models to be written. */
         InsightCreate: {
@@ -4186,6 +4259,26 @@ export interface components {
             startedAt?: components["schemas"]["Instant"] | null;
             finishedAt?: components["schemas"]["Instant"] | null;
         };
+        /** @description The language model, asked for a sign of life about once a minute. */
+        LlmCheck: {
+            /** @description Result; `ok` when none is configured, as that is a choice. */
+            status: components["schemas"]["HealthStatus"];
+            /** @description Always false. */
+            critical: boolean;
+            /** @description Whether one is configured. */
+            configured: boolean;
+            /** @description The kind of its provider. */
+            provider?: string | null;
+            /** @description The model that is asked by default. */
+            model?: string | null;
+            /**
+             * Format: double
+             * @description How long it took to answer, milliseconds.
+             */
+            latencyMs?: number | null;
+            /** @description What is wrong or missing, and how to mend it. */
+            message?: string | null;
+        };
         /**
          * @description Who holds a cell.
          * @enum {string}
@@ -4286,6 +4379,47 @@ export interface components {
             /** @description One list per chosen row. */
             matrix: number[][];
         };
+        /** @description The models that can be chosen. */
+        ModelCatalogView: {
+            /** @description The model for who does not choose. */
+            defaultModel: string;
+            /** @description Its effort. */
+            defaultReasoningEffort: string;
+            /** @description The models, in the order in which they are shown. */
+            featuredModels: components["schemas"]["ModelChoiceView"][];
+            /** @description The same. */
+            models: components["schemas"]["ModelChoiceView"][];
+        };
+        /** @description A model that can be chosen. */
+        ModelChoiceView: {
+            /** @description What to send. */
+            id: string;
+            /** @description Its name. */
+            label: string;
+            /** @description `base`, `codex`, `mini` or `nano`. */
+            kind: string;
+            /** @description A sentence about it. */
+            description: string;
+            /** @description A hint for who chooses. */
+            tip?: string | null;
+            /** @description The efforts that it has, of `low`, `medium`, `high`, `xhigh`. */
+            reasoningEfforts: string[];
+            /** @description The effort for who does not choose. */
+            defaultReasoningEffort: string;
+            /** @description Always true. */
+            featured: boolean;
+            /**
+             * Format: int32
+             * @description Its place in the list, from 0.
+             */
+            featuredOrder: number;
+            /**
+             * Format: int64
+             * @description Tokens that fit into one conversation, if that is known.
+             */
+            contextWindow?: number | null;
+            price?: components["schemas"]["ModelPriceView"] | null;
+        };
         /** @description A training to be run. */
         ModelCreate: {
             /** @description The project. */
@@ -4339,6 +4473,24 @@ export interface components {
         ModelList: {
             /** @description The caller's models. */
             models: components["schemas"]["ModelView"][];
+        };
+        /** @description What a model costs, in US dollars for a million tokens. */
+        ModelPriceView: {
+            /**
+             * Format: double
+             * @description Sent.
+             */
+            input: number;
+            /**
+             * Format: double
+             * @description Sent, and read from the provider's cache.
+             */
+            cachedInput: number;
+            /**
+             * Format: double
+             * @description Written.
+             */
+            output: number;
         };
         /** @description `GET /v2/models/{deploymentId}/ready`. */
         ModelReadyView: {
@@ -5086,6 +5238,16 @@ export interface components {
             /** @description Whether it was evaluated. */
             evaluationComplete: boolean;
         };
+        /** @description What a browser opens a transcription with. */
+        RealtimeSessionView: {
+            /** @description The secret, for one session. */
+            clientSecret: string;
+            /**
+             * Format: int64
+             * @description Until when it may be used, in seconds since 1970; 0 when that is not known.
+             */
+            expiresAt: number;
+        };
         /** @description A refresh token to exchange. */
         Refresh: {
             /** @description The token. */
@@ -5302,6 +5464,13 @@ export interface components {
             points: components["schemas"]["Point"][];
             regressionLine?: components["schemas"]["RegressionLine"] | null;
         };
+        /** @description A column of a table. */
+        SchemaColumn: {
+            /** @description Its name. */
+            column: string;
+            /** @description Its type. */
+            dtype: string;
+        };
         /**
          * @description What a personal access token may do. A login session may do everything its user may.
          * @enum {string}
@@ -5516,6 +5685,26 @@ export interface components {
         SuccessView: {
             /** @description Always true: a failure is an error. */
             success: boolean;
+        };
+        /** @description One line of a suggestion on its way. */
+        SuggestionLine: {
+            /** @description Which. */
+            cellId: components["schemas"]["CellId"];
+            /** @enum {string} */
+            type: "cell_created";
+        } | {
+            /** @description The code. */
+            content: string;
+            /** @enum {string} */
+            type: "token";
+        } | {
+            /** @enum {string} */
+            type: "done";
+        } | {
+            /** @description Why. */
+            message: string;
+            /** @enum {string} */
+            type: "error";
         };
         /** @description `{suggestions}`. */
         SuggestionList: {
@@ -8531,6 +8720,35 @@ export interface operations {
             };
         };
     };
+    list_llm_models: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The models */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelCatalogView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     list_artifacts: {
         parameters: {
             query: {
@@ -10870,6 +11088,42 @@ export interface operations {
             };
         };
     };
+    suggest_cell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CellSuggest"];
+            };
+        };
+        responses: {
+            /** @description `cell_created`, `token`s, then `done` or `error` */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["SuggestionLine"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     export_notebook: {
         parameters: {
             query?: never;
@@ -11681,6 +11935,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["QueryEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_realtime_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The secret for the session */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RealtimeSessionView"];
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
