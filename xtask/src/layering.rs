@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("sql-safety", &["domain"]),
     ("ingest", &["domain"]),
+    ("documents", &["domain"]),
     ("jobs", &["domain"]),
     ("query", &["domain", "sql-safety"]),
     ("identity", &["domain"]),
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "api-types",
             "deployment",
+            "documents",
             "domain",
             "identity",
             "ingest",

@@ -8,6 +8,7 @@ pub mod cells;
 pub mod common;
 pub mod datasets;
 pub mod deployments;
+pub mod documents;
 pub mod errors;
 pub mod execute;
 pub mod experiments;

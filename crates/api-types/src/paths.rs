@@ -1,7 +1,7 @@
 //! Path parameters. Structs, not newtypes: utoipa makes no parameter from a newtype.
 
 use gristmill_domain::{
-    ApiKeyId, CellId, DatasetId, DeploymentId, ExecutionSessionId, JobId, ModelId, NotebookId, ProjectId, SavepointId,
+    ApiKeyId, CellId, DatasetId, DeploymentId, DocumentId, ExecutionSessionId, JobId, ModelId, NotebookId, ProjectId, SavepointId,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -21,6 +21,15 @@ pub struct ProjectPath {
 pub struct DatasetPath {
     /// The dataset.
     pub dataset_id: DatasetId,
+}
+
+/// `/documents/{documentId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct DocumentPath {
+    /// The document.
+    pub document_id: DocumentId,
 }
 
 /// `/datasets/{datasetId}/columns/{columnName}`.

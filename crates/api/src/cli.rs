@@ -3,6 +3,7 @@
 mod admin;
 mod doctor;
 mod migrate;
+mod parse_document;
 mod postgres;
 mod serve;
 mod setup;
@@ -32,6 +33,12 @@ enum Command {
     Openapi,
     /// Tells what is configured, reachable and missing, and how to mend it.
     Doctor,
+    /// Reads one document from standard input: for the server itself.
+    #[command(hide = true)]
+    ParseDocument {
+        /// What it may take, as JSON.
+        limits: String,
+    },
     /// Does what the API never does.
     Admin {
         #[command(subcommand)]
@@ -46,6 +53,8 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         // Needs no configuration: CI calls it on a machine where nothing is set up.
         Command::Openapi => print_openapi(),
+        // Has no environment.
+        Command::ParseDocument { limits } => parse_document::parse_document(&limits),
         command => read_config().and_then(|config| run(command, config)),
     };
     match outcome {
@@ -67,6 +76,7 @@ fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Doctor => runtime.block_on(doctor::doctor(&config)),
         Command::Admin { action } => runtime.block_on(admin::admin(&config, action)),
         Command::Openapi => print_openapi(),
+        Command::ParseDocument { limits } => parse_document::parse_document(&limits),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// Uploads and their reading.
     pub ingest: IngestConfig,
+    /// Documents.
+    pub documents: DocumentsConfig,
     /// SQL.
     pub sql: SqlConfig,
     /// Running code.
@@ -132,6 +134,29 @@ pub struct IngestConfig {
     pub concurrency: usize,
     /// `DISK_RESERVE_MB`: space that uploads leave free.
     pub disk_reserve_bytes: u64,
+}
+
+/// Documents.
+#[derive(Debug, Clone)]
+pub struct DocumentsConfig {
+    /// `DOC_UPLOAD_MAX_MB`.
+    pub upload_bytes_max: u64,
+    /// `DOC_CHUNK_SIZE`: characters of a chunk.
+    pub chunk_size: usize,
+    /// `DOC_CHUNK_OVERLAP`: characters that a chunk repeats of the one before.
+    pub chunk_overlap: usize,
+    /// `DOC_PAGES_MAX`: pages that are read of one document.
+    pub pages_max: u32,
+    /// `DOC_TEXT_MAX_MB`: text that is kept of one document.
+    pub text_bytes_max: usize,
+    /// `DOC_PARSE_TIMEOUT_MS`: time for reading one document.
+    pub parse_timeout: Duration,
+    /// `DOC_PARSE_MEMORY_MB`: memory for reading one document.
+    pub parse_memory_bytes: u64,
+    /// `DOC_PARSER_PROGRAM`: the program that reads documents; this one when absent.
+    pub parser_program: PathBuf,
+    /// `DOC_VECTORS_MAX_MB`: memory for vectors, and the bound of a search by vectors.
+    pub vectors_bytes_max: u64,
 }
 
 /// SQL.
@@ -317,6 +342,7 @@ impl Config {
             database: database(env),
             identity: identity(env),
             ingest: ingest(env, cores),
+            documents: documents(env),
             sql: sql(env, cores),
             execution: execution(env),
             notebooks: notebooks(env),
@@ -400,6 +426,21 @@ fn ingest(env: &mut Environment<'_>, cores: usize) -> IngestConfig {
         threads: env.number("INGEST_THREADS", 1..=64, cores),
         concurrency: env.number("INGEST_CONCURRENCY", 1..=64, 2),
         disk_reserve_bytes: env.number("DISK_RESERVE_MB", 0..=1_000_000, 512) * MB,
+    }
+}
+
+fn documents(env: &mut Environment<'_>) -> DocumentsConfig {
+    let program = env.text("DOC_PARSER_PROGRAM").map(PathBuf::from);
+    DocumentsConfig {
+        upload_bytes_max: env.number("DOC_UPLOAD_MAX_MB", 1..=1000, limits::DOCUMENT_SIZE_BYTES_MAX / MB) * MB,
+        chunk_size: env.number("DOC_CHUNK_SIZE", 50..=8000, limits::CHUNK_CHARS),
+        chunk_overlap: env.number("DOC_CHUNK_OVERLAP", 0..=4000, limits::CHUNK_OVERLAP_CHARS),
+        pages_max: env.number("DOC_PAGES_MAX", 1..=100_000, 2000),
+        text_bytes_max: env.number("DOC_TEXT_MAX_MB", 1..=512, 32_usize) * 1024 * 1024,
+        parse_timeout: Duration::from_millis(env.number("DOC_PARSE_TIMEOUT_MS", 100..=3_600_000, 60_000)),
+        parse_memory_bytes: env.number("DOC_PARSE_MEMORY_MB", 256..=1_000_000, 1024) * MB,
+        parser_program: program.unwrap_or_else(crate::documents::this_program),
+        vectors_bytes_max: env.number("DOC_VECTORS_MAX_MB", 1..=1_000_000, 256) * MB,
     }
 }
 

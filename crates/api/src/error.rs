@@ -278,6 +278,7 @@ fn missing_text(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::ProjectNotFound => "Project not found",
         ErrorCode::DatasetNotFound => "Dataset not found",
+        ErrorCode::DocumentNotFound => "Document not found",
         ErrorCode::JobNotFound => "Job not found",
         ErrorCode::SessionNotFound => "Session not found",
         ErrorCode::TokenNotFound => "Token not found",
@@ -337,6 +338,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::UserNotFound
         | E::ProjectNotFound
         | E::DatasetNotFound
+        | E::DocumentNotFound
         | E::ColumnNotFound
         | E::JobNotFound
         | E::SessionNotFound

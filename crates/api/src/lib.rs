@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod datasets;
 pub mod deployments;
+pub mod documents;
 pub mod envelope;
 pub mod error;
 pub mod extract;

@@ -41,6 +41,7 @@ pub const BEARER: &str = "bearer";
         (name = "auth", description = "Accounts, logins and tokens"),
         (name = "projects", description = "Projects and their phases"),
         (name = "datasets", description = "Uploaded tables"),
+        (name = "documents", description = "Uploaded documents and search in them"),
         (name = "query", description = "SQL over the datasets of a project"),
         (name = "notebooks", description = "Notebooks, their cells and savepoints"),
         (name = "execute", description = "Running code outside of notebooks, and packages"),

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod cells;
 pub mod datasets;
 pub mod deployments;
+pub mod documents;
 pub mod execute;
 pub mod experiments;
 pub mod health;
@@ -40,6 +41,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(projects::configure)
         .configure(uploads::configure)
         .configure(datasets::configure)
+        .configure(documents::configure)
         .configure(query::configure)
         .configure(notebooks::configure)
         .configure(cells::configure)

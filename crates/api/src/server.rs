@@ -19,9 +19,9 @@ use gristmill_persistence::{
     migrations,
     notifications::{Channel, Notifications, Signal},
     repo::{
-        datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
-        identity::Identity as IdentityStore, jobs::Jobs, models::Models, notebooks::Notebooks, projects::Projects,
-        settings::UserSettings, tracking::Tracking,
+        datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
+        file_deletions::FileDeletions, identity::Identity as IdentityStore, jobs::Jobs, models::Models, notebooks::Notebooks,
+        projects::Projects, settings::UserSettings, tracking::Tracking,
     },
 };
 use gristmill_runtime::{Runtime, RuntimeOptions};
@@ -33,6 +33,7 @@ use crate::{
     config::Config,
     datasets::{IngestHandler, RetypeHandler, RowReaders},
     deployments::{self, StoredPlaces},
+    documents::{self, DocumentHandler},
     envelope::envelope,
     file_cleaner::FileCleaner,
     health::HealthBoard,
@@ -130,6 +131,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let runtime = Runtime::start(options, Arc::new(data), &tasks).await;
     let modeling = Arc::new(Engine::new(runtime.clone(), modeling, &tasks));
     let deployments = Deployments::new(database.clone());
+    let documents = Documents::new(database.clone());
     let ports = ServingPorts {
         store: Arc::new(deployments.clone()),
         places: Arc::new(StoredPlaces { files: files.clone(), modeling: Arc::clone(&modeling) }),
@@ -152,6 +154,8 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         runtime,
         projects: Projects::new(database.clone()),
         datasets: Datasets::new(database.clone()),
+        document_search: documents::search(&config.documents, &documents),
+        documents,
         settings: UserSettings::new(database.clone()),
         job_reader: JobReader::new(Arc::clone(&jobs), signals.clone()),
         jobs,
@@ -333,7 +337,8 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
     let places = Arc::new(Semaphore::new(state.config.ingest.concurrency));
     let mut handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(IngestHandler::new(state.clone(), Arc::clone(&places))),
-        Arc::new(RetypeHandler::new(state.clone(), places)),
+        Arc::new(RetypeHandler::new(state.clone(), Arc::clone(&places))),
+        Arc::new(DocumentHandler::new(state.clone(), places)),
     ];
     if state.config.jobs.probes {
         handlers.push(Arc::new(ProbeHandler));

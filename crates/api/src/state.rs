@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gristmill_deployment::serving::Serving;
+use gristmill_documents::Search;
 use gristmill_domain::{Clock, ports::JobStore};
 use gristmill_identity::Identity;
 use gristmill_jobs::{JobReader, Tasks};
@@ -12,8 +13,8 @@ use gristmill_persistence::{
     Database,
     files::LocalFiles,
     repo::{
-        datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, models::Models,
-        notebooks::Notebooks, projects::Projects, settings::UserSettings, tracking::Tracking,
+        datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
+        models::Models, notebooks::Notebooks, projects::Projects, settings::UserSettings, tracking::Tracking,
     },
 };
 
@@ -44,6 +45,10 @@ pub struct AppState {
     pub projects: Projects,
     /// Datasets.
     pub datasets: Datasets,
+    /// Documents.
+    pub documents: Documents,
+    /// Search over documents.
+    pub document_search: Search,
     /// Notebooks.
     pub notebooks: Notebooks,
     /// Kernel sessions outside of notebooks.

@@ -53,6 +53,7 @@ codes! {
     UserNotFound = "user_not_found", "The account is gone.";
     ProjectNotFound = "project_not_found", "There is no such project, or it belongs to somebody else.";
     DatasetNotFound = "dataset_not_found", "There is no such dataset, or it belongs to somebody else.";
+    DocumentNotFound = "document_not_found", "There is no such document, or it belongs to somebody else.";
     ColumnNotFound = "column_not_found", "The dataset has no such column.";
     NotebookNotFound = "notebook_not_found", "There is no such notebook, or it belongs to somebody else.";
     CellNotFound = "cell_not_found", "There is no such cell, or it belongs to somebody else.";

@@ -15,6 +15,8 @@ pub enum JobKind {
     DatasetIngest,
     /// Changes the type of a dataset's column.
     DatasetRetype,
+    /// Reads an uploaded document into chunks that can be searched.
+    DocumentIngest,
     /// Trains a model.
     ModelTrain,
     /// Evaluates and explains a model.
@@ -29,9 +31,10 @@ pub enum JobKind {
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::DatasetIngest,
         Self::DatasetRetype,
+        Self::DocumentIngest,
         Self::ModelTrain,
         Self::ModelEvaluate,
         Self::ModelTune,
@@ -45,6 +48,7 @@ impl JobKind {
         match self {
             Self::DatasetIngest => "dataset_ingest",
             Self::DatasetRetype => "dataset_retype",
+            Self::DocumentIngest => "document_ingest",
             Self::ModelTrain => "model_train",
             Self::ModelEvaluate => "model_evaluate",
             Self::ModelTune => "model_tune",

@@ -7,6 +7,7 @@ pub mod caller;
 pub mod clock;
 pub mod datasets;
 pub mod deployments;
+pub mod documents;
 pub mod eda;
 pub mod error_code;
 pub mod execution;

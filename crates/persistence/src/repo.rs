@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod datasets;
 pub mod deployments;
+pub mod documents;
 pub mod execution_sessions;
 pub mod file_deletions;
 mod idempotency;

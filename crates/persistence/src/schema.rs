@@ -530,6 +530,50 @@ diesel::joinable!(deployments -> models (model_id));
 diesel::joinable!(deployment_api_keys -> deployments (deployment_id));
 diesel::joinable!(prediction_logs -> deployments (deployment_id));
 diesel::joinable!(deployment_hours -> deployments (deployment_id));
+diesel::table! {
+    documents (document_id) {
+        document_id -> Uuid,
+        owner_id -> Uuid,
+        project_id -> Nullable<Uuid>,
+        filename -> Text,
+        format -> Text,
+        media_type -> Text,
+        size_bytes -> BigInt,
+        stored_bytes -> BigInt,
+        text_length -> Integer,
+        page_count -> Nullable<Integer>,
+        chunk_count -> Integer,
+        parse_warning -> Nullable<Text>,
+        embedding_model -> Nullable<Text>,
+        embedding_dimension -> Nullable<Integer>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    document_chunks (chunk_id) {
+        chunk_id -> Uuid,
+        document_id -> Uuid,
+        chunk_index -> Integer,
+        owner_id -> Uuid,
+        project_id -> Nullable<Uuid>,
+        page -> Nullable<Integer>,
+        heading -> Text,
+        span_start -> Integer,
+        span_end -> Integer,
+        content -> Text,
+        search -> crate::database::TextSearch,
+    }
+}
+
+diesel::table! {
+    document_vectors (document_id, first_chunk) {
+        document_id -> Uuid,
+        first_chunk -> Integer,
+        vectors -> Bytea,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -540,6 +584,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     job_events,
     datasets,
+    documents,
+    document_chunks,
+    document_vectors,
     notebooks,
     cells,
     cell_outputs,

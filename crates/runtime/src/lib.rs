@@ -4,6 +4,7 @@
 //! that they run. `kernel` speaks the Jupyter protocol with one kernel. [`Runtime`] keeps kernels for projects. No HTTP
 //! and no database here: what the server knows about datasets comes through the port [`ProjectData`].
 
+pub mod confined;
 pub mod environment;
 mod error;
 pub mod intelligence;

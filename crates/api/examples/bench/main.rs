@@ -2,7 +2,7 @@
 //! prints tables with the targets. `cargo xtask bench [name]` builds and runs it.
 //!
 //! Names: `startup`, `requests`, `sessions`, `cells`, `completions`, `crowd`, `upload`, `sql`, `paging`, `models`,
-//! `tracking`; all when none is given.
+//! `tracking`, `documents`; all when none is given.
 
 #![expect(
     clippy::print_stdout,
@@ -13,6 +13,7 @@
     reason = "a program for people at a terminal, which stops at the first surprise"
 )]
 
+mod documents;
 mod load;
 mod models;
 mod peers;
@@ -25,8 +26,20 @@ mod work;
 use anyhow::Result;
 use table::Table;
 
-const NAMES: [&str; 11] =
-    ["startup", "requests", "sessions", "cells", "completions", "crowd", "upload", "sql", "paging", "models", "tracking"];
+const NAMES: [&str; 12] = [
+    "startup",
+    "requests",
+    "sessions",
+    "cells",
+    "completions",
+    "crowd",
+    "upload",
+    "sql",
+    "paging",
+    "models",
+    "tracking",
+    "documents",
+];
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -74,6 +87,9 @@ async fn main() -> Result<()> {
     }
     if on("tracking") {
         tracking::tracking(&mut table).await?;
+    }
+    if on("documents") {
+        documents::documents(&mut table).await?;
     }
     table.print();
     Ok(())

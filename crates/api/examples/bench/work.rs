@@ -34,7 +34,12 @@ pub(crate) struct User {
 impl User {
     /// Uploads a dataset.
     pub(crate) async fn upload(&self, form: multipart::Form) -> Result<Value> {
-        let request = self.http.post(format!("{}/api/upload/dataset", self.url)).bearer_auth(&self.token).multipart(form);
+        self.upload_to("dataset", form).await
+    }
+
+    /// Uploads a `dataset` or a `doc`.
+    pub(crate) async fn upload_to(&self, what: &str, form: multipart::Form) -> Result<Value> {
+        let request = self.http.post(format!("{}/api/upload/{what}", self.url)).bearer_auth(&self.token).multipart(form);
         Ok(request.send().await?.error_for_status()?.json().await?)
     }
 

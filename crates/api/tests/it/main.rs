@@ -11,6 +11,8 @@ mod datasets;
 #[cfg(test)]
 mod deployments;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod execute;
 #[cfg(test)]
 mod experiments;

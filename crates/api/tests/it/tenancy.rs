@@ -90,6 +90,7 @@ fn operations(document: &Value) -> Vec<Operation> {
 struct Things {
     project: String,
     dataset: String,
+    document: String,
     job: String,
     token: String,
     notebook: String,
@@ -107,6 +108,7 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
     let project = owner.project("Owned").await;
     let dataset = owner.dataset(&project, "secret.csv", "name,salary\nada,1\n").await;
     let jobs = owner.get("/api/jobs").await.expect(200);
+    let document = owner.document(&project, "secret.txt", "salary").await;
     let token = owner.post("/api/auth/tokens", &json!({ "name": "t" })).await.expect(201);
     let notebook = owner.post(&format!("/api/projects/{project}/notebooks"), &json!({})).await.expect(201);
     let notebook = notebook["notebookId"].as_str().unwrap().to_owned();
@@ -144,6 +146,7 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
         session,
         project,
         dataset: dataset["datasetId"].as_str().unwrap().to_owned(),
+        document: document["documentId"].as_str().unwrap().to_owned(),
         job: jobs["jobs"][0]["jobId"].as_str().unwrap().to_owned(),
         token: token["token"]["tokenId"].as_str().unwrap().to_owned(),
     }
@@ -220,6 +223,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         .path
         .replace("{id}", id)
         .replace("{datasetId}", &things.dataset)
+        .replace("{documentId}", &things.document)
         .replace("{columnName}", "salary")
         .replace("{tokenId}", &things.token)
         .replace("{projectId}", &things.project)
@@ -243,6 +247,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
     for name in &operation.query {
         let value = match name.as_str() {
             "experiment_id" => things.project.clone(),
+            "q" => "salary".to_owned(),
             "experiment_name" => "Owned".to_owned(),
             "run_id" => things.run.clone(),
             "path" => format!("{}/{}/artifacts", things.project, things.run),
@@ -253,7 +258,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         request = request.query(&[(name, value)]);
     }
     request = match operation.name().as_str() {
-        "POST /api/upload/dataset" => {
+        "POST /api/upload/dataset" | "POST /api/upload/doc" => {
             let part = reqwest::multipart::Part::bytes(b"a\n1\n".to_vec()).file_name("t.csv");
             request.multipart(reqwest::multipart::Form::new().part("file", part).text("projectId", things.project.clone()))
         }
@@ -301,5 +306,6 @@ async fn nobody_gets_in_and_strangers_find_nothing() {
     assert_eq!(owner.get("/api/projects").await.expect(200)["projects"][0]["name"], "Owned");
     let cell = owner.get(&format!("/api/cells/{}", things.cell)).await.expect(200);
     assert_eq!((cell["content"].as_str(), cell["executionCount"].as_u64()), (Some("salary = 1"), Some(0)));
-    assert_eq!(owner.get("/api/jobs").await.expect(200)["jobs"].as_array().unwrap().len(), 1);
+    assert_eq!(owner.get("/api/jobs").await.expect(200)["jobs"].as_array().unwrap().len(), 2);
+    assert_eq!(owner.get("/api/documents").await.expect(200)["documents"][0]["documentId"], things.document.as_str());
 }
