@@ -72,6 +72,8 @@ const OWNED: &[Owned] = &[
     Owned { crates: &["diesel*", "tokio-postgres"], owners: &["persistence", "testkit"], reach: Reach::Transitive },
     Owned { crates: &["polars*", "calamine"], owners: &["ingest", "features"], reach: Reach::Transitive },
     Owned { crates: &["datafusion*"], owners: &["query"], reach: Reach::Transitive },
+    // Its parser ends the process on some files: whoever uses it runs it in a process of its own.
+    Owned { crates: &["pdf-extract", "lopdf"], owners: &["documents"], reach: Reach::Direct },
     Owned { crates: &["sqlparser"], owners: &["sql-safety"], reach: Reach::Direct },
 ];
 
