@@ -13,12 +13,15 @@ use crate::{
     text::{decode, markdown_blocks, plain_blocks},
 };
 
+/// What a block counts for beside its text: a million blocks of one letter take memory too.
+const BLOCK_BYTES: usize = 16;
+
 /// What a file may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ParseLimits {
     /// Pages that are read; further ones are left out, with a warning.
     pub pages_max: u32,
-    /// Bytes of text that are kept; the rest is left out, with a warning.
+    /// Bytes of text that are kept, some for each block included; the rest is left out, with a warning.
     pub text_bytes_max: usize,
 }
 
@@ -123,12 +126,13 @@ impl<'a> Sink<'a> {
         if self.is_full {
             return;
         }
-        if block.text.len() > self.text_bytes_left {
+        let size = block.text.len().saturating_add(BLOCK_BYTES);
+        if size > self.text_bytes_left {
             self.is_full = true;
             self.warn("The document has more text than is kept; the rest was left out");
             return;
         }
-        self.text_bytes_left -= block.text.len();
+        self.text_bytes_left -= size;
         self.has_text = true;
         (self.emit)(Event::Block(block));
     }

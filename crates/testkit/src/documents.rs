@@ -15,10 +15,10 @@ pub fn pdf(pages: &[&[&str]]) -> Vec<u8> {
     pdf_of(&contents.collect::<Vec<_>>(), "", "")
 }
 
-/// A PDF whose pages show a picture and nothing else, as a scanner makes them.
+/// A PDF whose pages show something that is no text, as those of a scanner do.
 #[must_use]
 pub fn scanned_pdf(pages: usize) -> Vec<u8> {
-    let picture = "q 612 0 0 792 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID \u{7f} EI Q".to_owned();
+    let picture = "q 0.5 g 0 0 612 792 re f Q".to_owned();
     pdf_of(&vec![picture; pages], "", "")
 }
 

@@ -276,7 +276,7 @@ fn media_type(format: DocumentFormat, sent: Option<&str>) -> String {
 }
 
 fn defect(what: &str, error: &dyn std::fmt::Display) -> Stop {
-    tracing::error!(error.cause = %error, what);
+    tracing::error!(error.cause = %error, "{what}");
     Stop::Failed(JobError::new(ErrorCode::Internal, "The document could not be processed"))
 }
 

@@ -101,7 +101,7 @@ fn html_is_text_without_tags() {
 
 #[test]
 fn text_beyond_the_limit_is_left_out_and_told() {
-    let limits = ParseLimits { text_bytes_max: 20, ..ParseLimits::default() };
+    let limits = ParseLimits { text_bytes_max: 40, ..ParseLimits::default() };
     let document = parse(b"first words\n\nsecond words\n\nthird", "x", &limits);
     assert_eq!(texts(&document), ["first words"]);
     warns(&document, "left out");
