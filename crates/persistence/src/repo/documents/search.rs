@@ -9,7 +9,7 @@ use diesel::{
     sql_query,
     sql_types::{Array, Double, Integer, Nullable, Text, Uuid as SqlUuid},
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, ChunkId, DocumentId, ProjectId,
     documents::{ChunkPlace, CitedChunk, DocumentChunk, DocumentIndex, EmbeddedDocument, LexicalHit, TextSpan, VectorBlock},
@@ -83,7 +83,9 @@ const FIND: &str = "with
         where owner_id = $4 and ($5 is null or project_id = $5)
     ),
     strict as materialized (
-        select chunk_id from document_chunks where search @@ ($1::tsquery && $3::tsquery) limit 1000
+        select chunk_id from document_chunks
+        -- Of nothing and something, `&&` makes something.
+        where numnode($1::tsquery) > 0 and search @@ ($1::tsquery && $3::tsquery) limit 1000
     ),
     word as materialized (
         select place, text::tsquery as query from unnest($2::text[]) with ordinality as one (text, place)
@@ -132,15 +134,21 @@ impl DocumentIndex for Documents {
         limit: u32,
     ) -> Result<Vec<LexicalHit>, StoreError> {
         let mut connection = self.database.connection().await?;
-        if let Some(project) = project {
-            own_project(&mut connection, caller.user_id, project).await?;
-        }
-        let read: QueryWords = sql_query(READ).bind::<Text, _>(query).get_result(&mut connection).await.map_err(DbError::from)?;
-        if read.words.is_empty() {
-            return Ok(Vec::new());
-        }
-        let words = single_words(query, &read);
-        let rows = find(&mut connection, caller, project, &read.strict, &words, limit).await?;
+        let rows = connection
+            .transaction(async |connection| {
+                if let Some(project) = project {
+                    own_project(connection, caller.user_id, project).await?;
+                }
+                // How many chunks have a word is not known to the planner: for a frequent one it would read all tenants' rows.
+                sql_query("set local enable_seqscan = off").execute(connection).await?;
+                let read: QueryWords = sql_query(READ).bind::<Text, _>(query).get_result(connection).await?;
+                if read.words.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let words = single_words(query, &read);
+                find(connection, caller, project, &read.strict, &words, limit).await
+            })
+            .await?;
         let hit = |row: HitRow| LexicalHit { place: place(row.document_id, row.chunk_index), score: row.score };
         Ok(rows.into_iter().map(hit).collect())
     }
@@ -217,9 +225,9 @@ async fn find(
     strict: &str,
     words: &[String],
     limit: u32,
-) -> Result<Vec<HitRow>, StoreError> {
+) -> Result<Vec<HitRow>, DbError> {
     let whose = project.map_or(caller.user_id.0, |project| project.0);
-    sql_query(FIND)
+    let rows = sql_query(FIND)
         .bind::<Text, _>(strict)
         .bind::<Array<Text>, _>(words)
         .bind::<Text, _>(quoted(&format!(" {whose}")))
@@ -227,8 +235,8 @@ async fn find(
         .bind::<Nullable<SqlUuid>, _>(project.map(|project| project.0))
         .bind::<Integer, _>(signed(limit))
         .load(connection)
-        .await
-        .map_err(|error| DbError::from(error).into())
+        .await?;
+    Ok(rows)
 }
 
 /// The words of a query that are looked for one by one, so that a chunk without all of them is found too. None when the
