@@ -20,6 +20,10 @@ fn blocks() -> impl Strategy<Value = Vec<Block>> {
     proptest::collection::vec(block, 0..14)
 }
 
+fn place(chars: u32) -> usize {
+    usize::try_from(chars).unwrap()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -28,11 +32,11 @@ proptest! {
         let options = ChunkOptions::new(size, overlap);
         let split = split(&blocks, options);
         let text: Vec<char> = split.text.chars().collect();
-        prop_assert!(split.text_length as usize <= text.len());
+        prop_assert!(place(split.text_length) <= text.len());
         let mut covered = 0_usize;
         let mut before = None;
         for chunk in &split.chunks {
-            let (start, end) = (chunk.span.start as usize, chunk.span.end as usize);
+            let (start, end) = (place(chunk.span.start), place(chunk.span.end));
             prop_assert!(start < end && end <= text.len());
             prop_assert_eq!(&text[start..end].iter().collect::<String>(), &chunk.text);
             prop_assert!(end - start <= options.size(), "{} characters", end - start);

@@ -19,16 +19,16 @@ const AMONG: usize = 5;
 /// Hits among the first five, and the sum of reciprocal ranks.
 #[derive(Debug, Default, Clone, Copy)]
 struct Score {
-    hits: usize,
+    hits: u32,
     reciprocal: f64,
 }
 
 impl Score {
     fn count(&mut self, found: &[&Citation], answer: &str) {
-        let place = found.iter().take(AMONG).position(|citation| citation.chunk.chunk.text.contains(answer));
-        if let Some(place) = place {
+        let rank = (1_u32..).zip(found.iter().take(AMONG)).find(|(_, citation)| citation.chunk.chunk.text.contains(answer));
+        if let Some((rank, _)) = rank {
             self.hits += 1;
-            self.reciprocal += 1.0 / (place as f64 + 1.0);
+            self.reciprocal += 1.0 / f64::from(rank);
         }
     }
 }
@@ -59,13 +59,18 @@ async fn the_answering_passage_is_found() {
             missed.push(*question);
         }
     }
+    let count = u32::try_from(questions.len()).unwrap();
     for kind in ["lexical", "vector", "hybrid"] {
         let score = scores[kind];
-        let all = questions.len() as f64;
-        println!("{kind:8} recall@{AMONG} {:.2}  mean reciprocal rank {:.2}", score.hits as f64 / all, score.reciprocal / all);
+        let all = f64::from(count);
+        println!(
+            "{kind:8} recall@{AMONG} {:.2}  mean reciprocal rank {:.2}",
+            f64::from(score.hits) / all,
+            score.reciprocal / all
+        );
     }
     println!("missed by words: {missed:?}");
-    let least = |kind: &str, percent: usize| scores[kind].hits * 100 >= questions.len() * percent;
+    let least = |kind: &str, percent: u32| scores[kind].hits * 100 >= count * percent;
     assert!(least("lexical", 80), "{scores:?}");
     assert!(least("hybrid", 80), "{scores:?}");
     assert!(scores["hybrid"].hits >= scores["vector"].hits, "fusion is worse than its parts: {scores:?}");

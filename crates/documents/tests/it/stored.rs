@@ -76,7 +76,7 @@ impl Library {
             filename: filename.to_owned(),
             format: parsed.format,
             media_type: parsed.format.media_type().to_owned(),
-            size_bytes: bytes.len() as u64,
+            size_bytes: u64::try_from(bytes.len()).unwrap(),
             text_length: split.text_length,
             page_count: parsed.page_count,
             parse_warning: parsed.warning,
@@ -98,6 +98,7 @@ pub(crate) struct Spelling {
     pub(crate) fails: bool,
 }
 
+/// One for each value of a byte.
 const DIMENSION: usize = 256;
 
 #[async_trait]
@@ -131,7 +132,8 @@ fn vector_of(text: &str) -> Vec<f32> {
             let hash = piece
                 .iter()
                 .fold(14_695_981_039_346_656_037_u64, |hash, c| (hash ^ u64::from(*c)).wrapping_mul(1_099_511_628_211));
-            vector[(hash % DIMENSION as u64) as usize] += if hash & (1 << 40) == 0 { 1.0 } else { -1.0 };
+            let [place, sign, ..] = hash.to_be_bytes();
+            vector[usize::from(place)] += if sign & 1 == 0 { 1.0 } else { -1.0 };
         }
     }
     vector
