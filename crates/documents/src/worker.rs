@@ -29,7 +29,7 @@ pub struct WorkerLimits {
     pub pages_max: u32,
     /// Bytes of text that are kept.
     pub text_bytes_max: usize,
-    /// Address space of the process, bytes.
+    /// Memory beyond what the program takes by itself, bytes.
     pub memory_bytes_max: u64,
     /// CPU time, seconds.
     pub cpu_seconds_max: u64,
@@ -80,6 +80,8 @@ fn write_line(output: &mut impl Write, value: &impl Serialize) -> std::io::Resul
 
 /// Gives up what parsing does not need.
 fn confine(limits: &WorkerLimits) -> std::io::Result<()> {
+    // Read while files can still be opened. The parser's stack comes on top of it.
+    let own = address_space()?.saturating_add(u64::try_from(STACK_BYTES).unwrap_or(u64::MAX));
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     rustix::thread::set_no_new_privs(true)?;
     // Standard input and output are open; nothing else can be opened from here on.
@@ -87,10 +89,18 @@ fn confine(limits: &WorkerLimits) -> std::io::Result<()> {
     limit(Resource::Fsize, 0)?;
     limit(Resource::Core, 0)?;
     limit(Resource::Cpu, limits.cpu_seconds_max)?;
-    limit(Resource::As, limits.memory_bytes_max)?;
+    limit(Resource::As, own.saturating_add(limits.memory_bytes_max))?;
     // Requests go first.
     rustix::process::nice(NICE).ok();
     Ok(())
+}
+
+/// What the program itself takes of the address space, bytes: its code counts too.
+fn address_space() -> std::io::Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm")?;
+    let pages = text.split(' ').next().and_then(|pages| pages.parse::<u64>().ok());
+    let pages = pages.ok_or_else(|| std::io::Error::other("/proc/self/statm has no size"))?;
+    Ok(pages.saturating_mul(u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX)))
 }
 
 fn limit(resource: Resource, most: u64) -> std::io::Result<()> {

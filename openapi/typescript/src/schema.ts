@@ -866,6 +866,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/docs/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Finds pieces of the caller's documents, best first: by words, and by meaning too where documents have vectors. */
+        get: operations["search_documents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's documents, of one project or all, newest first. */
+        get: operations["list_documents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/documents/{documentId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a document with its pieces and its file. */
+        delete: operations["delete_document"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/documents/{documentId}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Downloads the file as it was uploaded. */
+        get: operations["download_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/execute": {
         parameters: {
             query?: never;
@@ -2683,6 +2751,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/upload/doc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Uploads a document and reads it into pieces that search can cite. What cannot be read is kept all the same, and
+         *     `parseWarning` says why. With `Prefer: respond-async`, answers 202 with the job to follow.
+         */
+        post: operations["upload_document"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2964,6 +3052,11 @@ export interface components {
             /** @description When it last changed. */
             updatedAt: components["schemas"]["Instant"];
         };
+        /**
+         * Format: uuid
+         * @description A piece of a document.
+         */
+        ChunkId: string;
         /** @description Values of one column that did not fit its type, and what became of them. */
         Coercion: {
             /** @description The column. */
@@ -3455,6 +3548,77 @@ export interface components {
             message?: string | null;
         };
         /**
+         * @description What a document's bytes were found to be.
+         * @enum {string}
+         */
+        DocumentFormat: "Pdf" | "Docx" | "Markdown" | "Html" | "Text" | "Unknown";
+        /**
+         * Format: uuid
+         * @description A document.
+         */
+        DocumentId: string;
+        /** @description `{documents}`. */
+        DocumentList: {
+            /** @description The documents, newest first. */
+            documents: components["schemas"]["DocumentView"][];
+        };
+        /** @description What was read from a document. */
+        DocumentMetadataView: {
+            /** @description What its content is. */
+            type: components["schemas"]["DocumentFormat"];
+            /** @description Why text is missing, for a person. */
+            parseError?: string | null;
+            /**
+             * Format: int32
+             * @description Characters of its normalised text.
+             */
+            textLength: number;
+            /**
+             * Format: int32
+             * @description Pieces that search can find and cite.
+             */
+            chunkCount: number;
+            /**
+             * Format: int32
+             * @description Pages, of a format that has them.
+             */
+            pageCount?: number | null;
+            /** @description The model of its vectors, when it has them. */
+            embeddingModel?: string | null;
+        };
+        /** @description The form of an upload. */
+        DocumentUpload: {
+            /**
+             * Format: binary
+             * @description PDF, DOCX, Markdown, HTML, XML or text of any kind. What it is, is told from its content.
+             */
+            file: Blob;
+            /**
+             * Format: uuid
+             * @description The project that it is for.
+             */
+            projectId?: string | null;
+        };
+        /** @description A document in a list. */
+        DocumentView: {
+            /** @description Identity. */
+            documentId: components["schemas"]["DocumentId"];
+            projectId?: components["schemas"]["ProjectId"] | null;
+            /** @description Display name. */
+            filename: string;
+            /** @description Media type of the download, by content. */
+            mimeType: string;
+            /**
+             * Format: int64
+             * @description Size of the original, bytes.
+             */
+            byteSize: number;
+            /** @description What was read from it. */
+            metadata: components["schemas"]["DocumentMetadataView"];
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+        };
+        /**
          * @description What a column is treated as in the summary.
          * @enum {string}
          */
@@ -3529,7 +3693,7 @@ export interface components {
          * @description Why a request failed. New codes may come; existing ones keep their meaning.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "database_unavailable" | "shutting_down" | "internal";
+        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "document_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "database_unavailable" | "shutting_down" | "internal";
         /** @description What `detail` holds. */
         ErrorDetail: string | Record<string, never>[];
         /** @description What `details` holds. */
@@ -3943,7 +4107,7 @@ export interface components {
          * @description What a job does. Each kind has one handler.
          * @enum {string}
          */
-        JobKind: "dataset_ingest" | "dataset_retype" | "model_train" | "model_evaluate" | "model_tune" | "deployment_start" | "probe";
+        JobKind: "dataset_ingest" | "dataset_retype" | "document_ingest" | "model_train" | "model_evaluate" | "model_tune" | "deployment_start" | "probe";
         /** @description `{jobs}`, newest first. */
         JobList: {
             /** @description The caller's jobs. */
@@ -5106,6 +5270,46 @@ export interface components {
          * @enum {string}
          */
         Scope: "read" | "write" | "account";
+        /** @description `{results}`. */
+        SearchResultList: {
+            /** @description The results, best first. */
+            results: components["schemas"]["SearchResultView"][];
+        };
+        /** @description A piece of a document that was found: enough to cite it. */
+        SearchResultView: {
+            /** @description The piece. */
+            chunkId: components["schemas"]["ChunkId"];
+            /** @description The document. */
+            documentId: components["schemas"]["DocumentId"];
+            /** @description Its display name. */
+            filename: string;
+            /**
+             * Format: double
+             * @description From 0 to 1, four decimals; 1 is first by words and by vectors.
+             */
+            score: number;
+            /** @description The beginning of the piece, at most 220 characters, then `…` when it goes on. */
+            snippet: string;
+            /** @description Where the piece is in the document's normalised text. */
+            span: components["schemas"]["TextSpan"];
+            /**
+             * Format: int32
+             * @description The page it is on, of a format that has pages.
+             */
+            page?: number | null;
+            /** @description The headings above it, joined by ` › `. */
+            heading?: string | null;
+            /**
+             * Format: double
+             * @description Its score by words, if words found it; comparable within one answer only.
+             */
+            lexicalScore?: number | null;
+            /**
+             * Format: double
+             * @description Its cosine to the question, if vectors found it.
+             */
+            vectorScore?: number | null;
+        };
         /**
          * @description What runs a deployed model.
          * @enum {string}
@@ -5350,6 +5554,19 @@ export interface components {
              */
             column: number;
         };
+        /** @description Where a piece of text is: Unicode characters (code points) of the document's normalised text, `end` not included. */
+        TextSpan: {
+            /**
+             * Format: int32
+             * @description The first character.
+             */
+            start: number;
+            /**
+             * Format: int32
+             * @description Behind the last character.
+             */
+            end: number;
+        };
         /**
          * Format: uuid
          * @description A stored token of any kind (refresh, personal access, one-time).
@@ -5444,6 +5661,40 @@ export interface components {
             queryable: boolean;
             /** @description What happened while the file was read. */
             ingest: components["schemas"]["IngestReport"];
+        };
+        /** @description `{document}`. */
+        UploadedDocumentEnvelope: {
+            /** @description The document. */
+            document: components["schemas"]["UploadedDocumentView"];
+        };
+        /** @description A document as its upload answers. */
+        UploadedDocumentView: {
+            /** @description Identity. */
+            documentId: components["schemas"]["DocumentId"];
+            projectId?: components["schemas"]["ProjectId"] | null;
+            /** @description Display name. */
+            filename: string;
+            /** @description Media type of the download, by content. */
+            mimeType: string;
+            /**
+             * Format: int32
+             * @description Pieces that search can find and cite.
+             */
+            chunkCount: number;
+            /**
+             * Format: int32
+             * @description Numbers of a chunk's vector; 0 when it has none, and search finds it by words.
+             */
+            embeddingDimension: number;
+            /** @description Why text is missing, for a person. */
+            parseWarning?: string | null;
+            /** @description What its content is. */
+            type: components["schemas"]["DocumentFormat"];
+            /**
+             * Format: int32
+             * @description Pages, of a format that has them.
+             */
+            pageCount?: number | null;
         };
         /** @description `{user}`. */
         UserEnvelope: {
@@ -7406,6 +7657,138 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    search_documents: {
+        parameters: {
+            query: {
+                /** @description Words or a question. Quotes, `or` and `-` work as in web search engines. */
+                q: string;
+                /** @description Only in this project; in all of the caller's documents when absent. */
+                projectId?: components["schemas"]["ProjectId"];
+                /** @description Most results: 1 to 20, 5 when absent or no number. */
+                k?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResultList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_documents: {
+        parameters: {
+            query?: {
+                /** @description Only this project's; all of the caller's when absent. */
+                projectId?: components["schemas"]["ProjectId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The documents */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The document. */
+                documentId: components["schemas"]["DocumentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The document. */
+                documentId: components["schemas"]["DocumentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
@@ -11468,6 +11851,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UploadEnvelope"];
+                };
+            };
+            /** @description The job that reads it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    upload_document: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `respond-async` to get the job at once */
+                Prefer?: string | null;
+                /** @description Makes the call repeatable */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["DocumentUpload"];
+            };
+        };
+        responses: {
+            /** @description The document */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedDocumentEnvelope"];
                 };
             };
             /** @description The job that reads it */

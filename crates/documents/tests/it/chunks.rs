@@ -59,8 +59,9 @@ proptest! {
     fn a_chunk_is_on_one_page(blocks in blocks()) {
         let split = split(&blocks, ChunkOptions::default());
         for chunk in &split.chunks {
-            // Every piece of a block's text in the chunk comes from a block of its page: long words make it unique.
-            for block in blocks.iter().filter(|block| block.page != chunk.page && block.text.chars().count() > 100) {
+            let has = |one: &Block| blocks.iter().any(|other| other.page == chunk.page && other.text.contains(&one.text));
+            // Long texts, which no block of the chunk's page has by chance.
+            for block in blocks.iter().filter(|block| block.page != chunk.page && block.text.chars().count() > 100 && !has(block)) {
                 prop_assert!(!chunk.text.contains(block.text.as_str()));
             }
         }
@@ -73,7 +74,7 @@ proptest! {
         for block in &document.blocks {
             prop_assert!(!block.text.trim().is_empty() && !block.text.contains(['\0', '\n']));
         }
-        split(&document.blocks, ChunkOptions::default());
+        drop(split(&document.blocks, ChunkOptions::default()));
     }
 }
 
