@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("query", &["domain", "sql-safety"]),
     ("identity", &["domain"]),
     ("llm", &["domain"]),
+    ("workflow", &["domain", "jobs", "llm", "sql-safety"]),
     ("runtime", &["domain", "jobs"]),
     ("modeling", &["domain", "jobs", "runtime"]),
     ("deployment", &["domain", "jobs", "runtime"]),
@@ -41,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "query",
             "runtime",
             "sql-safety",
+            "workflow",
         ],
     ),
     // For tests of others: they may have it as a dev-dependency, and nothing else.

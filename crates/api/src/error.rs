@@ -290,6 +290,8 @@ fn missing_text(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::ProjectNotFound => "Project not found",
         ErrorCode::DatasetNotFound => "Dataset not found",
+        ErrorCode::PlanChatNotFound => "Plan chat not found",
+        ErrorCode::GoldenQuestionNotFound => "Golden question not found",
         ErrorCode::JobNotFound => "Job not found",
         ErrorCode::SessionNotFound => "Session not found",
         ErrorCode::TokenNotFound => "Token not found",
@@ -350,6 +352,8 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::ProjectNotFound
         | E::DatasetNotFound
         | E::ColumnNotFound
+        | E::PlanChatNotFound
+        | E::GoldenQuestionNotFound
         | E::JobNotFound
         | E::SessionNotFound
         | E::TokenNotFound

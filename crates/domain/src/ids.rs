@@ -99,6 +99,10 @@ id_types! {
     RunId = "runId";
     /// A model that a program logged.
     LoggedModelId = "loggedModelId";
+    /// A conversation about a project's plan.
+    PlanChatId = "chatId";
+    /// A question with a known answer.
+    GoldenQuestionId = "goldenQuestionId";
 }
 
 #[cfg(test)]

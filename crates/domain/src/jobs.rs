@@ -23,19 +23,25 @@ pub enum JobKind {
     ModelTune,
     /// Brings a deployment up.
     DeploymentStart,
+    /// Answers a question in plain words.
+    NlQuery,
+    /// Asks a project's golden questions.
+    GoldenRun,
     /// Does nothing but report progress for a stated time: for tests of the queue itself.
     Probe,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::DatasetIngest,
         Self::DatasetRetype,
         Self::ModelTrain,
         Self::ModelEvaluate,
         Self::ModelTune,
         Self::DeploymentStart,
+        Self::NlQuery,
+        Self::GoldenRun,
         Self::Probe,
     ];
 
@@ -49,6 +55,8 @@ impl JobKind {
             Self::ModelEvaluate => "model_evaluate",
             Self::ModelTune => "model_tune",
             Self::DeploymentStart => "deployment_start",
+            Self::NlQuery => "nl_query",
+            Self::GoldenRun => "golden_run",
             Self::Probe => "probe",
         }
     }
