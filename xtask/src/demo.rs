@@ -62,7 +62,7 @@ fn drive(programs: &server::Programs, data_dir: &Path) -> Result<()> {
 }
 
 /// A directory under the target directory: on a real disk, and gone with `cargo clean` at the latest.
-fn throwaway_dir() -> Result<PathBuf> {
+pub(crate) fn throwaway_dir() -> Result<PathBuf> {
     let parent = target_dir()?.join("gristmill-demo");
     fs::create_dir_all(&parent)?;
     for entry in fs::read_dir(&parent)?.flatten() {

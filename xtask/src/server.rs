@@ -98,6 +98,11 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a server on a data directory and a port of the loopback.
     pub(crate) fn start(server: &Path, data_dir: &Path, port: u16) -> Result<Self> {
+        Self::start_with(server, data_dir, port, &[])
+    }
+
+    /// The same with further settings.
+    pub(crate) fn start_with(server: &Path, data_dir: &Path, port: u16, settings: &[(&str, PathBuf)]) -> Result<Self> {
         fs::create_dir_all(data_dir)?;
         let log = data_dir.join("server.log");
         let file = File::create(&log)?;
@@ -111,7 +116,8 @@ impl Running {
             .env_remove("DATABASE_URL")
             .stdin(Stdio::null())
             .stderr(file.try_clone()?)
-            .stdout(file);
+            .stdout(file)
+            .envs(settings.iter().map(|(name, value)| (*name, value)));
         let child = command.spawn().with_context(|| format!("cannot start {}", server.display()))?;
         Ok(Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)), log })
     }

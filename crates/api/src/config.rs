@@ -2,6 +2,7 @@
 
 mod environment;
 mod llm;
+mod nl;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -13,6 +14,7 @@ use url::Url;
 
 pub use environment::{ConfigError, Environment, Variable};
 pub use llm::{LLM_MISSING, LlmConfig, LlmProvider};
+pub use nl::NlConfig;
 
 /// The configuration of a server.
 #[derive(Debug, Clone)]
@@ -39,6 +41,8 @@ pub struct Config {
     pub serving: ServingConfig,
     /// Language models.
     pub llm: LlmConfig,
+    /// Questions in plain words.
+    pub nl: NlConfig,
     /// Jobs.
     pub jobs: JobsConfig,
     /// Mail, when configured.
@@ -327,6 +331,7 @@ impl Config {
             modeling: ModelingConfig { workers: env.number("MODELING_WORKERS", 1..=256, 2) },
             serving: serving(env),
             llm: llm::read(env),
+            nl: nl::read(env),
             jobs: jobs(env, cores),
             mail: mail(env),
             google: google(env),

@@ -13,6 +13,7 @@ pub mod health;
 pub mod live;
 pub mod llm;
 pub mod models;
+pub mod nl;
 pub mod notebooks;
 pub mod openapi;
 pub mod quota;

@@ -50,6 +50,7 @@ pub const BEARER: &str = "bearer";
         (name = "deployments", description = "Models behind an address and a key, their requests and their drift"),
         (name = "mlflow", description = "Experiment tracking for programs that log to MLflow: set MLFLOW_TRACKING_URI to /api/mlflow"),
         (name = "llm", description = "Language models: what can be chosen, and sessions for speech"),
+        (name = "plan chats", description = "Conversations about a project's plan"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),
         (name = "meta", description = "The API about itself"),

@@ -9,6 +9,7 @@ pub mod datasets;
 pub mod deployments;
 pub mod execute;
 pub mod experiments;
+pub mod golden_questions;
 pub mod health;
 pub mod jobs;
 pub mod llm;
@@ -16,6 +17,7 @@ pub mod meta;
 pub mod mlflow;
 pub mod models;
 pub mod notebooks;
+pub mod plan_chats;
 pub mod predict;
 pub mod projects;
 pub mod python;
@@ -42,6 +44,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(uploads::configure)
         .configure(datasets::configure)
         .configure(query::configure)
+        .configure(golden_questions::configure)
         .configure(notebooks::configure)
         .configure(cells::configure)
         .configure(savepoints::configure)
@@ -53,6 +56,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(predict::configure)
         .configure(deployments::configure)
         .configure(llm::configure)
+        .configure(plan_chats::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

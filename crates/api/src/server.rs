@@ -21,8 +21,9 @@ use gristmill_persistence::{
     notifications::{Channel, Notifications, Signal},
     repo::{
         datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
-        identity::Identity as IdentityStore, jobs::Jobs, llm_usage::LlmUsage, models::Models, notebooks::Notebooks,
-        projects::Projects, settings::UserSettings, tracking::Tracking,
+        golden_questions::GoldenQuestions, identity::Identity as IdentityStore, jobs::Jobs, llm_usage::LlmUsage, models::Models,
+        nl_suggestions::NlSuggestions, notebooks::Notebooks, plan_chats::PlanChats, projects::Projects, settings::UserSettings,
+        tracking::Tracking,
     },
 };
 use gristmill_runtime::{Runtime, RuntimeOptions};
@@ -40,6 +41,7 @@ use crate::{
     live::{self, Hub},
     llm::{InsightCache, LanguageModels, StoredUsage},
     models::StoredModels,
+    nl::{self, GoldenRunHandler, NlQueryHandler, StoredSchema, StoredSuggestions},
     notebooks::{self, OutputLinks, RunRegistry, StoredData},
     openapi, routes,
     sql::SqlService,
@@ -136,6 +138,10 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let modeling = Arc::new(Engine::new(runtime.clone(), modeling, &tasks));
     let deployments = Deployments::new(database.clone());
     let llm_usage = Arc::new(StoredUsage::new(LlmUsage::new(database.clone())));
+    let llm = LanguageModels::new(&config.llm, llm_usage.clone(), Arc::clone(&clock))?;
+    let (datasets, settings) = (Datasets::new(database.clone()), UserSettings::new(database.clone()));
+    let nl_schema = StoredSchema::new(datasets.clone(), settings.clone(), config.settings);
+    let suggestions = StoredSuggestions::new(NlSuggestions::new(database.clone()), Arc::clone(&clock));
     let ports = ServingPorts {
         store: Arc::new(deployments.clone()),
         places: Arc::new(StoredPlaces { files: files.clone(), modeling: Arc::clone(&modeling) }),
@@ -157,15 +163,19 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         live: Hub::default(),
         runtime,
         projects: Projects::new(database.clone()),
-        datasets: Datasets::new(database.clone()),
-        settings: UserSettings::new(database.clone()),
+        plan_chats: PlanChats::new(database.clone()),
+        datasets,
+        settings,
         job_reader: JobReader::new(Arc::clone(&jobs), signals.clone()),
         jobs,
         files,
         file_cleaner: FileCleaner::default(),
         row_readers: RowReaders::new(),
         sql: SqlService::new(&config)?,
-        llm: LanguageModels::new(&config.llm, llm_usage.clone(), Arc::clone(&clock))?,
+        suggester: nl::suggester(&llm, &config.nl, nl_schema.clone(), suggestions),
+        nl_schema,
+        golden_questions: GoldenQuestions::new(database.clone()),
+        llm,
         llm_usage,
         insights: InsightCache::new(),
         health: HealthBoard::default(),
@@ -363,8 +373,15 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
         Arc::new(TuneHandler::new(workshop)),
     ];
     let serving: Vec<Arc<dyn JobHandler>> = vec![Arc::new(StartHandler::new(Arc::clone(&state.serving)))];
-    // Pools of their own: trainings take minutes, and neither uploads nor deployments wait for them.
-    let pools = [(handlers, state.config.jobs.workers), (modeling, state.config.modeling.workers), (serving, DEPLOYMENT_STARTS)];
+    let questions: Vec<Arc<dyn JobHandler>> =
+        vec![Arc::new(NlQueryHandler::new(state.clone())), Arc::new(GoldenRunHandler::new(state.clone()))];
+    // Pools of their own: trainings take minutes, and neither uploads nor deployments nor questions wait for them.
+    let pools = [
+        (handlers, state.config.jobs.workers),
+        (modeling, state.config.modeling.workers),
+        (serving, DEPLOYMENT_STARTS),
+        (questions, state.config.nl.concurrency),
+    ];
     let start = |(handlers, concurrency)| {
         let options = WorkerOptions { concurrency, lease: state.config.jobs.lease, ..WorkerOptions::default() };
         WorkerPool::start(&state.tasks, Arc::clone(&state.jobs), signals.clone(), handlers, options)

@@ -12,12 +12,14 @@ use gristmill_persistence::{
     Database,
     files::LocalFiles,
     repo::{
-        datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, models::Models,
-        notebooks::Notebooks, projects::Projects, settings::UserSettings, tracking::Tracking,
+        datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, golden_questions::GoldenQuestions,
+        models::Models, notebooks::Notebooks, plan_chats::PlanChats, projects::Projects, settings::UserSettings,
+        tracking::Tracking,
     },
 };
 
 use gristmill_runtime::Runtime;
+use gristmill_workflow::suggestions::Suggester;
 
 use crate::{
     config::Config,
@@ -26,6 +28,7 @@ use crate::{
     health::HealthBoard,
     live::Hub,
     llm::{InsightCache, LanguageModels, StoredUsage},
+    nl::StoredSchema,
     notebooks::{OutputLinks, RunRegistry},
     sql::SqlService,
 };
@@ -43,6 +46,8 @@ pub struct AppState {
     pub identity: Identity,
     /// Projects.
     pub projects: Projects,
+    /// Plan chats.
+    pub plan_chats: PlanChats,
     /// Datasets.
     pub datasets: Datasets,
     /// Notebooks.
@@ -87,6 +92,12 @@ pub struct AppState {
     pub llm_usage: Arc<StoredUsage>,
     /// Texts about models that a language model wrote.
     pub insights: InsightCache,
+    /// Datasets as tables that can be asked about.
+    pub nl_schema: StoredSchema,
+    /// Suggested questions.
+    pub suggester: Suggester,
+    /// Questions with known answers.
+    pub golden_questions: GoldenQuestions,
     /// What the probes found.
     pub health: HealthBoard,
     /// Tasks that outlive a request.

@@ -527,6 +527,54 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    plan_chats (chat_id) {
+        chat_id -> Uuid,
+        project_id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        status -> Text,
+        messages -> Json,
+        answer_history -> Json,
+        current_round -> Integer,
+        completed_plan_id -> Nullable<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    nl_placeholder_suggestions (suggestion_set_id) {
+        suggestion_set_id -> Uuid,
+        project_id -> Uuid,
+        schema_fingerprint -> Text,
+        model_id -> Text,
+        prompt_version -> Integer,
+        suggestions -> Json,
+        workflow_placeholders -> Nullable<Json>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    golden_questions (golden_question_id) {
+        golden_question_id -> Uuid,
+        project_id -> Uuid,
+        question -> Text,
+        expected_sql -> Text,
+        verdict -> Nullable<Text>,
+        generated_sql -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        confidence -> Nullable<Double>,
+        asked_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(nl_placeholder_suggestions -> projects (project_id));
+diesel::joinable!(golden_questions -> projects (project_id));
+diesel::joinable!(plan_chats -> projects (project_id));
 diesel::joinable!(logged_models -> projects (project_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
@@ -569,6 +617,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     tracking_artifacts,
     registered_models,
     registered_versions,
+    plan_chats,
+    nl_placeholder_suggestions,
+    golden_questions,
     deployments,
     deployment_api_keys,
     prediction_logs,

@@ -153,7 +153,7 @@ pub(super) fn runs_again(context: &JobContext) -> bool {
 }
 
 /// The answer to a request whose job did not succeed.
-pub(super) fn job_failure(error: Option<JobError>) -> ApiError {
+pub(crate) fn job_failure(error: Option<JobError>) -> ApiError {
     let error = error.unwrap_or_else(|| JobError::new(ErrorCode::JobFailed, "The job failed"));
     let code = ErrorCode::from_name(&error.code).unwrap_or(ErrorCode::JobFailed);
     let failure = ApiError::new(code, error.message);

@@ -27,11 +27,15 @@ mod mlflow;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod nl;
+#[cfg(test)]
 mod notebooks;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]
 mod outage;
+#[cfg(test)]
+mod plan_chats;
 #[cfg(test)]
 mod projects;
 #[cfg(test)]
