@@ -1,7 +1,7 @@
 //! Plan chats. What is said in them is stored as sent.
 
 use chrono::{DateTime, Utc};
-use diesel::{prelude::*, sql_types};
+use diesel::{dsl::sql, prelude::*, sql_types};
 use diesel_async::{AsyncConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, PlanChatId, ProjectId, UserId,
@@ -86,11 +86,6 @@ fn status(name: &str) -> Result<PlanChatStatus, StoreError> {
 /// What a list shows; the messages stay in the database and are only counted.
 type OutlineRow = (Uuid, Uuid, Uuid, String, String, i32, Option<String>, DateTime<Utc>, DateTime<Utc>, i32);
 
-#[diesel::declare_sql_function]
-extern "SQL" {
-    fn json_array_length(list: sql_types::Json) -> sql_types::Integer;
-}
-
 impl PlanChats {
     /// A repository over `database`.
     #[must_use]
@@ -126,7 +121,7 @@ impl PlanChats {
                         plan_chats::completed_plan_id,
                         plan_chats::created_at,
                         plan_chats::updated_at,
-                        json_array_length(plan_chats::messages),
+                        sql::<sql_types::Integer>("json_array_length(messages)"),
                     ))
                     .into_boxed();
                 if let Some(only) = only {
