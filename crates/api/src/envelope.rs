@@ -43,7 +43,6 @@ pub async fn envelope(
         // What follows is for traces.
         http.route = tracing::field::Empty,
         http.response.status_code = tracing::field::Empty,
-        otel.name = tracing::field::Empty,
         otel.kind = tracing::field::Empty,
         otel.status_code = tracing::field::Empty,
     );

@@ -37,6 +37,8 @@ pub(super) struct Traces {
 
 impl Traces {
     pub(super) fn start(config: &TelemetryConfig, runtime: Handle) -> anyhow::Result<Self> {
+        // Before the server itself is put together.
+        gristmill_llm::tls::install_provider();
         let client = reqwest::Client::builder().timeout(EXPORT_TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
         let exporter = SpanExporter::builder()
             .with_http()
@@ -106,7 +108,8 @@ pub(super) fn adopt(span: &Span, headers: &HeaderMap) {
 }
 
 pub(super) fn conclude(span: &Span, method: &Method, route: &str, status: StatusCode) {
-    span.record("otel.name", format!("{method} {route}"));
+    // A span that has begun keeps the name that it has in `tracing`, whatever is recorded.
+    span.context().span().update_name(format!("{method} {route}"));
     span.record("http.route", route);
     span.record("http.response.status_code", status.as_u16());
     if status.is_server_error() {

@@ -54,7 +54,8 @@ mod settings;
 mod sql;
 #[cfg(test)]
 mod support;
-#[cfg(all(test, feature = "otel"))]
+#[cfg(test)]
+#[cfg(feature = "otel")]
 mod telemetry;
 #[cfg(test)]
 mod tenancy;

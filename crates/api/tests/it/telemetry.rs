@@ -138,7 +138,7 @@ async fn a_request_its_jobs_and_a_prediction_are_traced() {
         spans.iter().rev().find(|span| span.name == name && trace.is_none_or(|trace| span.trace == trace)).cloned()
     };
     // What is done within the client's trace belongs to it.
-    let trace = (0..16).map(|at| u8::from_str_radix(&trace[2 * at..2 * at + 2], 16).unwrap()).collect::<Vec<_>>();
+    let trace = hex::decode(trace).unwrap();
     let name = "POST /api/deployments/{deploymentId}/predict";
     let asked = eventually("the request to be traced", async || find(name, Some(&trace))).await;
     assert_eq!(asked.parent, [0x00, 0xf0, 0x67, 0xaa, 0x0b, 0xa9, 0x02, 0xb7]);
