@@ -30,7 +30,7 @@ const MEASURING: Duration = Duration::from_secs(10);
 /// Over how many predictions memory is watched.
 const MANY: usize = 1_000_000;
 /// What `MLServer` and the pipeline run on: the versions of the locked environment.
-const MLSERVER: [&str; 7] = [
+const MLSERVER: [&str; 8] = [
     "mlserver==1.7.1",
     "mlserver-sklearn==1.7.1",
     "scikit-learn==1.9.1",
@@ -38,6 +38,8 @@ const MLSERVER: [&str; 7] = [
     "numpy==2.4.6",
     "joblib==1.6.0",
     "pyarrow==26.0.1",
+    // Later ones give its workers no event loop.
+    "uvloop==0.21.0",
 ];
 /// How long it may take to start.
 const PATIENCE: Duration = Duration::from_secs(120);
