@@ -6,24 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use gristmill_domain::execution::PythonVersion;
-use gristmill_runtime::environment::{self, ProvisionOptions};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The per-user cache, as everything that is provisioned once.
-#[expect(clippy::disallowed_methods, reason = "where the user's cache is")]
-fn cache_dir() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    cache.unwrap_or_else(|| std::env::home_dir().unwrap().join(".cache")).join("gristmill")
-}
-
-/// The interpreter of the locked environment; it is provisioned when it is missing.
-#[expect(clippy::disallowed_methods, reason = "the machine's Python is looked for on its path")]
-fn python() -> PathBuf {
-    let options = ProvisionOptions { cache_dir: cache_dir(), search_path: std::env::var("PATH").unwrap() };
-    environment::provision(&options, PythonVersion::V3_11, &mut |line| println!("{line}")).unwrap().root.join("bin/python")
-}
+use crate::locked;
 
 /// The directory with `evidently`; it is installed when it is missing. A machine that cannot do so fails the test.
 fn packages(python: &Path) -> PathBuf {
@@ -35,12 +21,12 @@ fn packages(python: &Path) -> PathBuf {
 /// Asks the script for a table with its baseline.
 pub(crate) fn make(order: &Value) -> Value {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../modeling/python/gristmill_ml/src");
-    ask(command(&python()).env("PYTHONPATH", package).arg(script()).arg("make"), order)
+    ask(command(&locked::python().interpreter()).env("PYTHONPATH", package).arg(script()).arg("make"), order)
 }
 
 /// Asks `evidently`.
 pub(crate) fn judge<T: DeserializeOwned>(questions: &Value) -> T {
-    let python = python();
+    let python = locked::python().interpreter();
     let packages = packages(&python);
     ask(command(&python).env("PYTHONPATH", &packages).arg(script()).arg("judge").arg(&packages), questions)
 }

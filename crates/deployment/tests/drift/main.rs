@@ -7,6 +7,9 @@ mod differential;
 #[cfg(test)]
 mod evidently;
 #[cfg(test)]
+#[path = "../../../runtime/tests/shared/python.rs"]
+mod locked;
+#[cfg(test)]
 mod sketches;
 #[cfg(test)]
 mod verdicts;

@@ -12,7 +12,6 @@ use gristmill_domain::execution::PythonVersion;
 use gristmill_jobs::Tasks;
 use gristmill_runtime::{
     RuntimeOptions,
-    environment::{ProvisionOptions, PythonEnvironment, provision},
     sandbox::{
         BackendKind, SandboxBackend,
         choose::BackendSetting,
@@ -21,19 +20,10 @@ use gristmill_runtime::{
     },
 };
 
-/// The user's own cache: provisioning takes minutes where nothing is cached, and happens once.
-#[expect(clippy::disallowed_methods, reason = "where the user's cache is")]
-pub(crate) fn cache_dir() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    cache.unwrap_or_else(|| std::env::home_dir().unwrap().join(".cache")).join("gristmill")
-}
+#[path = "python.rs"]
+mod locked;
 
-/// The locked environment of Python 3.11, provisioned when it is missing.
-#[expect(clippy::disallowed_methods, reason = "provisioning uses the programs of this machine")]
-pub(crate) fn python() -> PythonEnvironment {
-    let options = ProvisionOptions { cache_dir: cache_dir(), search_path: std::env::var("PATH").unwrap() };
-    provision(&options, PythonVersion::V3_11, &mut |line| println!("{line}")).unwrap()
-}
+pub(crate) use locked::{cache_dir, python};
 
 /// The backend under test: what `GRISTMILL_TEST_BACKEND` names, else `process`.
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says on which backend")]
