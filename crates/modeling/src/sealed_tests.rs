@@ -219,7 +219,7 @@ struct Setting {
 async fn setting(ready_trainings: usize) -> Setting {
     let scratch = tempfile::tempdir().unwrap();
     let tasks = Tasks::new();
-    let (cache, state) = (backend::cache_dir(), scratch.path().join("sandboxes"));
+    let (cache, state) = (backend::locked::cache_dir(), scratch.path().join("sandboxes"));
     let backend = backend::open(&state, &tasks).await;
     let containers = backend::Containers::of(state);
     let loot = Arc::new(Mutex::new(Vec::new()));

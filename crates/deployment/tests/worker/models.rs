@@ -78,7 +78,7 @@ struct Trained {
 async fn trained(bench: &Bench, template: &str, kind: &str) -> Trained {
     let place = bench.directory.path().join("trained");
     fs::create_dir(&place).unwrap();
-    let mut command = Command::new(backend::python().root.join("bin/python"));
+    let mut command = Command::new(backend::locked::python().root.join("bin/python"));
     command.args(["-c", TRAIN]).arg(&place).args([template, kind]).stdin(Stdio::null());
     command.envs([("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("PYTHONDONTWRITEBYTECODE", "1")]);
     let output = command.env("PYTHONPATH", package()).output().unwrap();

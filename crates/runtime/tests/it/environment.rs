@@ -10,7 +10,7 @@ use std::{
 use gristmill_domain::execution::PythonVersion;
 use gristmill_runtime::environment::{self, EnvironmentError, ProvisionOptions, provision};
 
-use crate::backend::{cache_dir, python};
+use crate::backend::locked::{cache_dir, python};
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the interpreter under test is a child process")]

@@ -270,7 +270,7 @@ async fn says_that_python_is_not_provisioned() {
 async fn installs_from_the_index_of_this_machine() {
     let bench = Bench::new().await;
     let mut options = bench.options();
-    options.index = IndexSettings::of_this_machine(&crate::backend::python().interpreter());
+    options.index = IndexSettings::of_this_machine(&crate::backend::locked::python().interpreter());
     for host in options.index.hosts() {
         let reachable = host.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
         let reachable = reachable.map(|address| TcpStream::connect_timeout(&address, Duration::from_secs(5)));

@@ -95,7 +95,7 @@ impl World {
             return None;
         }
         let scratch = tempfile::tempdir().unwrap();
-        let mut options = RuntimeOptions::new(scratch.path().to_owned(), backend::cache_dir());
+        let mut options = RuntimeOptions::new(scratch.path().to_owned(), backend::locked::cache_dir());
         options.pool_size = 2;
         change(&mut options);
         let data = Arc::new(TestData::new(scratch.path().join("datasets")));

@@ -65,7 +65,7 @@ impl TestRuntime {
 
     pub(crate) async fn with(change: impl FnOnce(&mut RuntimeOptions)) -> Self {
         let scratch = tempfile::tempdir().unwrap();
-        let mut options = RuntimeOptions::new(scratch.path().to_owned(), backend::cache_dir());
+        let mut options = RuntimeOptions::new(scratch.path().to_owned(), backend::locked::cache_dir());
         backend::set(&mut options);
         change(&mut options);
         let data = Arc::new(TestData::new(scratch.path().join("datasets")));
@@ -77,7 +77,7 @@ impl TestRuntime {
 
     /// Another server over the same data directory.
     pub(crate) async fn beside(&self) -> Runtime {
-        let mut options = RuntimeOptions::new(self.scratch.path().to_owned(), backend::cache_dir());
+        let mut options = RuntimeOptions::new(self.scratch.path().to_owned(), backend::locked::cache_dir());
         backend::set(&mut options);
         Runtime::start(options, self.data.clone(), &self.tasks).await
     }

@@ -21,9 +21,9 @@ use gristmill_runtime::{
 };
 
 #[path = "python.rs"]
-mod locked;
+pub(crate) mod locked;
 
-pub(crate) use locked::{cache_dir, python};
+use locked::python;
 
 /// The backend under test: what `GRISTMILL_TEST_BACKEND` names, else `process`.
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says on which backend")]

@@ -19,7 +19,7 @@ use gristmill_runtime::{
 };
 use tokio::sync::mpsc;
 
-use crate::backend::{self, python};
+use crate::backend::{self, locked::python};
 
 pub(crate) const VERSION: PythonVersion = PythonVersion::V3_11;
 
