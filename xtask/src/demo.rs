@@ -74,7 +74,7 @@ fn is_closing(line: &str) -> bool {
 }
 
 /// A directory under the target directory: on a real disk, and gone with `cargo clean` at the latest.
-fn throwaway_dir() -> Result<PathBuf> {
+pub(crate) fn throwaway_dir() -> Result<PathBuf> {
     let parent = target_dir()?.join("gristmill-demo");
     fs::create_dir_all(&parent)?;
     for entry in fs::read_dir(&parent)?.flatten() {

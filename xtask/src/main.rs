@@ -12,6 +12,7 @@ mod demo;
 mod deny;
 mod docker;
 mod docs;
+mod eval;
 mod layering;
 mod openapi;
 mod python;
@@ -66,6 +67,12 @@ const TASKS: &[Task] = &[
         arguments: "[NAME]",
         help: "run the benchmarks and print a table with their targets",
         run: bench::bench,
+    },
+    Task {
+        name: "eval",
+        arguments: "nl2sql",
+        help: "ask the golden questions of data/eval of the configured language model, or of a script when there is none",
+        run: eval::eval,
     },
     Task { name: "testdb", arguments: "", help: "start PostgreSQL for a test run (called by nextest)", run: testdb::start },
     Task {

@@ -18,13 +18,25 @@ use crate::{
 };
 
 /// The packages, each with its pyproject.toml and its tests.
-const PACKAGES: &[&str] =
-    &["crates/runtime/python/gristmill_kernel", "crates/runtime/python/gristmill_assist", "crates/modeling/python/gristmill_ml"];
+const PACKAGES: &[&str] = &[
+    "crates/runtime/python/gristmill_kernel",
+    "crates/runtime/python/gristmill_assist",
+    "crates/modeling/python/gristmill_ml",
+    "crates/documents/python/gristmill_embed",
+];
+
+/// What the packages run on: `gristmill setup` provides it.
+struct Environment {
+    /// The interpreter of the environment that sandboxes run on.
+    interpreter: PathBuf,
+    /// The embedding model, with what it needs beside that environment.
+    model: PathBuf,
+}
 
 /// Lints, formats and types of all packages.
 pub(crate) fn check() -> Result<()> {
     let tools = tools()?;
-    let interpreter = environment(&server::build(server::Profile::Dev, "demo")?.server)?;
+    let Environment { interpreter, model } = environment(&server::build(server::Profile::Dev, "demo")?.server)?;
     let mut broken = Vec::new();
     for package in PACKAGES {
         let directory = root().join(package);
@@ -39,7 +51,13 @@ pub(crate) fn check() -> Result<()> {
             ("ruff format", run(tool("ruff").args(["format", "--no-cache", "--check", "--quiet"]))),
             (
                 "ty",
-                run(tool("ty").args(["check", "--quiet", "--extra-search-path"]).arg(&tools).arg("--python").arg(&interpreter)),
+                run(tool("ty")
+                    .args(["check", "--quiet", "--extra-search-path"])
+                    .arg(&tools)
+                    .arg("--extra-search-path")
+                    .arg(&model)
+                    .arg("--python")
+                    .arg(&interpreter)),
             ),
         ];
         broken.extend(checks.into_iter().filter(|(_, outcome)| outcome.is_err()).map(|(name, _)| format!("{package}: {name}")));
@@ -53,13 +71,14 @@ pub(crate) fn check() -> Result<()> {
 /// Runs the tests of all packages, and returns the runners' closing lines.
 pub(crate) fn test(server: &Path) -> Result<(Vec<String>, Result<()>)> {
     let tools = tools()?;
-    let interpreter = environment(server)?;
+    let Environment { interpreter, model } = environment(server)?;
+    let modules = std::env::join_paths([&tools, &model]).context("a path with a colon")?;
     let mut lines = Vec::new();
     let mut failed = Vec::new();
     for package in PACKAGES {
         let mut command = Command::new(&interpreter);
         command.args(["-m", "pytest", "-p", "no:cacheprovider"]).current_dir(root().join(package));
-        command.env("PYTHONPATH", &tools).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.env("PYTHONPATH", &modules).env("PYTHONDONTWRITEBYTECODE", "1");
         let (kept, outcome) = step(package, || run_keeping(&mut command, is_summary))?;
         let name = package.rsplit('/').next().unwrap_or(package);
         lines.extend(kept.into_iter().map(|line| format!("{name}: {line}")));
@@ -91,7 +110,7 @@ fn peers_for(interpreter: &Path) -> Result<PathBuf> {
 
 /// Installs those programs for the environment that sandboxes run on, so that no test has to.
 pub(crate) fn set_up_peers(server: &Path) -> Result<()> {
-    peers_for(&environment(server)?).map(drop)
+    peers_for(&environment(server)?.interpreter).map(drop)
 }
 
 /// Installs a lock of xtask/python into a directory of its own, unless it is there, and tells where. Two at once do no harm:
@@ -139,14 +158,17 @@ fn python() -> Result<&'static str> {
         .context("install Python 3.10 or newer with pip")
 }
 
-/// The interpreter of the environment that sandboxes run on; provisions it where it is missing.
-fn environment(server: &Path) -> Result<PathBuf> {
+/// Provisions what is missing of the environment, and tells where it is.
+fn environment(server: &Path) -> Result<Environment> {
     let mut setup = Command::new(server);
-    setup.arg("setup").env("RUNTIME_BACKEND", "process");
-    let (lines, outcome) = run_keeping(&mut setup, |line| line.starts_with("Python ") && line.contains(" is ready: "))?;
+    setup.arg("setup").env("RUNTIME_BACKEND", "process").env("EMBEDDINGS", "local");
+    let (lines, outcome) = run_keeping(&mut setup, |line| line.contains(" is ready: "))?;
     outcome?;
-    let home = lines.first().and_then(|line| line.split_once(" is ready: ")).map(|(_, home)| PathBuf::from(home));
-    Ok(home.context("`gristmill setup` told no Python environment")?.join("bin/python"))
+    let ready = |what: &str| {
+        let line = lines.iter().find(|line| line.starts_with(what)).and_then(|line| line.split_once(" is ready: "));
+        line.map(|(_, place)| PathBuf::from(place)).with_context(|| format!("`gristmill setup` did not say `{what}… is ready`"))
+    };
+    Ok(Environment { interpreter: ready("Python ")?.join("bin/python"), model: ready("the embedding model")? })
 }
 
 /// Whether a line closes a run of pytest.

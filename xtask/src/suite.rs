@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::{
     demo,
     docker::{self, Engine, Wish},
-    python,
+    eval, python,
     server::{self, Profile, Programs},
     shell::{answers, cargo, output, run, run_keeping, step},
     typescript,
@@ -14,7 +14,7 @@ use crate::{
 /// The name of the second run.
 const DOCKER_HALF: &str = "Rust, on docker";
 /// What is in it, as `.config/nextest.toml` says, for those without nextest.
-const DOCKER_TESTS: [&str; 19] = [
+const DOCKER_TESTS: [&str; 20] = [
     "sandbox::docker::",
     "sandbox::engine::",
     "kernel::",
@@ -22,6 +22,7 @@ const DOCKER_TESTS: [&str; 19] = [
     "pool::",
     "packages::",
     "intelligence::",
+    "resident::",
     "kernels::",
     "execute::",
     "cells::",
@@ -57,6 +58,10 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     on_docker(&programs, &selection, &mut report)?;
     if selection.filters.is_empty() {
         report.add("Rust documentation", || run_keeping(cargo().args(["test", "--workspace", "--doc"]), is_rust_summary));
+        report.add("Questions in plain words", || {
+            let programs = server::build(Profile::Dev, "eval")?;
+            Ok((Vec::new(), eval::nl2sql(&programs, false)))
+        });
         report.add("TypeScript", || typescript::test(&programs.server));
         report.add("Python", || python::test(&programs.server));
     }

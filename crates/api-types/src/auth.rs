@@ -6,7 +6,7 @@ use gristmill_domain::{
     users::{Email, User, UserRole},
 };
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     common::{ErrorShape, Instant, RequestBody},
@@ -192,10 +192,33 @@ pub struct ProfilePatch {
     pub new_password: Option<String>,
 }
 
-/// Google's answer.
+/// Where sign-in with Google begins.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GoogleStart {
+    /// Where to send the browser.
+    pub auth_url: String,
+}
+
+/// What Google adds to our address when it sends a browser back.
+#[derive(Deserialize, Validate, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct GoogleReturn {
+    /// Google's code.
+    #[garde(inner(length(bytes, max = 4096)))]
+    pub code: Option<String>,
+    /// The state that the browser left with.
+    #[garde(inner(length(bytes, max = 4096)))]
+    pub state: Option<String>,
+    /// Why there is no code, such as `access_denied`.
+    #[garde(inner(length(bytes, max = 4096)))]
+    pub error: Option<String>,
+}
+
+/// The end of a sign-in with Google.
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct GoogleCallback {
-    /// Authorization code.
+    /// The `code` that the page of the frontend was opened with.
     #[garde(length(bytes, min = 1, max = 4096))]
     pub code: String,
 }

@@ -1,7 +1,8 @@
 //! Path parameters. Structs, not newtypes: utoipa makes no parameter from a newtype.
 
 use gristmill_domain::{
-    ApiKeyId, CellId, DatasetId, DeploymentId, ExecutionSessionId, JobId, ModelId, NotebookId, ProjectId, SavepointId,
+    ApiKeyId, CellId, DatasetId, DeploymentId, DocumentId, ExecutionSessionId, GoldenQuestionId, JobId, ModelId, NotebookId,
+    PlanChatId, ProjectId, SavepointId,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -21,6 +22,15 @@ pub struct ProjectPath {
 pub struct DatasetPath {
     /// The dataset.
     pub dataset_id: DatasetId,
+}
+
+/// `/documents/{documentId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct DocumentPath {
+    /// The document.
+    pub document_id: DocumentId,
 }
 
 /// `/datasets/{datasetId}/columns/{columnName}`.
@@ -89,6 +99,39 @@ pub struct SavepointPath {
     pub notebook_id: NotebookId,
     /// The savepoint.
     pub savepoint_id: SavepointId,
+}
+
+/// `/projects/{projectId}/plan-chats`. A text, because what is no id has no chats either.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct PlanChatsPath {
+    /// The project.
+    #[param(value_type = String, format = Uuid)]
+    pub project_id: String,
+}
+
+/// `/projects/{projectId}/plan-chats/{chatId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct PlanChatPath {
+    /// The project.
+    #[param(value_type = String, format = Uuid)]
+    pub project_id: String,
+    /// The chat.
+    pub chat_id: PlanChatId,
+}
+
+/// `/projects/{projectId}/golden-questions/{goldenQuestionId}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct GoldenQuestionPath {
+    /// The project.
+    pub project_id: ProjectId,
+    /// The question.
+    pub golden_question_id: GoldenQuestionId,
 }
 
 /// `/cells/{cellId}`.

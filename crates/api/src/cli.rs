@@ -4,6 +4,7 @@ mod admin;
 mod backup;
 mod doctor;
 mod migrate;
+mod parse_document;
 mod postgres;
 mod restore;
 mod serve;
@@ -44,6 +45,12 @@ enum Command {
     Openapi,
     /// Tells what is configured, reachable and missing, and how to mend it.
     Doctor,
+    /// Reads one document from standard input: for the server itself.
+    #[command(hide = true)]
+    ParseDocument {
+        /// What it may take, as JSON.
+        limits: String,
+    },
     /// Does what the API never does.
     Admin {
         #[command(subcommand)]
@@ -58,6 +65,8 @@ pub fn main() -> ExitCode {
     let outcome = match arguments.command {
         // Needs no configuration: CI calls it on a machine where nothing is set up.
         Command::Openapi => print_openapi(),
+        // Has no environment, and needs neither a runtime nor traces.
+        Command::ParseDocument { limits } => parse_document::parse_document(&limits),
         command => read_config().and_then(|config| run(command, config)),
     };
     match outcome {
@@ -81,6 +90,7 @@ fn run(command: Command, config: Config) -> anyhow::Result<()> {
         Command::Doctor => runtime.block_on(doctor::doctor(&config)),
         Command::Admin { action } => runtime.block_on(admin::admin(&config, action)),
         Command::Openapi => print_openapi(),
+        Command::ParseDocument { limits } => parse_document::parse_document(&limits),
     };
     telemetry.stop();
     outcome

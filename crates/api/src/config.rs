@@ -1,7 +1,10 @@
 //! The whole configuration: read once from the environment, checked, typed. docs/OPERATIONS.md lists every variable.
 
+mod embeddings;
 mod environment;
+mod google;
 mod llm;
+mod nl;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
@@ -11,8 +14,11 @@ use gristmill_runtime::sandbox::choose::BackendSetting;
 use secrecy::SecretString;
 use url::Url;
 
+pub use embeddings::EmbeddingsSetting;
 pub use environment::{ConfigError, Environment, Variable};
+pub use google::GoogleConfig;
 pub use llm::{LLM_MISSING, LlmConfig, LlmProvider};
+pub use nl::NlConfig;
 
 /// The configuration of a server.
 #[derive(Debug, Clone)]
@@ -27,6 +33,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// Uploads and their reading.
     pub ingest: IngestConfig,
+    /// Documents.
+    pub documents: DocumentsConfig,
     /// SQL.
     pub sql: SqlConfig,
     /// Running code.
@@ -39,6 +47,8 @@ pub struct Config {
     pub serving: ServingConfig,
     /// Language models.
     pub llm: LlmConfig,
+    /// Questions in plain words.
+    pub nl: NlConfig,
     /// Jobs.
     pub jobs: JobsConfig,
     /// Mail, when configured.
@@ -81,6 +91,8 @@ pub struct HttpConfig {
     pub allowed_origins: Vec<String>,
     /// `FRONTEND_URL`: the base of links in mails.
     pub frontend_url: Url,
+    /// `PUBLIC_URL`: where browsers reach this server.
+    pub public_url: Url,
     /// `TRUSTED_PROXIES`: how many proxies of ours stand before us; their `X-Forwarded-For` entries are believed.
     pub trusted_proxies: usize,
     /// `HTTP_WORKERS`: threads that serve requests.
@@ -140,6 +152,31 @@ pub struct IngestConfig {
     pub concurrency: usize,
     /// `DISK_RESERVE_MB`: space that uploads leave free.
     pub disk_reserve_bytes: u64,
+}
+
+/// Documents.
+#[derive(Debug, Clone)]
+pub struct DocumentsConfig {
+    /// `DOC_UPLOAD_MAX_MB`.
+    pub upload_bytes_max: u64,
+    /// `DOC_CHUNK_SIZE`: characters of a chunk.
+    pub chunk_size: usize,
+    /// `DOC_CHUNK_OVERLAP`: characters that a chunk repeats of the one before.
+    pub chunk_overlap: usize,
+    /// `DOC_PAGES_MAX`: pages that are read of one document.
+    pub pages_max: u32,
+    /// `DOC_TEXT_MAX_MB`: text that is kept of one document.
+    pub text_bytes_max: usize,
+    /// `DOC_PARSE_TIMEOUT_MS`: time for reading one document.
+    pub parse_timeout: Duration,
+    /// `DOC_PARSE_MEMORY_MB`: memory for reading one document.
+    pub parse_memory_bytes: u64,
+    /// `DOC_PARSER_PROGRAM`: the program that reads documents; this one when absent.
+    pub parser_program: PathBuf,
+    /// `DOC_VECTORS_MAX_MB`: memory for vectors, and the bound of a search by vectors.
+    pub vectors_bytes_max: u64,
+    /// `EMBEDDINGS`: which model makes vectors.
+    pub embeddings: EmbeddingsSetting,
 }
 
 /// SQL.
@@ -256,17 +293,6 @@ pub struct MailConfig {
     pub from: String,
 }
 
-/// Google.
-#[derive(Debug, Clone)]
-pub struct GoogleConfig {
-    /// `GOOGLE_CLIENT_ID`.
-    pub client_id: String,
-    /// `GOOGLE_CLIENT_SECRET`.
-    pub client_secret: SecretString,
-    /// `GOOGLE_CALLBACK_URL`, a route of the frontend.
-    pub callback_url: Url,
-}
-
 /// Logging.
 #[derive(Debug, Clone)]
 pub struct LogConfig {
@@ -346,21 +372,26 @@ impl Config {
             database: database(env),
             identity: identity(env),
             ingest: ingest(env, cores),
+            documents: documents(env),
             sql: sql(env, cores),
             execution: execution(env),
             notebooks: notebooks(env),
             modeling: modeling(env),
             serving: serving(env),
             llm: llm::read(env),
+            nl: nl::read(env),
             jobs: jobs(env, cores),
             mail: mail(env),
-            google: google(env),
+            google: google::read(env),
             settings: settings(env),
             log: log(env),
             telemetry: telemetry(env),
         };
         if config.identity.jwt_secret.is_none() && !config.http.host.is_loopback() {
             env.problem("JWT_SECRET", "must be set (32 characters or more) when HOST is not a loopback address");
+        }
+        if config.documents.embeddings == EmbeddingsSetting::Provider && !config.llm.has_embeddings() {
+            env.problem("EMBEDDINGS", "must be another than `provider`: it has none, or LLM_EMBEDDING_MODEL does not name one");
         }
         config
     }
@@ -388,17 +419,28 @@ fn http(env: &mut Environment<'_>, cores: usize) -> HttpConfig {
     if metrics_token.as_ref().is_some_and(|token| token.len() < 16) {
         env.problem("METRICS_TOKEN", "must have 16 characters or more");
     }
+    let port = env.number("PORT", 0..=65_535, 4000);
     HttpConfig {
         metrics_token: metrics_token.map(SecretString::from),
         host: env.parsed("HOST", "an IP address").unwrap_or(IpAddr::from([127, 0, 0, 1])),
-        port: env.number("PORT", 0..=65_535, 4000),
+        port,
         allowed_origins: origins,
         frontend_url: env.url("FRONTEND_URL", "http://localhost:5173"),
+        public_url: public_url(env, port),
         trusted_proxies: env.number("TRUSTED_PROXIES", 0..=10, 0),
         workers: env.number("HTTP_WORKERS", 1..=256, cores),
         shutdown_timeout: Duration::from_millis(env.number("SHUTDOWN_TIMEOUT_MS", 0..=600_000, 15_000)),
         json_body_bytes_max: env.number("JSON_BODY_MAX_MB", 1..=1024, 10_usize) * 1024 * 1024,
     }
+}
+
+fn public_url(env: &mut Environment<'_>, port: u16) -> Url {
+    let url = env.url("PUBLIC_URL", &format!("http://localhost:{port}"));
+    let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !bare {
+        env.problem("PUBLIC_URL", "must be where browsers reach this server, such as https://mill.example.org, and no more");
+    }
+    url
 }
 
 fn database(env: &mut Environment<'_>) -> DatabaseConfig {
@@ -436,6 +478,22 @@ fn ingest(env: &mut Environment<'_>, cores: usize) -> IngestConfig {
         threads: env.number("INGEST_THREADS", 1..=64, cores),
         concurrency: env.number("INGEST_CONCURRENCY", 1..=64, 2),
         disk_reserve_bytes: env.number("DISK_RESERVE_MB", 0..=1_000_000, 512) * MB,
+    }
+}
+
+fn documents(env: &mut Environment<'_>) -> DocumentsConfig {
+    let program = env.text("DOC_PARSER_PROGRAM").map(PathBuf::from);
+    DocumentsConfig {
+        upload_bytes_max: env.number("DOC_UPLOAD_MAX_MB", 1..=1000, limits::DOCUMENT_SIZE_BYTES_MAX / MB) * MB,
+        chunk_size: env.number("DOC_CHUNK_SIZE", 50..=8000, limits::CHUNK_CHARS),
+        chunk_overlap: env.number("DOC_CHUNK_OVERLAP", 0..=4000, limits::CHUNK_OVERLAP_CHARS),
+        pages_max: env.number("DOC_PAGES_MAX", 1..=100_000, 2000),
+        text_bytes_max: env.number("DOC_TEXT_MAX_MB", 1..=512, 32_usize) * 1024 * 1024,
+        parse_timeout: Duration::from_millis(env.number("DOC_PARSE_TIMEOUT_MS", 100..=3_600_000, 60_000)),
+        parse_memory_bytes: env.number("DOC_PARSE_MEMORY_MB", 256..=1_000_000, 1024) * MB,
+        parser_program: program.unwrap_or_else(crate::documents::this_program),
+        vectors_bytes_max: env.number("DOC_VECTORS_MAX_MB", 1..=1_000_000, 256) * MB,
+        embeddings: embeddings::read(env),
     }
 }
 
@@ -522,12 +580,6 @@ fn mail(env: &mut Environment<'_>) -> Option<MailConfig> {
     let (Some(host), Some(user), Some(password)) = (host, user, password) else { return None };
     let from = from.unwrap_or_else(|| user.clone());
     Some(MailConfig { host, port, implicit_tls, user, password: password.into(), from })
-}
-
-fn google(env: &mut Environment<'_>) -> Option<GoogleConfig> {
-    let callback_url = env.url("GOOGLE_CALLBACK_URL", "http://localhost:5173/auth/google/callback");
-    let (id, secret) = (env.text("GOOGLE_CLIENT_ID"), env.text("GOOGLE_CLIENT_SECRET"));
-    Some(GoogleConfig { client_id: id?, client_secret: secret?.into(), callback_url })
 }
 
 fn settings(env: &mut Environment<'_>) -> Settings {

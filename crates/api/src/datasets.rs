@@ -12,3 +12,4 @@ pub use ingest_job::{IngestHandler, ingested, submit_ingest};
 pub use retype_job::{RetypeHandler, retype};
 pub use rows::RowReaders;
 pub use sweep::{discard_cancelled, sweep_spool};
+pub(crate) use work::{Stop, failed, job_failure, room as free_room, run_low, runs_again, stop_of_io, sync_directory};

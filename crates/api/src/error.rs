@@ -290,6 +290,9 @@ fn missing_text(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::ProjectNotFound => "Project not found",
         ErrorCode::DatasetNotFound => "Dataset not found",
+        ErrorCode::DocumentNotFound => "Document not found",
+        ErrorCode::PlanChatNotFound => "Plan chat not found",
+        ErrorCode::GoldenQuestionNotFound => "Golden question not found",
         ErrorCode::JobNotFound => "Job not found",
         ErrorCode::SessionNotFound => "Session not found",
         ErrorCode::TokenNotFound => "Token not found",
@@ -328,6 +331,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::InvalidId
         | E::EmailAlreadyVerified
         | E::TokenInvalid
+        | E::SignInFailed
         | E::UnsupportedFormat
         | E::UnreadableFile
         | E::TooManyColumns
@@ -349,7 +353,10 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::UserNotFound
         | E::ProjectNotFound
         | E::DatasetNotFound
+        | E::DocumentNotFound
         | E::ColumnNotFound
+        | E::PlanChatNotFound
+        | E::GoldenQuestionNotFound
         | E::JobNotFound
         | E::SessionNotFound
         | E::TokenNotFound
@@ -363,6 +370,8 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::PredictionNotFound
         | E::FileMissing => StatusCode::NOT_FOUND,
         E::EmailTaken
+        | E::AccountExists
+        | E::IdentityTaken
         | E::DatasetInUse
         | E::CellLocked
         | E::JobCancelled
@@ -381,7 +390,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::SandboxFailed
         | E::DeploymentNotReady => StatusCode::SERVICE_UNAVAILABLE,
         E::RowsRefused => StatusCode::UNPROCESSABLE_ENTITY,
-        E::ServingFailed | E::LlmFailed => StatusCode::BAD_GATEWAY,
+        E::ServingFailed | E::LlmFailed | E::ProviderFailed => StatusCode::BAD_GATEWAY,
         E::LlmTimeout => StatusCode::GATEWAY_TIMEOUT,
         E::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
         E::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -7,8 +7,10 @@ pub mod auth;
 pub mod cells;
 pub mod datasets;
 pub mod deployments;
+pub mod documents;
 pub mod execute;
 pub mod experiments;
+pub mod golden_questions;
 pub mod health;
 pub mod jobs;
 pub mod llm;
@@ -17,6 +19,7 @@ pub mod mlflow;
 pub mod models;
 pub mod notebooks;
 pub mod oip;
+pub mod plan_chats;
 pub mod predict;
 pub mod projects;
 pub mod python;
@@ -43,7 +46,9 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(projects::configure)
         .configure(uploads::configure)
         .configure(datasets::configure)
+        .configure(documents::configure)
         .configure(query::configure)
+        .configure(golden_questions::configure)
         .configure(notebooks::configure)
         .configure(cells::configure)
         .configure(savepoints::configure)
@@ -56,6 +61,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(scoring::configure)
         .configure(deployments::configure)
         .configure(llm::configure)
+        .configure(plan_chats::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

@@ -20,8 +20,9 @@ use gristmill_persistence::{
     migrations,
     notifications::{Channel, Notifications, Signal},
     repo::{
-        datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, file_deletions::FileDeletions,
-        identity::Identity as IdentityStore, jobs::Jobs, llm_usage::LlmUsage, models::Models, notebooks::Notebooks,
+        datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
+        file_deletions::FileDeletions, golden_questions::GoldenQuestions, identity::Identity as IdentityStore, jobs::Jobs,
+        llm_usage::LlmUsage, models::Models, nl_suggestions::NlSuggestions, notebooks::Notebooks, plan_chats::PlanChats,
         projects::Projects, settings::UserSettings, tracking::Tracking,
     },
 };
@@ -34,13 +35,16 @@ use crate::{
     config::Config,
     datasets::{IngestHandler, RetypeHandler, RowReaders},
     deployments::{self, StoredPlaces},
+    documents::{self, Backfill, DocumentHandler},
     envelope::envelope,
     file_cleaner::FileCleaner,
+    google::GoogleSignIn,
     health::HealthBoard,
     live::{self, Hub},
     llm::{InsightCache, LanguageModels, StoredUsage},
     mail,
     models::StoredModels,
+    nl::{self, GoldenRunHandler, NlQueryHandler, StoredSchema, StoredSuggestions},
     notebooks::{self, OutputLinks, RunRegistry, StoredData},
     openapi, routes,
     sql::SqlService,
@@ -142,6 +146,12 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
     let modeling = Arc::new(Engine::new(runtime.clone(), modeling, &tasks));
     let deployments = Deployments::new(database.clone());
     let llm_usage = Arc::new(StoredUsage::new(LlmUsage::new(database.clone())));
+    let documents = Documents::new(database.clone());
+    let llm = LanguageModels::new(&config.llm, llm_usage.clone(), Arc::clone(&clock))?;
+    let document_search = documents::search(&config, &documents, &llm, &runtime)?;
+    let (datasets, settings) = (Datasets::new(database.clone()), UserSettings::new(database.clone()));
+    let nl_schema = StoredSchema::new(datasets.clone(), settings.clone(), config.settings);
+    let suggestions = StoredSuggestions::new(NlSuggestions::new(database.clone()), Arc::clone(&clock));
     let ports = ServingPorts {
         store: Arc::new(deployments.clone()),
         places: Arc::new(StoredPlaces { files: files.clone(), modeling: Arc::clone(&modeling) }),
@@ -153,6 +163,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         serving: Arc::new(deployments::serving(&config, ports, scratch, limits)),
         deployments,
         identity: identity(&config, &secret, &database, &clock)?,
+        google: GoogleSignIn::new(&config, &secret)?,
         models: Models::new(database.clone(), files.clone()),
         tracking: Tracking::new(database.clone()),
         modeling,
@@ -163,15 +174,22 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         live: Hub::default(),
         runtime,
         projects: Projects::new(database.clone()),
-        datasets: Datasets::new(database.clone()),
-        settings: UserSettings::new(database.clone()),
+        document_search,
+        backfill: Backfill::default(),
+        documents,
+        plan_chats: PlanChats::new(database.clone()),
+        datasets,
+        settings,
         job_reader: JobReader::new(Arc::clone(&jobs), signals.clone()),
         jobs,
         files,
         file_cleaner: FileCleaner::default(),
         row_readers: RowReaders::new(),
         sql: SqlService::new(&config)?,
-        llm: LanguageModels::new(&config.llm, llm_usage.clone(), Arc::clone(&clock))?,
+        suggester: nl::suggester(&llm, &config.nl, nl_schema.clone(), suggestions),
+        nl_schema,
+        golden_questions: GoldenQuestions::new(database.clone()),
+        llm,
         llm_usage,
         insights: InsightCache::new(),
         health: HealthBoard::default(),
@@ -260,6 +278,12 @@ fn spawn_background(state: &web::Data<AppState>, url: SecretString, signals: &Si
     spawn_until_stop(state, "file cleaner", async move {
         let queue = FileDeletions::new(shared.database.clone());
         shared.file_cleaner.run(&queue, &shared.files).await;
+    });
+    let shared = state.clone();
+    spawn_until_stop(state, "vectors of documents", async move {
+        if let Some(embedder) = shared.document_search.embedder() {
+            shared.backfill.run(&shared.documents, embedder).await;
+        }
     });
     spawn_until_stop(state, "janitor", janitor(state.clone()));
     spawn_until_stop(state, "metrics", crate::metrics::keep_up());
@@ -353,7 +377,8 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
     let places = Arc::new(Semaphore::new(state.config.ingest.concurrency));
     let mut handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(IngestHandler::new(state.clone(), Arc::clone(&places))),
-        Arc::new(RetypeHandler::new(state.clone(), places)),
+        Arc::new(RetypeHandler::new(state.clone(), Arc::clone(&places))),
+        Arc::new(DocumentHandler::new(state.clone(), places)),
     ];
     if state.config.jobs.probes {
         handlers.push(Arc::new(ProbeHandler));
@@ -370,8 +395,15 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
         Arc::new(TuneHandler::new(workshop)),
     ];
     let serving: Vec<Arc<dyn JobHandler>> = vec![Arc::new(StartHandler::new(Arc::clone(&state.serving)))];
-    // Pools of their own: trainings take minutes, and neither uploads nor deployments wait for them.
-    let pools = [(handlers, state.config.jobs.workers), (modeling, state.config.modeling.workers), (serving, DEPLOYMENT_STARTS)];
+    let questions: Vec<Arc<dyn JobHandler>> =
+        vec![Arc::new(NlQueryHandler::new(state.clone())), Arc::new(GoldenRunHandler::new(state.clone()))];
+    // Pools of their own: trainings take minutes, and neither uploads nor deployments nor questions wait for them.
+    let pools = [
+        (handlers, state.config.jobs.workers),
+        (modeling, state.config.modeling.workers),
+        (serving, DEPLOYMENT_STARTS),
+        (questions, state.config.nl.concurrency),
+    ];
     let start = |(handlers, concurrency)| {
         let options = WorkerOptions { concurrency, lease: state.config.jobs.lease, ..WorkerOptions::default() };
         WorkerPool::start(&state.tasks, Arc::clone(&state.jobs), signals.clone(), handlers, options)

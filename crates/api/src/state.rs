@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gristmill_deployment::serving::Serving;
+use gristmill_documents::Search;
 use gristmill_domain::{Clock, ports::JobStore};
 use gristmill_identity::Identity;
 use gristmill_jobs::{JobReader, Tasks};
@@ -12,20 +13,25 @@ use gristmill_persistence::{
     Database,
     files::LocalFiles,
     repo::{
-        datasets::Datasets, deployments::Deployments, execution_sessions::ExecutionSessions, models::Models,
-        notebooks::Notebooks, projects::Projects, settings::UserSettings, tracking::Tracking,
+        datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
+        golden_questions::GoldenQuestions, models::Models, notebooks::Notebooks, plan_chats::PlanChats, projects::Projects,
+        settings::UserSettings, tracking::Tracking,
     },
 };
 
 use gristmill_runtime::Runtime;
+use gristmill_workflow::suggestions::Suggester;
 
 use crate::{
     config::Config,
     datasets::RowReaders,
+    documents::Backfill,
     file_cleaner::FileCleaner,
+    google::GoogleSignIn,
     health::HealthBoard,
     live::Hub,
     llm::{InsightCache, LanguageModels, StoredUsage},
+    nl::StoredSchema,
     notebooks::{OutputLinks, RunRegistry},
     sql::SqlService,
 };
@@ -41,10 +47,20 @@ pub struct AppState {
     pub database: Database,
     /// Who is who.
     pub identity: Identity,
+    /// Sign-in with Google, when configured.
+    pub google: Option<GoogleSignIn>,
     /// Projects.
     pub projects: Projects,
+    /// Plan chats.
+    pub plan_chats: PlanChats,
     /// Datasets.
     pub datasets: Datasets,
+    /// Documents.
+    pub documents: Documents,
+    /// Search over documents.
+    pub document_search: Search,
+    /// Vectors of documents that have none.
+    pub backfill: Backfill,
     /// Notebooks.
     pub notebooks: Notebooks,
     /// Kernel sessions outside of notebooks.
@@ -87,6 +103,12 @@ pub struct AppState {
     pub llm_usage: Arc<StoredUsage>,
     /// Texts about models that a language model wrote.
     pub insights: InsightCache,
+    /// Datasets as tables that can be asked about.
+    pub nl_schema: StoredSchema,
+    /// Suggested questions.
+    pub suggester: Suggester,
+    /// Questions with known answers.
+    pub golden_questions: GoldenQuestions,
     /// What the probes found.
     pub health: HealthBoard,
     /// Tasks that outlive a request.

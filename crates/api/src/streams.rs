@@ -2,15 +2,22 @@
 
 use std::time::Duration;
 
-use actix_web::{HttpRequest, HttpResponse, http::header};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use gristmill_api_types::jobs::JobEventView;
+use gristmill_domain::{Caller, JobId};
 
-use crate::error::{ApiError, ApiResult};
+use crate::{
+    error::{ApiError, ApiResult},
+    state::AppState,
+};
 
 /// A sign of life on a silent stream, so that proxies do not cut it.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The same where a client that goes away cancels the work. That it went shows when something is written to it, the second
+/// time at the latest.
+const KEEP_WATCHED: Duration = Duration::from_millis(800);
 
 /// The form in which a client wants a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +74,24 @@ where
     E: Into<ApiError> + 'static,
 {
     let encoded = events.map(move |event| event.map_err(Into::into).and_then(|event| form.encode(&event)));
-    let kept_alive = tokio_stream::StreamExt::timeout_repeating(Box::pin(encoded), tokio::time::interval(KEEP_ALIVE))
+    kept_alive(form, encoded, KEEP_ALIVE)
+}
+
+/// Streams lines that are ready to be sent, until they end, and drops them within two seconds when the client goes away.
+/// Silence is kept alive by blank lines.
+#[must_use]
+pub fn ndjson_response<S>(lines: S) -> HttpResponse
+where
+    S: Stream<Item = Result<Bytes, ApiError>> + 'static,
+{
+    kept_alive(StreamForm::Ndjson, lines, KEEP_WATCHED)
+}
+
+fn kept_alive<S>(form: StreamForm, encoded: S, every: Duration) -> HttpResponse
+where
+    S: Stream<Item = Result<Bytes, ApiError>> + 'static,
+{
+    let kept_alive = tokio_stream::StreamExt::timeout_repeating(Box::pin(encoded), tokio::time::interval(every))
         // The first tick of an interval is at once: it sends the headers on their way.
         .map(move |item| item.unwrap_or_else(|_silence| Ok(form.keep_alive())));
     HttpResponse::Ok()
@@ -75,4 +99,35 @@ where
         .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
         .insert_header(("x-accel-buffering", "no"))
         .streaming(kept_alive)
+}
+
+/// Asks for a job to be cancelled when its client goes away before the end: the Stop button only ends the request.
+#[derive(Debug)]
+pub(crate) struct CancelOnDrop {
+    state: web::Data<AppState>,
+    caller: Caller,
+    job: Option<JobId>,
+}
+
+impl CancelOnDrop {
+    pub(crate) fn new(state: web::Data<AppState>, caller: Caller, job: JobId) -> Self {
+        Self { state, caller, job: Some(job) }
+    }
+
+    /// The job has ended; there is nothing to cancel any more.
+    pub(crate) fn disarm(&mut self) {
+        self.job = None;
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        let Some(job) = self.job.take() else { return };
+        let (state, caller) = (self.state.clone(), self.caller.clone());
+        self.state.tasks.spawn("cancellation", async move {
+            if let Err(error) = state.jobs.request_cancel(&caller, job).await {
+                tracing::warn!(error.cause = crate::error::chain(&error), job.id = %job, "a job was not cancelled");
+            }
+        });
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{SessionId, TokenId, UserId, users::UserRole};
+use crate::{JobId, SessionId, TokenId, UserId, users::UserRole};
 
 /// What a personal access token may do. A login session may do everything its user may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub enum Credential {
     Session(SessionId),
     /// A personal access token.
     PersonalToken(TokenId),
+    /// A job that the user submitted: the server works on the user's behalf.
+    Job(JobId),
 }
 
 /// An authenticated caller: the user, and what the presented credential allows.
@@ -60,6 +62,12 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The owner of a job, for what the job does on the owner's behalf. Nothing of the account can be changed so.
+    #[must_use]
+    pub fn of_job(owner: UserId, job: JobId) -> Self {
+        Self { user_id: owner, role: UserRole::User, email_verified: true, credential: Credential::Job(job), scope: Scope::Write }
+    }
+
     /// Tells whether the credential covers `needed`.
     #[must_use]
     pub fn allows(&self, needed: Scope) -> bool {

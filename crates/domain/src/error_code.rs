@@ -47,12 +47,17 @@ codes! {
     EmailAlreadyVerified = "email_already_verified", "The account's e-mail address is verified already.";
     EmailTaken = "email_taken", "Another account has this e-mail address.";
     TokenInvalid = "token_invalid", "The one-time link is wrong, used or expired. Ask for a new one.";
+    SignInFailed = "sign_in_failed", "The sign-in with the provider could not be finished: its code or state is wrong, used or expired. Start again.";
+    AccountExists = "account_exists", "An account with the provider's e-mail exists. Sign in with its password, then link the provider in the profile.";
+    IdentityTaken = "identity_taken", "The provider's account is linked to another user.";
+    ProviderFailed = "provider_failed", "The sign-in provider does not answer, or not as it should. Try again shortly, or ask the operator.";
     InsufficientScope = "insufficient_scope", "The personal access token does not cover this operation.";
     Forbidden = "forbidden", "The caller may know about the thing but not do this to it.";
     NotFound = "not_found", "There is no such route.";
     UserNotFound = "user_not_found", "The account is gone.";
     ProjectNotFound = "project_not_found", "There is no such project, or it belongs to somebody else.";
     DatasetNotFound = "dataset_not_found", "There is no such dataset, or it belongs to somebody else.";
+    DocumentNotFound = "document_not_found", "There is no such document, or it belongs to somebody else.";
     ColumnNotFound = "column_not_found", "The dataset has no such column.";
     NotebookNotFound = "notebook_not_found", "There is no such notebook, or it belongs to somebody else.";
     CellNotFound = "cell_not_found", "There is no such cell, or it belongs to somebody else.";
@@ -74,6 +79,8 @@ codes! {
     TemplateUnknown = "template_unknown", "There is no training template of this id; the message lists those that there are.";
     TrainingFailed = "training_failed", "The data or the parameters cannot be trained on; the message says what to change.";
     OutOfBudget = "out_of_budget", "The work needed more time or memory than it may use; take fewer rows or columns, or raise the limit.";
+    PlanChatNotFound = "plan_chat_not_found", "There is no such plan chat, or it belongs to somebody else.";
+    GoldenQuestionNotFound = "golden_question_not_found", "There is no such golden question, or it belongs to somebody else.";
     JobNotFound = "job_not_found", "There is no such job, or it belongs to somebody else.";
     SessionNotFound = "session_not_found", "There is no such login session, or it is revoked already.";
     TokenNotFound = "token_not_found", "There is no such personal access token.";

@@ -14,11 +14,13 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{SessionId, TokenId, UserId};
 
 mod accounts;
+mod external;
 mod personal_tokens;
 mod sessions;
 mod throttles;
 
 pub use accounts::*;
+pub use external::*;
 pub use personal_tokens::*;
 pub use sessions::*;
 pub use throttles::*;

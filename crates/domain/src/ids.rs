@@ -69,6 +69,10 @@ id_types! {
     ProjectId = "projectId";
     /// A dataset.
     DatasetId = "datasetId";
+    /// A document.
+    DocumentId = "documentId";
+    /// A piece of a document.
+    ChunkId = "chunkId";
     /// A job in the durable queue.
     JobId = "jobId";
     /// A login: one family of rotating refresh tokens.
@@ -99,6 +103,10 @@ id_types! {
     RunId = "runId";
     /// A model that a program logged.
     LoggedModelId = "loggedModelId";
+    /// A conversation about a project's plan.
+    PlanChatId = "chatId";
+    /// A question with a known answer.
+    GoldenQuestionId = "goldenQuestionId";
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub enum JobKind {
     DatasetIngest,
     /// Changes the type of a dataset's column.
     DatasetRetype,
+    /// Reads an uploaded document into chunks that can be searched.
+    DocumentIngest,
     /// Trains a model.
     ModelTrain,
     /// Evaluates and explains a model.
@@ -23,19 +25,26 @@ pub enum JobKind {
     ModelTune,
     /// Brings a deployment up.
     DeploymentStart,
+    /// Answers a question in plain words.
+    NlQuery,
+    /// Asks a project's golden questions.
+    GoldenRun,
     /// Does nothing but report progress for a stated time: for tests of the queue itself.
     Probe,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::DatasetIngest,
         Self::DatasetRetype,
+        Self::DocumentIngest,
         Self::ModelTrain,
         Self::ModelEvaluate,
         Self::ModelTune,
         Self::DeploymentStart,
+        Self::NlQuery,
+        Self::GoldenRun,
         Self::Probe,
     ];
 
@@ -45,10 +54,13 @@ impl JobKind {
         match self {
             Self::DatasetIngest => "dataset_ingest",
             Self::DatasetRetype => "dataset_retype",
+            Self::DocumentIngest => "document_ingest",
             Self::ModelTrain => "model_train",
             Self::ModelEvaluate => "model_evaluate",
             Self::ModelTune => "model_tune",
             Self::DeploymentStart => "deployment_start",
+            Self::NlQuery => "nl_query",
+            Self::GoldenRun => "golden_run",
             Self::Probe => "probe",
         }
     }

@@ -3,6 +3,18 @@
 
 /// Largest dataset upload, bytes (300 MB).
 pub const UPLOAD_SIZE_BYTES_MAX: u64 = 300 * 1024 * 1024;
+/// Largest document upload, bytes (25 MB).
+pub const DOCUMENT_SIZE_BYTES_MAX: u64 = 25 * 1024 * 1024;
+/// Characters of a document's chunk.
+pub const CHUNK_CHARS: usize = 500;
+/// Characters that a chunk may repeat of the one before.
+pub const CHUNK_OVERLAP_CHARS: usize = 50;
+/// Longest text to search documents for, characters.
+pub const SEARCH_QUERY_CHARS_MAX: usize = 2000;
+/// Results of a search when no number is sent.
+pub const SEARCH_RESULTS_DEFAULT: u32 = 5;
+/// Most results of a search.
+pub const SEARCH_RESULTS_MAX: u32 = 20;
 /// Largest JSON request body, bytes (10 MB).
 pub const JSON_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Rows in a page of `GET /datasets/{id}/rows` when no limit is sent.

@@ -26,9 +26,11 @@ use crate::{
     Verdict,
     cache::AuthCache,
     error::as_dyn,
+    secrets::DerivedKey,
     throttles::{Subject, Throttles},
 };
 
+mod external;
 mod personal_tokens;
 mod profile;
 mod recovery;
@@ -111,6 +113,8 @@ pub(crate) struct Core {
     pub(crate) access: Arc<AccessTokens>,
     pub(crate) refresh: RefreshTokens,
     pub(crate) throttles: Throttles,
+    /// What codes are bound to their browsers with.
+    pub(crate) binding_key: DerivedKey,
     pub(crate) cache: Arc<AuthCache>,
     pub(crate) tokens: TokenPolicy,
 }

@@ -2,6 +2,8 @@
 
 use gristmill_domain::{ErrorCode, ports::StoreError};
 
+use crate::ProviderError;
+
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// An error as a log field, with its chain.
@@ -48,6 +50,21 @@ pub enum IdentityError {
     /// The one-time token is wrong, used or expired.
     #[error("the link is wrong, used or expired: ask for a new one")]
     OneTimeTokenInvalid,
+    /// The code or the state of a sign-in is wrong, used, expired, or another browser's.
+    #[error("the sign-in could not be finished: start again")]
+    SignInFailed,
+    /// The provider knows the person, but has not verified the address.
+    #[error("the provider has not verified this e-mail")]
+    AddressUnverified,
+    /// There is an account with the provider's address, and the provider is not linked to it.
+    #[error("an account with this e-mail exists: sign in with its password and link Google in the profile")]
+    AccountExists,
+    /// The provider's account is linked to another user.
+    #[error("this Google account is linked to another user")]
+    IdentityTaken,
+    /// The provider does not do its part.
+    #[error("the sign-in provider does not answer as it should: try again shortly")]
+    Provider(#[source] ProviderError),
     /// The refresh token is malformed, unknown, revoked or expired.
     #[error("the refresh token is not valid: log in")]
     RefreshTokenInvalid,
@@ -121,6 +138,11 @@ impl IdentityError {
             Self::EmailTaken => ErrorCode::EmailTaken,
             Self::EmailAlreadyVerified => ErrorCode::EmailAlreadyVerified,
             Self::OneTimeTokenInvalid => ErrorCode::TokenInvalid,
+            Self::SignInFailed => ErrorCode::SignInFailed,
+            Self::AddressUnverified => ErrorCode::EmailNotVerified,
+            Self::AccountExists => ErrorCode::AccountExists,
+            Self::IdentityTaken => ErrorCode::IdentityTaken,
+            Self::Provider(_) => ErrorCode::ProviderFailed,
             Self::RefreshTokenReused => ErrorCode::RefreshTokenReused,
             Self::UserNotFound => ErrorCode::UserNotFound,
             Self::SessionNotFound => ErrorCode::SessionNotFound,
@@ -140,6 +162,12 @@ impl IdentityError {
             Self::TooManyRequests { retry_after_s } => Some(*retry_after_s),
             _ => None,
         }
+    }
+}
+
+impl From<ProviderError> for IdentityError {
+    fn from(source: ProviderError) -> Self {
+        Self::Provider(source)
     }
 }
 

@@ -1,9 +1,9 @@
-//! Passwords, tokens, refresh families, throttles.
+//! Passwords, tokens, refresh families, throttles, sign-in with Google.
 //!
 //! [`Identity`] is the front door: [`Accounts`] for everything a person does with an account, [`Authenticator`] for
 //! turning the text behind `Bearer` into a [`Caller`](gristmill_domain::Caller). Storage comes through the ports of
 //! [`gristmill_domain::identity`], mail through [`Mailer`]; [`memory::MemoryStore`] implements the storage ports for
-//! tests and small programs. No HTTP and no SQL here.
+//! tests and small programs. No SQL here, and no HTTP but the questions that [`Google`] asks of its provider.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -33,6 +33,7 @@ mod authenticator;
 mod cache;
 mod deferred;
 mod error;
+mod google;
 mod mail;
 pub mod memory;
 mod one_time_tokens;
@@ -51,6 +52,7 @@ pub use accounts::{
 pub use authenticator::{Authenticator, VerificationRule, bearer_text};
 pub use deferred::Deferred;
 pub use error::IdentityError;
+pub use google::{Arrival, Departure, Google, GoogleSettings, ProviderError};
 pub use mail::{Letter, MailError, Mailer, NoMail};
 pub use one_time_tokens::OneTimeToken;
 pub use passwords::{PasswordCost, PasswordHasher, Verdict};

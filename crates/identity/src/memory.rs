@@ -16,14 +16,15 @@ use chrono::{DateTime, Utc};
 use gristmill_domain::{
     SessionId, TokenId, UserId,
     identity::{
-        Account, ClientInfo, IdentityChange, OneTimePurpose, PersonalToken, RevocationCause, SessionLifetime, ThrottleDecision,
-        ThrottleKey, ThrottleRule, ThrottleStore, ThrottleWindow, TokenHash,
+        Account, ClientInfo, ExternalIdentity, IdentityChange, NewSignInCode, OneTimePurpose, PersonalToken, RevocationCause,
+        SessionLifetime, ThrottleDecision, ThrottleKey, ThrottleRule, ThrottleStore, ThrottleWindow, TokenHash,
     },
     ports::StoreError,
 };
 use tokio::sync::broadcast;
 
 mod accounts;
+mod external;
 mod personal_tokens;
 mod sessions;
 
@@ -83,6 +84,8 @@ struct State {
     one_time_tokens: HashMap<TokenHash, OneTimeRow>,
     personal_tokens: HashMap<TokenId, PersonalRow>,
     throttles: HashMap<ThrottleKey, ThrottleRow>,
+    identities: HashMap<ExternalIdentity, UserId>,
+    sign_in_codes: HashMap<TokenHash, NewSignInCode>,
 }
 
 #[derive(Debug)]

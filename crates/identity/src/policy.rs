@@ -109,7 +109,8 @@ impl Default for TokenPolicy {
 pub struct ThrottlePolicy {
     /// Wrong passwords for one account, or for an address without one: 10 in 15 minutes. Success clears the count.
     pub failed_logins: ThrottleRule,
-    /// Logins from one network address, whatever comes of them: 60 a minute.
+    /// Logins from one network address, whatever comes of them: 60 a minute. Visits on the way to a provider and back are
+    /// counted apart, by the same rule.
     pub logins: ThrottleRule,
     /// Registrations from one network address: 30 a minute.
     pub registrations: ThrottleRule,

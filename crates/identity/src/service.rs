@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use gristmill_domain::{
     Clock,
-    identity::{AccountStore, IdentityChange, OneTimeTokenStore, PersonalTokenStore, SessionStore, ThrottleStore},
+    identity::{
+        AccountStore, ExternalIdentityStore, IdentityChange, OneTimeTokenStore, PersonalTokenStore, SessionStore, ThrottleStore,
+    },
 };
 
 use crate::{
@@ -25,6 +27,8 @@ pub struct Ports {
     pub personal_tokens: Arc<dyn PersonalTokenStore>,
     /// Throttles.
     pub throttles: Arc<dyn ThrottleStore>,
+    /// Identities at other providers.
+    pub external_identities: Arc<dyn ExternalIdentityStore>,
     /// Mail.
     pub mailer: Arc<dyn Mailer>,
     /// Time.
@@ -36,14 +40,15 @@ impl Ports {
     #[must_use]
     pub fn of<S>(store: Arc<S>, mailer: Arc<dyn Mailer>, clock: Arc<dyn Clock>) -> Self
     where
-        S: AccountStore + OneTimeTokenStore + SessionStore + PersonalTokenStore + ThrottleStore + 'static,
+        S: AccountStore + OneTimeTokenStore + SessionStore + PersonalTokenStore + ThrottleStore + ExternalIdentityStore + 'static,
     {
         Self {
             accounts: Arc::<S>::clone(&store),
             one_time_tokens: Arc::<S>::clone(&store),
             sessions: Arc::<S>::clone(&store),
             personal_tokens: Arc::<S>::clone(&store),
-            throttles: store,
+            throttles: Arc::<S>::clone(&store),
+            external_identities: store,
             mailer,
             clock,
         }
@@ -90,6 +95,7 @@ impl Identity {
             access,
             refresh: RefreshTokens::new(secret),
             throttles,
+            binding_key: secret.derive("clients of sign-in codes"),
             cache: Arc::clone(&cache),
             tokens,
         };

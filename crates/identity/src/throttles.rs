@@ -22,6 +22,8 @@ pub(crate) enum Subject<'a> {
     FailedLogins(&'a str),
     /// Logins from an address.
     LoginsFrom(&'a ClientInfo),
+    /// Visits from an address on the way to a provider and back.
+    VisitsFrom(&'a ClientInfo),
     /// Registrations from an address.
     RegistrationsFrom(&'a ClientInfo),
     /// Reset links for an e-mail, whether or not it has an account.
@@ -73,7 +75,7 @@ impl Throttles {
     fn rule_of(&self, subject: Subject<'_>) -> ThrottleRule {
         match subject {
             Subject::FailedLogins(_) => self.policy.failed_logins,
-            Subject::LoginsFrom(_) => self.policy.logins,
+            Subject::LoginsFrom(_) | Subject::VisitsFrom(_) => self.policy.logins,
             Subject::RegistrationsFrom(_) => self.policy.registrations,
             Subject::Resets(_) => self.policy.resets,
             Subject::Verifications(_) => self.policy.verifications,
@@ -85,6 +87,7 @@ impl Throttles {
         match subject {
             Subject::FailedLogins(email) => tag(b"failed logins", email.as_bytes()),
             Subject::LoginsFrom(client) => tag(b"logins", network(client.address()).as_bytes()),
+            Subject::VisitsFrom(client) => tag(b"visits", network(client.address()).as_bytes()),
             Subject::RegistrationsFrom(client) => tag(b"registrations", network(client.address()).as_bytes()),
             Subject::Resets(email) => tag(b"resets", email.as_bytes()),
             Subject::Verifications(user) => tag(b"verifications", user.0.as_bytes()),
@@ -94,7 +97,7 @@ impl Throttles {
 
 /// Who counts as one: an IPv4 address, or an IPv6 network of 64 bits, since whoever has one address there has all.
 /// Peers without an address (a Unix socket) count together.
-fn network(address: Option<IpAddr>) -> String {
+pub(crate) fn network(address: Option<IpAddr>) -> String {
     match address {
         None => "local".to_owned(),
         Some(IpAddr::V4(address)) => address.to_string(),

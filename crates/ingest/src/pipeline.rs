@@ -184,6 +184,7 @@ pub(crate) fn finish(
     Ok(IngestedDataset {
         file_type,
         columns: columns.iter().map(profile::profile).collect(),
+        key_sketches: profile::key_sketches(&columns),
         row_count: set.rows(),
         sample,
         report,

@@ -12,6 +12,7 @@ use arrow::array::ArrayRef;
 use chrono::DateTime;
 use gristmill_domain::{
     datasets::{ColumnProfile, ColumnType, TopValue},
+    key_sketches::{KEY_SKETCHES_MAX, KeySketch, SmallestHashes, names_a_key, spread},
     limits::TOP_VALUES_MAX,
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct ColumnAnalysis {
     /// Rows without one.
     pub(crate) missing: u64,
     pub(crate) distinct: u64,
+    /// The smallest hashes of the distinct values; of key-like columns.
+    pub(crate) key_hashes: Option<Vec<u64>>,
     /// Most frequent first; equally frequent ones in the order in which they first appear.
     pub(crate) top: Vec<(String, u64)>,
     /// Numbers only, and only when there are any.
@@ -208,8 +211,12 @@ impl Gathered<'_> {
         let (lowest, highest) = self.bounds;
         let extreme = keys::number(self.kind, lowest).abs().max(keys::number(self.kind, highest).abs());
         let mut first = has_numbers.then(|| FirstWalk::new(self.values, extreme));
+        let mut smallest = names_a_key(self.name, self.kind).then(SmallestHashes::default);
         runs.visit(|key, count| {
             counts.add(count);
+            if let Some(smallest) = &mut smallest {
+                smallest.add(spread(key));
+            }
             if let Some(first) = &mut first {
                 first.add(keys::number(self.kind, key), count);
             }
@@ -224,6 +231,7 @@ impl Gathered<'_> {
             values: self.values,
             missing: rows.saturating_sub(self.values),
             distinct,
+            key_hashes: smallest.map(SmallestHashes::finish),
             top: Vec::new(),
             numbers,
             range: range.map(|(low, high)| (num::signed_from_ordered(low), num::signed_from_ordered(high))),
@@ -283,6 +291,15 @@ pub(crate) fn profile(analysis: &ColumnAnalysis) -> ColumnProfile {
         min_date: analysis.range.and_then(|(low, _)| instant(low)),
         max_date: analysis.range.and_then(|(_, high)| instant(high)),
     }
+}
+
+/// The sketches that are stored with a dataset.
+pub(crate) fn key_sketches(columns: &[ColumnAnalysis]) -> Vec<KeySketch> {
+    let sketch = |column: &ColumnAnalysis| {
+        let hashes = column.key_hashes.clone()?;
+        Some(KeySketch { column: column.name.clone(), distinct: column.distinct, hashes })
+    };
+    columns.iter().filter_map(sketch).take(KEY_SKETCHES_MAX).collect()
 }
 
 /// A share in percent; 0 of nothing is 0.

@@ -5,6 +5,7 @@ use std::{num::NonZeroUsize, path::Path, thread};
 use gristmill_domain::{
     datasets::{ColumnProfile, FileType, IngestReport, Row},
     eda::EdaSummary,
+    key_sketches::KeySketch,
     limits,
 };
 
@@ -88,6 +89,8 @@ pub struct IngestedDataset {
     pub file_type: FileType,
     /// Columns in file order, profiled over every row.
     pub columns: Vec<ColumnProfile>,
+    /// Sketches of the first key-like columns, by which columns of different datasets are found to belong together.
+    pub key_sketches: Vec<KeySketch>,
     /// Rows.
     pub row_count: u64,
     /// The first rows, at most 20.

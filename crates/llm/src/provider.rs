@@ -22,6 +22,8 @@ pub struct ProviderInfo {
     pub label: String,
     /// The model that it asks when a request names none.
     pub model: String,
+    /// The model that it asks for vectors when a request names none; absent: such requests are refused.
+    pub embedding_model: Option<String>,
 }
 
 /// Asks language models. Share it as `Arc<dyn Provider>`.

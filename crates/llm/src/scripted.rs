@@ -106,6 +106,10 @@ impl Scripted {
         turns.filter(|(_, (_, used))| **used == 0).map(|(index, (turn, _))| turn.label(index)).collect()
     }
 
+    fn embedding_model(&self) -> String {
+        format!("scripted-{}", self.script.embedding_dimensions)
+    }
+
     /// The reply to a request, its placeholders filled, and a number that no other reply has.
     fn choose(&self, request: &Request) -> Result<(Reply, u64), LlmError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +138,12 @@ impl Scripted {
 #[async_trait]
 impl Provider for Scripted {
     fn info(&self) -> ProviderInfo {
-        ProviderInfo { id: "scripted".into(), label: "Scripted".into(), model: MODEL.into() }
+        ProviderInfo {
+            id: "scripted".into(),
+            label: "Scripted".into(),
+            model: MODEL.into(),
+            embedding_model: Some(self.embedding_model()),
+        }
     }
 
     async fn stream(&self, request: &Request) -> Result<EventStream, LlmError> {
@@ -147,7 +156,7 @@ impl Provider for Scripted {
         let vectors = request.inputs.iter().map(|text| vectors::of(text, dimensions)).collect();
         let bytes: usize = request.inputs.iter().map(String::len).sum();
         let tokens = u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX);
-        Ok(Embeddings { vectors, tokens, model: format!("scripted-{dimensions}") })
+        Ok(Embeddings { vectors, tokens, model: self.embedding_model() })
     }
 
     async fn probe(&self) -> Result<String, LlmError> {

@@ -159,6 +159,11 @@ fn describe(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// `tsvector`. Only PostgreSQL reads and writes such columns.
+#[derive(Debug, Clone, Copy, diesel::sql_types::SqlType)]
+#[diesel(postgres_type(name = "tsvector"))]
+pub struct TextSearch;
+
 /// A failure inside a transaction: either a decision of ours, or Diesel's.
 #[derive(Debug)]
 pub(crate) enum DbError {

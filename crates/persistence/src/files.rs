@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gristmill_domain::{CellId, DatasetId, JobId, LoggedModelId, ModelId, NotebookId, ProjectId, RunId, UserId};
+use gristmill_domain::{CellId, DatasetId, DocumentId, JobId, LoggedModelId, ModelId, NotebookId, ProjectId, RunId, UserId};
 
 /// Prefix of everything that belongs to a project.
 #[must_use]
@@ -24,6 +24,13 @@ pub fn user_prefix(id: UserId) -> String {
 pub fn dataset_prefix(owner: UserId, project: Option<ProjectId>, id: DatasetId) -> String {
     let parent = project.map_or_else(|| user_prefix(owner), project_prefix);
     format!("{parent}/datasets/{id}")
+}
+
+/// Prefix of a document's files.
+#[must_use]
+pub fn document_prefix(owner: UserId, project: Option<ProjectId>, id: DocumentId) -> String {
+    let parent = project.map_or_else(|| user_prefix(owner), project_prefix);
+    format!("{parent}/documents/{id}")
 }
 
 /// Prefix of the files that a notebook's outputs refer to.
@@ -108,6 +115,12 @@ impl LocalFiles {
     #[must_use]
     pub fn dataset(&self, owner: UserId, project: Option<ProjectId>, id: DatasetId) -> DatasetFiles {
         DatasetFiles { directory: self.path(&dataset_prefix(owner, project, id)) }
+    }
+
+    /// The directory of a document. Its one file is `original`, the document as it was uploaded.
+    #[must_use]
+    pub fn document(&self, owner: UserId, project: Option<ProjectId>, id: DocumentId) -> PathBuf {
+        self.path(&document_prefix(owner, project, id))
     }
 
     /// Removes a file, or everything under a prefix. Succeeds when there is nothing.

@@ -75,6 +75,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    external_identities (provider, subject) {
+        provider -> Text,
+        subject -> Text,
+        user_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sign_in_codes (code_hash) {
+        code_hash -> Bytea,
+        client_hash -> Bytea,
+        provider -> Text,
+        subject -> Text,
+        email -> Text,
+        name -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     user_settings (user_id, setting_key) {
         user_id -> Uuid,
         setting_key -> Text,
@@ -518,6 +540,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    dataset_key_sketches (dataset_id, place) {
+        dataset_id -> Uuid,
+        place -> SmallInt,
+        column_name -> Text,
+        distinct_count -> BigInt,
+        hashes -> Bytea,
+    }
+}
+
+diesel::table! {
     dataset_splits (dataset_id, target) {
         dataset_id -> Uuid,
         target -> Text,
@@ -527,11 +559,60 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    plan_chats (chat_id) {
+        chat_id -> Uuid,
+        project_id -> Uuid,
+        user_id -> Uuid,
+        name -> Text,
+        status -> Text,
+        messages -> Json,
+        answer_history -> Json,
+        current_round -> Integer,
+        completed_plan_id -> Nullable<Text>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    nl_placeholder_suggestions (suggestion_set_id) {
+        suggestion_set_id -> Uuid,
+        project_id -> Uuid,
+        schema_fingerprint -> Text,
+        model_id -> Text,
+        prompt_version -> Integer,
+        suggestions -> Json,
+        workflow_placeholders -> Nullable<Json>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    golden_questions (golden_question_id) {
+        golden_question_id -> Uuid,
+        project_id -> Uuid,
+        question -> Text,
+        expected_sql -> Text,
+        verdict -> Nullable<Text>,
+        generated_sql -> Nullable<Text>,
+        reason -> Nullable<Text>,
+        confidence -> Nullable<Double>,
+        asked_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::joinable!(nl_placeholder_suggestions -> projects (project_id));
+diesel::joinable!(golden_questions -> projects (project_id));
+diesel::joinable!(plan_chats -> projects (project_id));
 diesel::joinable!(logged_models -> projects (project_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(one_time_tokens -> users (user_id));
 diesel::joinable!(personal_access_tokens -> users (user_id));
+diesel::joinable!(external_identities -> users (user_id));
 diesel::joinable!(job_events -> jobs (job_id));
 diesel::joinable!(notebooks -> projects (project_id));
 diesel::joinable!(cells -> notebooks (notebook_id));
@@ -545,16 +626,64 @@ diesel::joinable!(deployments -> models (model_id));
 diesel::joinable!(deployment_api_keys -> deployments (deployment_id));
 diesel::joinable!(prediction_logs -> deployments (deployment_id));
 diesel::joinable!(deployment_hours -> deployments (deployment_id));
+diesel::table! {
+    documents (document_id) {
+        document_id -> Uuid,
+        owner_id -> Uuid,
+        project_id -> Nullable<Uuid>,
+        filename -> Text,
+        format -> Text,
+        media_type -> Text,
+        size_bytes -> BigInt,
+        stored_bytes -> BigInt,
+        text_length -> Integer,
+        page_count -> Nullable<Integer>,
+        chunk_count -> Integer,
+        parse_warning -> Nullable<Text>,
+        embedding_model -> Nullable<Text>,
+        embedding_dimension -> Nullable<Integer>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    document_chunks (chunk_id) {
+        chunk_id -> Uuid,
+        document_id -> Uuid,
+        chunk_index -> Integer,
+        owner_id -> Uuid,
+        project_id -> Nullable<Uuid>,
+        page -> Nullable<Integer>,
+        heading -> Text,
+        span_start -> Integer,
+        span_end -> Integer,
+        content -> Text,
+        search -> crate::database::TextSearch,
+    }
+}
+
+diesel::table! {
+    document_vectors (document_id, first_chunk) {
+        document_id -> Uuid,
+        first_chunk -> Integer,
+        vectors -> Bytea,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
     refresh_tokens,
     one_time_tokens,
     personal_access_tokens,
+    external_identities,
     projects,
     jobs,
     job_events,
     datasets,
+    documents,
+    document_chunks,
+    document_vectors,
     notebooks,
     cells,
     cell_outputs,
@@ -569,6 +698,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     tracking_artifacts,
     registered_models,
     registered_versions,
+    plan_chats,
+    nl_placeholder_suggestions,
+    golden_questions,
     deployments,
     deployment_api_keys,
     prediction_logs,
@@ -580,4 +712,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     tracking_usage,
     llm_usage,
     dataset_splits,
+    dataset_key_sketches,
 );
+diesel::joinable!(dataset_key_sketches -> datasets (dataset_id));

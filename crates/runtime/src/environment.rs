@@ -5,6 +5,7 @@
 
 mod interpreter;
 mod kernel_files;
+mod package_set;
 mod provision;
 
 use std::{
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use kernel_files::PIP_SETTINGS;
 pub use kernel_files::install_kernel_files;
+pub use package_set::PackageSet;
 pub use provision::{ProvisionOptions, provision};
 
 /// What is installed: every package with its hashes.

@@ -6,9 +6,10 @@ mod files;
 mod launch;
 mod protocol;
 mod types;
-mod worker;
 
 use std::path::PathBuf;
+
+use crate::resident::ResidentError;
 
 pub use assistant::{AssistSettings, Assistant};
 pub use types::{
@@ -40,4 +41,16 @@ pub enum AssistError {
     /// The worker ended while it was at this question; the next one starts another.
     #[error("Python help broke off")]
     Ended,
+}
+
+impl From<ResidentError> for AssistError {
+    fn from(error: ResidentError) -> Self {
+        match error {
+            ResidentError::Timeout => Self::Timeout,
+            ResidentError::Ended => Self::Ended,
+            ResidentError::Unavailable(_) | ResidentError::Refused(_) | ResidentError::TooLarge => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
 }

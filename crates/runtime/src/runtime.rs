@@ -7,6 +7,7 @@ mod install;
 mod options;
 mod place;
 mod pool;
+mod resident;
 mod slots;
 mod status;
 
@@ -37,6 +38,7 @@ use crate::{
     packages::{PackageIndex, PackageNames, suggest},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::{DatasetFile, ProjectData},
+    resident::{ResidentPlan, ResidentWorker},
     sandbox::{SandboxBackend, SandboxError, docker::Tell},
     workspace,
 };
@@ -311,6 +313,12 @@ impl Runtime {
     /// `RuntimeUnavailable` when none works here, or it is still being looked for.
     pub async fn backend(&self) -> Result<Arc<dyn SandboxBackend>, RuntimeError> {
         self.inner.backend().await
+    }
+
+    /// A worker on this backend, of a program that the caller brings along. Nothing is started before it is asked.
+    #[must_use]
+    pub fn resident(&self, plan: ResidentPlan) -> ResidentWorker {
+        resident::worker(Arc::clone(&self.inner), plan)
     }
 
     /// Ends every sandbox.

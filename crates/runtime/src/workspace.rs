@@ -39,6 +39,11 @@ impl Directories {
         self.root.join("assist")
     }
 
+    /// Sockets of workers that other crates bring along.
+    pub(crate) fn worker_sockets(&self) -> PathBuf {
+        self.root.join("workers")
+    }
+
     /// Sockets of what installs packages.
     pub(crate) fn install_sockets(&self) -> PathBuf {
         self.root.join("installs")

@@ -40,3 +40,4 @@ pub use policy::{AllowedTable, SqlPolicy};
 pub use refusal::{Position, RefusalKind, SqlRefusal};
 pub use sqlparser;
 pub use validated::{ValidatedSql, validate};
+pub use walk::ALLOWED_TYPES;

@@ -17,6 +17,7 @@ use sqlparser::ast::{Ident, ObjectName, ObjectNamePart, Query};
 use sqlparser::tokenizer::Span;
 
 pub(crate) use self::limit::limit_outermost;
+pub use self::types::ALLOWED_TYPES;
 use crate::lex::{shorten, too_complex};
 use crate::limits::EXPRESSION_DEPTH_MAX;
 use crate::policy::TableIndex;

@@ -8,6 +8,7 @@ mod accounts;
 mod announcements;
 mod changes;
 mod concurrency;
+mod external_identities;
 mod one_time_tokens;
 mod personal_tokens;
 mod pruning;
@@ -22,9 +23,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use gristmill_domain::{
     Scope, SessionId, TokenId, UserId,
     identity::{
-        AccountStore, ClientInfo, DisplayName, IdentityChange, NewOneTimeToken, NewPersonalToken, NewSession, NewUser,
-        OneTimePurpose, OneTimeTokenStore, PersonalTokenStore, PhcString, RotateOutcome, Rotation, Scopes, SessionAccess,
-        SessionLifetime, SessionStore, SessionTtl, ThrottleStore, TokenHash, TokenPrefix,
+        AccountStore, ClientInfo, DisplayName, ExternalIdentityStore, IdentityChange, NewOneTimeToken, NewPersonalToken,
+        NewSession, NewUser, OneTimePurpose, OneTimeTokenStore, PersonalTokenStore, PhcString, RotateOutcome, Rotation, Scopes,
+        SessionAccess, SessionLifetime, SessionStore, SessionTtl, ThrottleStore, TokenHash, TokenPrefix,
     },
     users::Email,
 };
@@ -107,6 +108,11 @@ macro_rules! identity_cases {
                 looking_counts_nothing forgives_only_what_is_allowed counts_exactly_at_once
                 forgives_and_counts_at_once follows_a_rule_that_changes copes_with_odd_windows_and_clocks
                 decides_as_the_rule_does;
+            external_identities:
+                takes_a_code_once_until_it_expires gives_a_code_to_one_of_many forgets_codes_that_expired
+                makes_an_account_of_an_identity refuses_what_is_taken_and_keeps_nothing
+                makes_one_account_of_an_identity_of_many_at_once links_an_identity_to_one_account
+                an_identity_goes_with_its_account;
             announcements:
                 announces_what_ends_and_what_changes announces_nothing_when_nothing_changes;
             pruning:
@@ -130,6 +136,8 @@ pub struct IdentityStores {
     pub personal_tokens: Arc<dyn PersonalTokenStore>,
     /// Throttles.
     pub throttles: Arc<dyn ThrottleStore>,
+    /// Identities at other providers.
+    pub external_identities: Arc<dyn ExternalIdentityStore>,
     /// What the store announces, in the order of its commits, from before the first call.
     pub announcements: broadcast::Receiver<IdentityChange>,
     /// What must live as long as the store: its database, for one.
@@ -258,7 +266,7 @@ impl IdentityStores {
     #[must_use]
     pub fn of<S>(store: &Arc<S>, announcements: broadcast::Receiver<IdentityChange>, keep: Box<dyn Keep>) -> Self
     where
-        S: AccountStore + OneTimeTokenStore + SessionStore + PersonalTokenStore + ThrottleStore + 'static,
+        S: AccountStore + OneTimeTokenStore + SessionStore + PersonalTokenStore + ThrottleStore + ExternalIdentityStore + 'static,
     {
         Self {
             accounts: Arc::<S>::clone(store),
@@ -266,6 +274,7 @@ impl IdentityStores {
             sessions: Arc::<S>::clone(store),
             personal_tokens: Arc::<S>::clone(store),
             throttles: Arc::<S>::clone(store),
+            external_identities: Arc::<S>::clone(store),
             announcements,
             keep,
         }

@@ -59,7 +59,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Starts sign-in with Google. */
+        /** Tells where to send the browser for sign-in with Google. */
         get: operations["start_google"];
         put?: never;
         post?: never;
@@ -78,8 +78,65 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Finishes sign-in with Google. */
+        /**
+         * Finishes sign-in with Google: logs in by the code of ours that the browser came back with, for 30 days. The code works
+         *     once, for a minute, and from the same browser.
+         */
         post: operations["finish_google"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/google/link": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Links the Google account behind a code to the caller's account, so that it logs in by Google too. */
+        post: operations["link_google"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/google/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Takes a browser back from Google, and sends it on to the frontend with a code of ours, or with an error. For navigation,
+         *     not for programs.
+         */
+        get: operations["return_from_google"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/google/start": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sends a browser to Google, with a cookie for its return. For navigation, not for programs. */
+        get: operations["redirect_to_google"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -895,6 +952,74 @@ export interface paths {
         };
         /** A page that shows the OpenAPI document. Self-contained: it loads nothing from elsewhere. */
         get: operations["docs_page"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/docs/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Finds pieces of the caller's documents, best first: by words, and by meaning too where documents have vectors. */
+        get: operations["search_documents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's documents, of one project or all, newest first. */
+        get: operations["list_documents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/documents/{documentId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a document with its pieces and its file. */
+        delete: operations["delete_document"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/documents/{documentId}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Downloads the file as it was uploaded. */
+        get: operations["download_document"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2542,6 +2667,62 @@ export interface paths {
         patch: operations["update_project"];
         trace?: never;
     };
+    "/api/projects/{projectId}/golden-questions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the golden questions of a project, oldest first, each with what came of asking it last. */
+        get: operations["list_golden_questions"];
+        put?: never;
+        /** Makes a golden question. Its statement must be one that can be run over the project's tables as they are now. */
+        post: operations["create_golden_question"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{projectId}/golden-questions/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Asks all golden questions of a project with the current model and prompts, and tells how many answers give the rows of
+         *     their expected statement. With `Prefer: respond-async`, answers 202 with the job to follow.
+         */
+        post: operations["run_golden_questions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{projectId}/golden-questions/{goldenQuestionId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Deletes a golden question. */
+        delete: operations["delete_golden_question"];
+        options?: never;
+        head?: never;
+        /** Changes a golden question. What came of asking it before is forgotten. */
+        patch: operations["update_golden_question"];
+        trace?: never;
+    };
     "/api/projects/{projectId}/kernel/restart": {
         parameters: {
             query?: never;
@@ -2606,6 +2787,76 @@ export interface paths {
         post?: never;
         /** Deletes a notebook with its cells, savepoints and files. A project keeps its last phase notebook. */
         delete: operations["delete_notebook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{projectId}/plan-chats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the plan chats of a project, the last changed first. */
+        get: operations["list_plan_chats"];
+        put?: never;
+        /** Makes a plan chat. */
+        post: operations["create_plan_chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{projectId}/plan-chats/{chatId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a plan chat. */
+        get: operations["find_plan_chat"];
+        put?: never;
+        post?: never;
+        /** Deletes a plan chat. */
+        delete: operations["delete_plan_chat"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{projectId}/plan-chats/{chatId}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a plan chat with the plan that it led to. */
+        post: operations["complete_plan_chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/projects/{projectId}/plan-chats/{chatId}/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Changes a plan chat. Given fields are replaced whole. */
+        put: operations["update_plan_chat"];
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2696,6 +2947,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/query/nl": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answers a question in plain words over the datasets of a project: the statement, its rows, and how far to trust them. */
+        post: operations["ask_nl"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/query/nl/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers a question in plain words, and tells of each step. Leaving the stream cancels the question. With
+         *     `Prefer: respond-async`, answers 202 with the job to follow; with `Accept: text/event-stream`, leaving does not cancel.
+         */
+        post: operations["stream_nl"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/query/nl/suggestions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Suggests questions that are worth asking of a project's tables, and texts for the composers of the other phases. Made
+         *     once for each state of the tables: by the language model, or by rules when there is none.
+         */
+        get: operations["list_nl_suggestions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/query/sql": {
         parameters: {
             query?: never;
@@ -2765,6 +3073,26 @@ export interface paths {
          *     202 with the job to follow.
          */
         post: operations["upload_dataset"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/upload/doc": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Uploads a document and reads it into pieces that search can cite. What cannot be read is kept all the same, and
+         *     `parseWarning` says why. With `Prefer: respond-async`, answers 202 with the job to follow.
+         */
+        post: operations["upload_document"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3214,6 +3542,11 @@ export interface components {
             /** @description When it last changed. */
             updatedAt: components["schemas"]["Instant"];
         };
+        /**
+         * Format: uuid
+         * @description A piece of a document.
+         */
+        ChunkId: string;
         /** @description Values of one column that did not fit its type, and what became of them. */
         Coercion: {
             /** @description The column. */
@@ -3705,6 +4038,77 @@ export interface components {
             message?: string | null;
         };
         /**
+         * @description What a document's bytes were found to be.
+         * @enum {string}
+         */
+        DocumentFormat: "Pdf" | "Docx" | "Markdown" | "Html" | "Text" | "Unknown";
+        /**
+         * Format: uuid
+         * @description A document.
+         */
+        DocumentId: string;
+        /** @description `{documents}`. */
+        DocumentList: {
+            /** @description The documents, newest first. */
+            documents: components["schemas"]["DocumentView"][];
+        };
+        /** @description What was read from a document. */
+        DocumentMetadataView: {
+            /** @description What its content is. */
+            type: components["schemas"]["DocumentFormat"];
+            /** @description Why text is missing, for a person. */
+            parseError?: string | null;
+            /**
+             * Format: int32
+             * @description Characters of its normalised text.
+             */
+            textLength: number;
+            /**
+             * Format: int32
+             * @description Pieces that search can find and cite.
+             */
+            chunkCount: number;
+            /**
+             * Format: int32
+             * @description Pages, of a format that has them.
+             */
+            pageCount?: number | null;
+            /** @description The model of its vectors, when it has them. */
+            embeddingModel?: string | null;
+        };
+        /** @description The form of an upload. */
+        DocumentUpload: {
+            /**
+             * Format: binary
+             * @description PDF, DOCX, Markdown, HTML, XML or text of any kind. What it is, is told from its content.
+             */
+            file: Blob;
+            /**
+             * Format: uuid
+             * @description The project that it is for.
+             */
+            projectId?: string | null;
+        };
+        /** @description A document in a list. */
+        DocumentView: {
+            /** @description Identity. */
+            documentId: components["schemas"]["DocumentId"];
+            projectId?: components["schemas"]["ProjectId"] | null;
+            /** @description Display name. */
+            filename: string;
+            /** @description Media type of the download, by content. */
+            mimeType: string;
+            /**
+             * Format: int64
+             * @description Size of the original, bytes.
+             */
+            byteSize: number;
+            /** @description What was read from it. */
+            metadata: components["schemas"]["DocumentMetadataView"];
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+        };
+        /**
          * @description What a column is treated as in the summary.
          * @enum {string}
          */
@@ -3779,7 +4183,7 @@ export interface components {
          * @description Why a request failed. New codes may come; existing ones keep their meaning.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "llm_unavailable" | "llm_timeout" | "llm_failed" | "database_unavailable" | "shutting_down" | "internal";
+        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "sign_in_failed" | "account_exists" | "identity_taken" | "provider_failed" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "document_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "plan_chat_not_found" | "golden_question_not_found" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "llm_unavailable" | "llm_timeout" | "llm_failed" | "database_unavailable" | "shutting_down" | "internal";
         /** @description What `detail` holds. */
         ErrorDetail: string | Record<string, never>[];
         /** @description What `details` holds. */
@@ -3996,10 +4400,106 @@ export interface components {
             /** @description Address of the account. */
             email: string;
         };
-        /** @description Google's answer. */
+        /** @description What came of asking a golden question. */
+        GoldenAskedView: {
+            /** @description How it went. */
+            verdict: components["schemas"]["GoldenVerdict"];
+            /** @description The generated statement. */
+            generatedSql?: string | null;
+            /** @description Why it went wrong. */
+            reason?: string | null;
+            /**
+             * Format: double
+             * @description How sure the server was, 0..1.
+             */
+            confidence?: number | null;
+            /** @description When. */
+            askedAt: components["schemas"]["Instant"];
+        };
+        /** @description A golden question to be made. */
+        GoldenQuestionCreate: {
+            /** @description The question, from 3 characters. */
+            question: string;
+            /** @description A statement over the project's tables that answers it. */
+            expectedSql: string;
+        };
+        /** @description `{goldenQuestion}`. */
+        GoldenQuestionEnvelope: {
+            /** @description The question. */
+            goldenQuestion: components["schemas"]["GoldenQuestionView"];
+        };
+        /**
+         * Format: uuid
+         * @description A question with a known answer.
+         */
+        GoldenQuestionId: string;
+        /** @description `{goldenQuestions}`, oldest first. */
+        GoldenQuestionList: {
+            /** @description The project's questions. */
+            goldenQuestions: components["schemas"]["GoldenQuestionView"][];
+        };
+        /** @description Changes to a golden question: absent fields keep their value. */
+        GoldenQuestionPatch: {
+            /** @description The question, from 3 characters. */
+            question?: string | null;
+            /** @description A statement over the project's tables that answers it. */
+            expectedSql?: string | null;
+        };
+        /** @description A golden question. */
+        GoldenQuestionView: {
+            /** @description Identity. */
+            goldenQuestionId: components["schemas"]["GoldenQuestionId"];
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description The question. */
+            question: string;
+            /** @description A statement that answers it. */
+            expectedSql: string;
+            lastAsked?: components["schemas"]["GoldenAskedView"] | null;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updatedAt: components["schemas"]["Instant"];
+        };
+        /** @description How the golden questions of a project went. */
+        GoldenReport: {
+            /**
+             * Format: int32
+             * @description How many were asked.
+             */
+            total: number;
+            /**
+             * Format: int32
+             * @description How many gave the rows of their expected statement.
+             */
+            right: number;
+            /**
+             * Format: int32
+             * @description How many count for nothing, because their expected statement cannot be run.
+             */
+            broken: number;
+            /**
+             * Format: double
+             * @description Share of right answers among those that count; null when none does.
+             */
+            executionAccuracy?: number | null;
+            /** @description The model that was asked. */
+            model: string;
+        };
+        /**
+         * @description How a golden question went.
+         * @enum {string}
+         */
+        GoldenVerdict: "right" | "wrong" | "failed" | "no_answer" | "broken_case";
+        /** @description The end of a sign-in with Google. */
         GoogleCallback: {
-            /** @description Authorization code. */
+            /** @description The `code` that the page of the frontend was opened with. */
             code: string;
+        };
+        /** @description Where sign-in with Google begins. */
+        GoogleStart: {
+            /** @description Where to send the browser. */
+            authUrl: string;
         };
         /** @description The single checks. */
         HealthChecks: {
@@ -4210,7 +4710,7 @@ export interface components {
          * @description What a job does. Each kind has one handler.
          * @enum {string}
          */
-        JobKind: "dataset_ingest" | "dataset_retype" | "model_train" | "model_evaluate" | "model_tune" | "deployment_start" | "probe";
+        JobKind: "dataset_ingest" | "dataset_retype" | "document_ingest" | "model_train" | "model_evaluate" | "model_tune" | "deployment_start" | "nl_query" | "golden_run" | "probe";
         /** @description `{jobs}`, newest first. */
         JobList: {
             /** @description The caller's jobs. */
@@ -4581,6 +5081,226 @@ export interface components {
             /** @description The key itself: it is shown here and never again. */
             rawKey: string;
         };
+        /** @description The fields of a block's event. */
+        NlBlockEvent: {
+            /**
+             * Format: uuid
+             * @description The block.
+             */
+            blockId: string;
+            /** @description The phase that it belongs to. */
+            phaseId: components["schemas"]["NlPhase"];
+            /** @description What it holds. */
+            kind: components["schemas"]["NlBlockKind"];
+            /** @description Its title. */
+            title: string;
+            /** @description When, ISO 8601. */
+            timestamp: string;
+            /** @description More of it: `provider`, `attempt`. */
+            details?: Record<string, never> | null;
+            /** @description Deltas only: more Markdown. */
+            delta?: string | null;
+            status?: components["schemas"]["NlBlockStatus"] | null;
+        };
+        /**
+         * @description What a block of work holds.
+         * @enum {string}
+         */
+        NlBlockKind: "thinking" | "plan" | "tool" | "sql" | "validation" | "repair" | "status";
+        /**
+         * @description How a block ended.
+         * @enum {string}
+         */
+        NlBlockStatus: "completed" | "failed";
+        /**
+         * @description What the confidence comes from.
+         * @enum {string}
+         */
+        NlConfidenceMode: "model" | "repair";
+        /** @description `{nl}`. */
+        NlEnvelope: {
+            /** @description The answer. */
+            nl: components["schemas"]["NlResult"];
+        };
+        /** @description An event on the way to an answer. `done` is always the last one. */
+        NlEvent: (components["schemas"]["NlPhaseEvent"] & {
+            /** @enum {string} */
+            type: "phase_started";
+        }) | (components["schemas"]["NlPhaseEvent"] & {
+            /** @enum {string} */
+            type: "phase_progress";
+        }) | (components["schemas"]["NlPhaseEvent"] & {
+            /** @enum {string} */
+            type: "phase_completed";
+        }) | (components["schemas"]["NlPhaseEvent"] & {
+            /** @enum {string} */
+            type: "phase_failed";
+        }) | (components["schemas"]["NlBlockEvent"] & {
+            /** @enum {string} */
+            type: "model_work_block_started";
+        }) | (components["schemas"]["NlBlockEvent"] & {
+            /** @enum {string} */
+            type: "model_work_delta";
+        }) | (components["schemas"]["NlBlockEvent"] & {
+            /** @enum {string} */
+            type: "model_work_block_completed";
+        }) | {
+            /** @description The answer. */
+            nl: components["schemas"]["NlResult"];
+            /** @enum {string} */
+            type: "result";
+        } | {
+            /** @enum {string} */
+            type: "done";
+        };
+        /** @description What is said about a statement. */
+        NlExplanation: {
+            /** @description What the question was understood to ask. */
+            intentSummary: string;
+            /** @description The tables that the statement reads. */
+            selectedTables: string[];
+            /** @description The joins that it makes. */
+            joinPlan: components["schemas"]["NlJoin"][];
+            /** @description The conditions that were planned. */
+            filters: string[];
+            /** @description The aggregations that were planned. */
+            aggregations: string[];
+            /** @description What was taken for granted. */
+            assumptions: string[];
+            /** @description What was changed or noticed while checking. */
+            validationNotes: string[];
+            /**
+             * Format: double
+             * @description How sure the answer is, 0..1, three decimals: measured, see the documentation of the engine.
+             */
+            confidence: number;
+            /** @description How far to look at it. */
+            warningLevel: components["schemas"]["NlWarningLevel"];
+            /** @description What the confidence comes from. */
+            confidenceMode: components["schemas"]["NlConfidenceMode"];
+            /** @description How reliable it is. */
+            reliabilityTier: components["schemas"]["NlReliabilityTier"];
+            /** @description What came of running it. */
+            outcome: components["schemas"]["NlOutcome"];
+        };
+        /** @description A join that the statement makes. */
+        NlJoin: {
+            /** @description The left table. */
+            leftTable: string;
+            /** @description Its column. */
+            leftColumn: string;
+            /** @description The right table. */
+            rightTable: string;
+            /** @description Its column. */
+            rightColumn: string;
+            /** @description How they are joined. */
+            joinType: components["schemas"]["NlJoinType"];
+            /**
+             * Format: double
+             * @description How sure it is that the columns belong together, 0..1: from their names, and from how many values they share.
+             */
+            confidence: number;
+            /** @description Why. */
+            reason: string;
+        };
+        /**
+         * @description How two tables are joined.
+         * @enum {string}
+         */
+        NlJoinType: "inner" | "left" | "right" | "full";
+        /**
+         * @description What came of running the statement.
+         * @enum {string}
+         */
+        NlOutcome: "rows" | "no_rows" | "no_such_value" | "failed" | "unsure";
+        /**
+         * @description A step of answering.
+         * @enum {string}
+         */
+        NlPhase: "schema_context" | "planning" | "sql_generation" | "validation" | "initial_execution" | "repair" | "done";
+        /** @description The fields of a phase's event. */
+        NlPhaseEvent: {
+            /** @description The phase. */
+            phaseId: components["schemas"]["NlPhase"];
+            /** @description What is going on, for people. */
+            summary: string;
+            /** @description When, ISO 8601. */
+            timestamp: string;
+            /** @description More of it. */
+            details?: Record<string, never> | null;
+        };
+        /** @description Who answered. */
+        NlProvider: {
+            /** @description The kind of provider. */
+            id: string;
+            /** @description Its name for people. */
+            label: string;
+            /** @description The model. */
+            model: string;
+        };
+        /**
+         * @description How reliable an answer is.
+         * @enum {string}
+         */
+        NlReliabilityTier: "high" | "medium" | "low";
+        /** @description A question in plain words. */
+        NlRequest: {
+            /** @description The project whose datasets are asked about. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description The question, from 3 characters. */
+            query: string;
+            /** @description The table that the person has open. */
+            tableName?: string | null;
+        };
+        /** @description The answer to a question. */
+        NlResult: {
+            /** @description The statement, in canonical form. */
+            sql: string;
+            /** @description Why it answers the question. */
+            rationale: string;
+            /** @description Identity of the query. */
+            queryId: components["schemas"]["QueryId"];
+            /** @description Who answered. */
+            provider: components["schemas"]["NlProvider"];
+            /** @description What is said about it. */
+            explanation: components["schemas"]["NlExplanation"];
+            /** @description Whether the rows came from the cache. */
+            cached: boolean;
+            /** @description The rows, as `POST /query/sql` gives them; null when the statement failed. */
+            query?: Record<string, never> | null;
+            /** @description Why there are no rows. */
+            queryExecutionError?: string | null;
+        };
+        /** @description A suggested question. */
+        NlSuggestion: {
+            /** @description Names it in its set. */
+            id: string;
+            /** @description The question. */
+            prompt: string;
+            /** @description A short form. */
+            label: string;
+            /** @description What kind of question it is. */
+            category: string;
+            /** @description The tables that it is about. */
+            tables: string[];
+            /** @description Why it is worth asking. */
+            rationale: string;
+        };
+        /** @description Suggested questions. */
+        NlSuggestionsView: {
+            /** @description The questions. */
+            suggestions: components["schemas"]["NlSuggestion"][];
+            /** @description Whether they were made before. */
+            cached: boolean;
+            /** @description Hash of the tables and columns that they were made from; empty without tables. */
+            schemaFingerprint: string;
+            workflowPlaceholders?: components["schemas"]["WorkflowPlaceholders"] | null;
+        };
+        /**
+         * @description How far an answer should be looked at before it is trusted.
+         * @enum {string}
+         */
+        NlWarningLevel: "none" | "low" | "medium" | "high";
         /** @description A notebook to be made. */
         NotebookCreate: {
             /** @description Display name, 1 to 120 characters; by its number when absent. */
@@ -4934,6 +5654,99 @@ export interface components {
          * @enum {string}
          */
         Phase: "upload" | "data-viewer" | "preprocessing" | "feature-engineering" | "training" | "experiments" | "deployment" | "notebook";
+        /** @description The end of a plan chat. */
+        PlanChatCompletion: {
+            /** @description The plan that it led to, 1 to 200 characters. */
+            completedPlanId: string;
+            /** @description Its name, 1 to 200 characters. */
+            name: string;
+        };
+        /** @description A plan chat to be made. */
+        PlanChatCreate: {
+            /** @description Its name, 1 to 200 characters without white space around it. */
+            name: string;
+        };
+        /**
+         * Format: uuid
+         * @description A conversation about a project's plan.
+         */
+        PlanChatId: string;
+        /** @description Changes to a plan chat: at least one; given fields are replaced whole. */
+        PlanChatPatch: {
+            /** @description All messages, at most 500. */
+            messages?: unknown[] | null;
+            /** @description All answers, at most 200. */
+            answerHistory?: unknown[] | null;
+            /**
+             * Format: int32
+             * @description The round of questions, from 0.
+             */
+            currentRound?: number | null;
+            /** @description The name, 1 to 200 characters. */
+            name?: string | null;
+        };
+        /**
+         * @description Where a plan chat stands.
+         * @enum {string}
+         */
+        PlanChatStatus: "in_progress" | "completed";
+        /** @description A plan chat without what is said in it. */
+        PlanChatSummary: {
+            /** @description Identity. */
+            chatId: components["schemas"]["PlanChatId"];
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description Whose it is. */
+            userId: components["schemas"]["UserId"];
+            /** @description Its name. */
+            name: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["PlanChatStatus"];
+            /**
+             * Format: int32
+             * @description The round of questions that it is in, from 0.
+             */
+            currentRound: number;
+            /** @description The plan that it led to. */
+            completedPlanId?: string | null;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updatedAt: components["schemas"]["Instant"];
+            /**
+             * Format: int32
+             * @description How many messages it has.
+             */
+            messageCount: number;
+        };
+        /** @description A plan chat. */
+        PlanChatView: {
+            /** @description Identity. */
+            chatId: components["schemas"]["PlanChatId"];
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description Whose it is. */
+            userId: components["schemas"]["UserId"];
+            /** @description Its name. */
+            name: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["PlanChatStatus"];
+            /** @description Messages, as the client stored them. */
+            messages: unknown[];
+            /** @description Answers, as the client stored them. */
+            answerHistory: unknown[];
+            /**
+             * Format: int32
+             * @description The round of questions that it is in, from 0.
+             */
+            currentRound: number;
+            /** @description The plan that it led to. */
+            completedPlanId?: string | null;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it last changed. */
+            updatedAt: components["schemas"]["Instant"];
+        };
         /** @description A point of a scatter plot. */
         Point: {
             /**
@@ -5476,6 +6289,46 @@ export interface components {
          * @enum {string}
          */
         Scope: "read" | "write" | "account";
+        /** @description `{results}`. */
+        SearchResultList: {
+            /** @description The results, best first. */
+            results: components["schemas"]["SearchResultView"][];
+        };
+        /** @description A piece of a document that was found: enough to cite it. */
+        SearchResultView: {
+            /** @description The piece. */
+            chunkId: components["schemas"]["ChunkId"];
+            /** @description The document. */
+            documentId: components["schemas"]["DocumentId"];
+            /** @description Its display name. */
+            filename: string;
+            /**
+             * Format: double
+             * @description From 0 to 1, four decimals; 1 is first by words and by vectors.
+             */
+            score: number;
+            /** @description The beginning of the piece, at most 220 characters, then `…` when it goes on. */
+            snippet: string;
+            /** @description Where the piece is in the document's normalised text. */
+            span: components["schemas"]["TextSpan"];
+            /**
+             * Format: int32
+             * @description The page it is on, of a format that has pages.
+             */
+            page?: number | null;
+            /** @description The headings above it, joined by ` › `. */
+            heading?: string | null;
+            /**
+             * Format: double
+             * @description Its score by words, if words found it; comparable within one answer only.
+             */
+            lexicalScore?: number | null;
+            /**
+             * Format: double
+             * @description Its cosine to the question, if vectors found it.
+             */
+            vectorScore?: number | null;
+        };
         /** @description `GET /v2/health/live`. */
         ServerLiveView: {
             /** @description Always true: it answered. */
@@ -5759,6 +6612,19 @@ export interface components {
              */
             column: number;
         };
+        /** @description Where a piece of text is: Unicode characters (code points) of the document's normalised text, `end` not included. */
+        TextSpan: {
+            /**
+             * Format: int32
+             * @description The first character.
+             */
+            start: number;
+            /**
+             * Format: int32
+             * @description Behind the last character.
+             */
+            end: number;
+        };
         /**
          * Format: uuid
          * @description A stored token of any kind (refresh, personal access, one-time).
@@ -5854,6 +6720,40 @@ export interface components {
             /** @description What happened while the file was read. */
             ingest: components["schemas"]["IngestReport"];
         };
+        /** @description `{document}`. */
+        UploadedDocumentEnvelope: {
+            /** @description The document. */
+            document: components["schemas"]["UploadedDocumentView"];
+        };
+        /** @description A document as its upload answers. */
+        UploadedDocumentView: {
+            /** @description Identity. */
+            documentId: components["schemas"]["DocumentId"];
+            projectId?: components["schemas"]["ProjectId"] | null;
+            /** @description Display name. */
+            filename: string;
+            /** @description Media type of the download, by content. */
+            mimeType: string;
+            /**
+             * Format: int32
+             * @description Pieces that search can find and cite.
+             */
+            chunkCount: number;
+            /**
+             * Format: int32
+             * @description Numbers of a chunk's vector; 0 when it has none, and search finds it by words.
+             */
+            embeddingDimension: number;
+            /** @description Why text is missing, for a person. */
+            parseWarning?: string | null;
+            /** @description What its content is. */
+            type: components["schemas"]["DocumentFormat"];
+            /**
+             * Format: int32
+             * @description Pages, of a format that has them.
+             */
+            pageCount?: number | null;
+        };
         /** @description `{user}`. */
         UserEnvelope: {
             /** @description The user. */
@@ -5896,6 +6796,17 @@ export interface components {
         VerifyEmail: {
             /** @description The token of the link. */
             token: string;
+        };
+        /** @description What the composers of the phases show while they are empty. */
+        WorkflowPlaceholders: {
+            /** @description For preprocessing. */
+            preprocessing: string[];
+            /** @description For feature engineering. */
+            featureEngineering: string[];
+            /** @description For training. */
+            training: string[];
+            /** @description Statements that can be run as they are. */
+            explore?: string[];
         };
     };
     responses: never;
@@ -6008,13 +6919,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Where to send the browser */
+            /** @description The address */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["GoogleStart"];
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
@@ -6049,6 +6960,100 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["AuthView"];
                 };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    link_google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GoogleCallback"];
+            };
+        };
+        responses: {
+            /** @description It is linked */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    return_from_google: {
+        parameters: {
+            query?: {
+                /** @description Google's code. */
+                code?: string;
+                /** @description The state that the browser left with. */
+                state?: string;
+                /** @description Why there is no code, such as `access_denied`. */
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the frontend, with `code` or `error` */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    redirect_to_google: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To Google; to the frontend, with `error`, when that cannot be now */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
             default: {
@@ -7908,6 +8913,138 @@ export interface operations {
                 };
                 content: {
                     "text/html": string;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    search_documents: {
+        parameters: {
+            query: {
+                /** @description Words or a question. Quotes, `or` and `-` work as in web search engines. */
+                q: string;
+                /** @description Only in this project; in all of the caller's documents when absent. */
+                projectId?: components["schemas"]["ProjectId"];
+                /** @description Most results: 1 to 20, 5 when absent or no number. */
+                k?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was found */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchResultList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_documents: {
+        parameters: {
+            query?: {
+                /** @description Only this project's; all of the caller's when absent. */
+                projectId?: components["schemas"]["ProjectId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The documents */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The document. */
+                documentId: components["schemas"]["DocumentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuccessView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    download_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The document. */
+                documentId: components["schemas"]["DocumentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
@@ -11581,6 +12718,188 @@ export interface operations {
             };
         };
     };
+    list_golden_questions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The questions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldenQuestionList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_golden_question: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GoldenQuestionCreate"];
+            };
+        };
+        responses: {
+            /** @description The question */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldenQuestionEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    run_golden_questions: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `respond-async` to get the job at once */
+                Prefer?: string | null;
+            };
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How they went */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldenReport"];
+                };
+            };
+            /** @description The job that asks them */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_golden_question: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+                /** @description The question. */
+                goldenQuestionId: components["schemas"]["GoldenQuestionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_golden_question: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+                /** @description The question. */
+                goldenQuestionId: components["schemas"]["GoldenQuestionId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GoldenQuestionPatch"];
+            };
+        };
+        responses: {
+            /** @description The question */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GoldenQuestionEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     restart_kernel: {
         parameters: {
             query?: never;
@@ -11741,6 +13060,219 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NotebookDeletedView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_plan_chats: {
+        parameters: {
+            query?: {
+                /** @description `in_progress` or `completed`; anything else lists all. */
+                status?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The chats, without what is said in them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanChatSummary"][];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    create_plan_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanChatCreate"];
+            };
+        };
+        responses: {
+            /** @description The chat */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanChatView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_plan_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: string;
+                /** @description The chat. */
+                chatId: components["schemas"]["PlanChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The chat */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanChatView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    delete_plan_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: string;
+                /** @description The chat. */
+                chatId: components["schemas"]["PlanChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    complete_plan_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: string;
+                /** @description The chat. */
+                chatId: components["schemas"]["PlanChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanChatCompletion"];
+            };
+        };
+        responses: {
+            /** @description The chat */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanChatView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    update_plan_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The project. */
+                projectId: string;
+                /** @description The chat. */
+                chatId: components["schemas"]["PlanChatId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlanChatPatch"];
+            };
+        };
+        responses: {
+            /** @description The chat */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanChatView"];
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
@@ -11915,6 +13447,118 @@ export interface operations {
             };
         };
     };
+    ask_nl: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NlRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NlEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    stream_nl: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `respond-async` to get the job at once */
+                Prefer?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NlRequest"];
+            };
+        };
+        responses: {
+            /** @description The steps, one JSON object a line; a blank line keeps it alive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": components["schemas"]["NlEvent"];
+                };
+            };
+            /** @description The job that answers */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_nl_suggestions: {
+        parameters: {
+            query: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+                /** @description At most this many, 1 to 12; 8 when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The suggestions */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NlSuggestionsView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     run_sql: {
         parameters: {
             query?: never;
@@ -12064,6 +13708,53 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UploadEnvelope"];
+                };
+            };
+            /** @description The job that reads it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    upload_document: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `respond-async` to get the job at once */
+                Prefer?: string | null;
+                /** @description Makes the call repeatable */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["DocumentUpload"];
+            };
+        };
+        responses: {
+            /** @description The document */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadedDocumentEnvelope"];
                 };
             };
             /** @description The job that reads it */

@@ -6,7 +6,7 @@ import type { components } from "./schema.js";
 export type Tokens = components["schemas"]["TokenPairView"];
 
 /** Operations that take no access token: a 401 of theirs is about what was sent. */
-const PUBLIC = /\/api\/auth\/(login|register|refresh|forgot-password|reset-password|verify-email|google)(\/|$)/;
+const PUBLIC = /\/api\/auth\/(login|register|refresh|forgot-password|reset-password|verify-email|google(?!\/link))(\/|$)/;
 
 /** How long before its end an access token counts as ended, for clocks that differ. */
 const EXPIRY_MARGIN_MS = 30_000;

@@ -113,6 +113,20 @@ test("public operations send no token, and their 401 is no reason to refresh", a
   assert.deepEqual(seen.map((request) => [request.path, request.authorization]), [["/api/auth/login", undefined]]);
 });
 
+test("linking Google is done by a caller, signing in with it is not", async (t) => {
+  const { url, seen } = await fakeServer(t, (_, response) => json(response, 200, { message: "done" }));
+  const client = createClient({ baseUrl: url, auth: new Session(tokens("old")) });
+  await client.POST("/api/auth/google/callback", { body: { code: "c" } });
+  await client.POST("/api/auth/google/link", { body: { code: "c" } });
+  assert.deepEqual(
+    seen.map((request) => [request.path, request.authorization]),
+    [
+      ["/api/auth/google/callback", undefined],
+      ["/api/auth/google/link", "Bearer access-old"],
+    ],
+  );
+});
+
 test("a file is sent as a form, everything else as JSON", async (t) => {
   const { url, seen } = await fakeServer(t, (_, response) => json(response, 400, refusal("validation_failed")));
   const client = createClient({ baseUrl: url, auth: new Session(tokens("old")) });

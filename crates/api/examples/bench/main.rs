@@ -2,8 +2,8 @@
 //! prints tables with the targets. `cargo xtask bench [name]` builds and runs it.
 //!
 //! Names: `startup`, `requests`, `sessions`, `cells`, `completions`, `crowd`, `upload`, `sql`, `paging`, `models`,
-//! `tracking`, `predict`; all when none is given. `soak` predicts for an hour, or `BENCH_SOAK_MINUTES`, and runs only when
-//! it is named.
+//! `tracking`, `predict`, `documents`, `language`; all when none is given. `soak` predicts for an hour, or
+//! `BENCH_SOAK_MINUTES`, and runs only when it is named.
 
 #![expect(
     clippy::print_stdout,
@@ -14,6 +14,8 @@
     reason = "a program for people at a terminal, which stops at the first surprise"
 )]
 
+mod documents;
+mod language;
 mod load;
 mod models;
 mod peers;
@@ -27,7 +29,7 @@ mod work;
 use anyhow::Result;
 use table::Table;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "startup",
     "requests",
     "sessions",
@@ -40,6 +42,8 @@ const NAMES: [&str; 13] = [
     "models",
     "tracking",
     "predict",
+    "documents",
+    "language",
     "soak",
 ];
 
@@ -92,6 +96,12 @@ async fn main() -> Result<()> {
     }
     if on("predict") {
         serving::predict(&mut table).await?;
+    }
+    if on("documents") {
+        documents::documents(&mut table).await?;
+    }
+    if on("language") {
+        language::language(&mut table).await?;
     }
     if wanted.iter().any(|one| one == "soak") {
         serving::soak(&mut table).await?;

@@ -2,10 +2,13 @@
 
 use std::{
     path::PathBuf,
+    pin::Pin,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use futures_util::Stream;
 use reqwest::{Method, multipart};
 use serde_json::{Value, json};
 
@@ -34,7 +37,12 @@ pub(crate) struct User {
 impl User {
     /// Uploads a dataset.
     pub(crate) async fn upload(&self, form: multipart::Form) -> Result<Value> {
-        let request = self.http.post(format!("{}/api/upload/dataset", self.url)).bearer_auth(&self.token).multipart(form);
+        self.upload_to("dataset", form).await
+    }
+
+    /// Uploads a `dataset` or a `doc`.
+    pub(crate) async fn upload_to(&self, what: &str, form: multipart::Form) -> Result<Value> {
+        let request = self.http.post(format!("{}/api/upload/{what}", self.url)).bearer_auth(&self.token).multipart(form);
         Ok(request.send().await?.error_for_status()?.json().await?)
     }
 
@@ -62,6 +70,16 @@ impl User {
         let elapsed = began.elapsed().as_secs_f64() * 1000.0;
         ensure!(status.is_success(), "{path} answered {status}: {text}");
         Ok((elapsed, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+
+    /// The body of an answer to a request, as it comes.
+    pub(crate) async fn stream(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<Pin<Box<impl Stream<Item = reqwest::Result<Bytes>> + use<>>>> {
+        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
+        Ok(Box::pin(request.send().await?.error_for_status()?.bytes_stream()))
     }
 
     async fn sql(&self, sql: &str) -> Result<(f64, Value)> {

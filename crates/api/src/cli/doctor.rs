@@ -14,7 +14,13 @@ use gristmill_runtime::{
 };
 
 use super::{postgres, say};
-use crate::{config::Config, llm::LanguageModels, server::runtime_options};
+use crate::{
+    config::{Config, EmbeddingsSetting},
+    documents::{PACKAGES, VectorSource},
+    google,
+    llm::LanguageModels,
+    server::runtime_options,
+};
 
 /// Prints one line a finding; fails when the server could not run.
 pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
@@ -50,6 +56,9 @@ pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
     }
     let (ok, text) = check_llm(config).await;
     report(ok, false, text)?;
+    if let Some((ok, text)) = check_embeddings(config) {
+        report(ok, false, text)?;
+    }
     let secret = config.identity.jwt_secret.is_some();
     let text = if secret { "JWT_SECRET is set" } else { "JWT_SECRET is not set: one is kept in the data directory" };
     report(true, false, text.into())?;
@@ -62,11 +71,11 @@ pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
     report(mail, false, text.into())?;
     let google = config.google.is_some();
     let text = if google {
-        "sign-in with Google is configured"
+        format!("sign-in with Google is configured; the redirect URI to register there is {}", google::redirect_url(config))
     } else {
-        "sign-in with Google is not configured (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET)"
+        "sign-in with Google is not configured (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET)".to_owned()
     };
-    report(google, false, text.into())?;
+    report(google, false, text)?;
     anyhow::ensure!(healthy, "the server cannot run like this");
     Ok(())
 }
@@ -111,6 +120,28 @@ async fn check_llm(config: &Config) -> (bool, String) {
         _ => "language model".to_owned(),
     };
     (ok, format!("{name}: {}", cause.or(check.message).unwrap_or_else(|| "it answers".to_owned())))
+}
+
+/// Tells which model makes vectors of documents. Nothing when there is no telling: then the language model's line says why.
+fn check_embeddings(config: &Config) -> Option<(bool, String)> {
+    let models = LanguageModels::new(&config.llm, Arc::new(MemoryUsage::default()), Arc::new(SystemClock)).ok()?;
+    let how = "run `EMBEDDINGS=local gristmill setup` for a small model on this machine";
+    Some(match VectorSource::choose(config, &models) {
+        VectorSource::Provider { provider, model } => {
+            (true, format!("vectors of documents: by `{model}` ({})", provider.info().id))
+        }
+        VectorSource::Local => match PACKAGES.locate(&config.database.cache_dir) {
+            Some(directory) => (true, format!("vectors of documents: by the model in {}", directory.display())),
+            None => (false, format!("no vectors of documents: the model of EMBEDDINGS=local is not installed; {how}")),
+        },
+        VectorSource::Nothing if config.documents.embeddings == EmbeddingsSetting::Off => {
+            (true, "no vectors of documents (EMBEDDINGS=none): they are found by words".to_owned())
+        }
+        VectorSource::Nothing => {
+            let text = "no vectors of documents: they are found by words alone; set LLM_EMBEDDING_MODEL or a key of OpenAI, or";
+            (false, format!("{text} {how}"))
+        }
+    })
 }
 
 /// Tells which Python environments sandboxes of this machine can run.

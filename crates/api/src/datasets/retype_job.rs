@@ -179,8 +179,9 @@ impl RetypeHandler {
         let prefix = dataset_prefix(job.owner_id, job.project_id, payload.dataset_id);
         let now = self.state.clock.now();
         match self.state.datasets.replace_from_job(context.lease(), payload.dataset_id, replace, &prefix, now).await {
-            Ok(_) => {
+            Ok(dataset) => {
                 self.state.file_cleaner.wake();
+                crate::nl::prepare_suggestions(&self.state, &Caller::of_job(job.owner_id, job.id), dataset.project_id);
                 JobVerdict::Recorded
             }
             Err(error) => not_stored(context, error),

@@ -33,7 +33,7 @@ pub async fn sweep_spool(state: &AppState) {
 /// Removes the spooled file of an upload that was cancelled before a worker took it: nobody else will. For a job that
 /// ran, its worker has done so, and nothing is there.
 pub async fn discard_cancelled(state: &AppState, job: &Job) {
-    if job.kind != JobKind::DatasetIngest || job.state != JobState::Cancelled {
+    if !matches!(job.kind, JobKind::DatasetIngest | JobKind::DocumentIngest) || job.state != JobState::Cancelled {
         return;
     }
     let spool = state.files.spool_directory(job.id);

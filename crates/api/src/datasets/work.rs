@@ -43,7 +43,7 @@ impl IngestObserver for JobObserver {
 }
 
 /// Why a run has no dataset.
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// It was told to stop.
     Cancelled,
     /// It gave up.
@@ -51,7 +51,7 @@ pub(super) enum Stop {
 }
 
 /// Runs `work` on a blocking thread of low priority, when one of the places for such work is free.
-pub(super) async fn run_low<T: Send + 'static>(
+pub(crate) async fn run_low<T: Send + 'static>(
     places: &Arc<Semaphore>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JobError> {
@@ -92,6 +92,7 @@ pub(super) fn content_of(ingested: IngestedDataset, rejects: &Path) -> DatasetCo
     DatasetContent {
         row_count: ingested.row_count,
         columns: ingested.columns,
+        key_sketches: ingested.key_sketches,
         sample: ingested.sample,
         ingest: ingested.report,
         eda: ingested.eda,
@@ -100,7 +101,7 @@ pub(super) fn content_of(ingested: IngestedDataset, rejects: &Path) -> DatasetCo
 }
 
 /// Makes a directory's files durable: a dataset that was acknowledged survives a power cut.
-pub(super) fn sync_directory(directory: &Path) -> std::io::Result<()> {
+pub(crate) fn sync_directory(directory: &Path) -> std::io::Result<()> {
     let began = Instant::now();
     for entry in std::fs::read_dir(directory)? {
         sync_file(&entry?.path())?;
@@ -118,7 +119,7 @@ pub(super) fn sync_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// The end of a run that could not write.
-pub(super) fn stop_of_io(error: &std::io::Error) -> Stop {
+pub(crate) fn stop_of_io(error: &std::io::Error) -> Stop {
     use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) {
         return Stop::Failed(JobError::new(ErrorCode::DiskFull, "The server has no disk space left; try again later"));
@@ -143,17 +144,17 @@ pub(super) fn not_stored(context: &JobContext, error: StoreError) -> JobVerdict 
 }
 
 /// The end of a run that gave up.
-pub(super) fn failed(error: JobError) -> JobVerdict {
+pub(crate) fn failed(error: JobError) -> JobVerdict {
     JobVerdict::Finished(JobOutcome::Failed(error))
 }
 
 /// Whether what a stopped run leaves behind will be needed again: a job that goes back to the queue starts from it.
-pub(super) fn runs_again(context: &JobContext) -> bool {
+pub(crate) fn runs_again(context: &JobContext) -> bool {
     matches!(context.reason(), Some(StopReason::Shutdown | StopReason::LeaseLost))
 }
 
 /// The answer to a request whose job did not succeed.
-pub(super) fn job_failure(error: Option<JobError>) -> ApiError {
+pub(crate) fn job_failure(error: Option<JobError>) -> ApiError {
     let error = error.unwrap_or_else(|| JobError::new(ErrorCode::JobFailed, "The job failed"));
     let code = ErrorCode::from_name(&error.code).unwrap_or(ErrorCode::JobFailed);
     let failure = ApiError::new(code, error.message);
@@ -165,7 +166,7 @@ pub(super) fn job_failure(error: Option<JobError>) -> ApiError {
 }
 
 /// Free bytes of the file system that holds the files, less what uploads must leave.
-pub(super) fn room(state: &AppState) -> u64 {
+pub(crate) fn room(state: &AppState) -> u64 {
     let space = rustix::fs::statvfs(state.files.spool());
     let free = space.map_or(u64::MAX, |space| space.f_bavail.saturating_mul(space.f_frsize));
     free.saturating_sub(state.config.ingest.disk_reserve_bytes)

@@ -20,6 +20,7 @@ use crate::{
     quota::check_room,
     routes::models::model_error,
     state::AppState,
+    streams::CancelOnDrop,
 };
 
 const TIMEOUT_SECONDS_DEFAULT: f64 = 600.0;
@@ -100,14 +101,14 @@ pub fn study_stream(
     caller: Caller,
     job: JobId,
 ) -> impl Stream<Item = Result<Bytes, ApiError>> + use<> {
-    let mut guard = CancelOnDrop { state: state.clone(), caller: caller.clone(), job: Some(job) };
+    let mut guard = CancelOnDrop::new(state.clone(), caller.clone(), job);
     state.job_reader.follow(caller, job, 0).filter_map(move |event| {
         // All of it: a closure would take the field alone, and the rest would be dropped here and now.
         let guard = &mut guard;
         if let Ok(event) = &event
             && event.is_closing()
         {
-            guard.job = None;
+            guard.disarm();
         }
         std::future::ready(line_of(event))
     })
@@ -143,23 +144,4 @@ fn line_of(event: Result<JobEvent, JobsError>) -> Option<Result<Bytes, ApiError>
         _ => return None,
     };
     Some(Ok(Bytes::from(format!("{line}\n"))))
-}
-
-/// Stops a study whose client has gone away: its Stop button only ends the request.
-struct CancelOnDrop {
-    state: web::Data<AppState>,
-    caller: Caller,
-    job: Option<JobId>,
-}
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        let Some(job) = self.job.take() else { return };
-        let (state, caller) = (self.state.clone(), self.caller.clone());
-        self.state.tasks.spawn("study cancellation", async move {
-            if let Err(error) = state.jobs.request_cancel(&caller, job).await {
-                tracing::warn!(error.cause = crate::error::chain(&error), job.id = %job, "a study was not cancelled");
-            }
-        });
-    }
 }

@@ -1,14 +1,15 @@
-//! Accounts and logins (contract 1, section 5). Tokens and sessions are in `sessions` and `tokens`.
+//! Accounts and logins (contract 1, section 5). Sign-in with Google, sessions and tokens are in files of their own.
 
 mod account;
+mod google;
 mod sessions;
 mod tokens;
 
 use actix_web::{HttpRequest, HttpResponse, get, http::StatusCode, post, web};
 use gristmill_api_types::{
     auth::{
-        AuthView, ForgotPassword, GoogleCallback, Login, Logout, Refresh, Register, ResendVerification, ResetPassword,
-        TokenPairView, UserEnvelope, VerificationStatusView, VerifyEmail,
+        AuthView, ForgotPassword, Login, Logout, Refresh, Register, ResendVerification, ResetPassword, TokenPairView,
+        UserEnvelope, VerificationStatusView, VerifyEmail,
     },
     common::{ErrorShape, MessageView},
 };
@@ -39,9 +40,8 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
         .service(verify_email)
         .service(resend_verification)
         .service(find_verification_status)
-        .service(start_google)
-        .service(finish_google)
         .configure(account::configure)
+        .configure(google::configure)
         .configure(sessions::configure)
         .configure(tokens::configure);
 }
@@ -201,32 +201,6 @@ pub async fn find_verification_status(
 ) -> ApiResult<Json<VerificationStatusView>> {
     let email_verified = state.identity.accounts.verification_status(&signed.caller).await?;
     Ok(Json(VerificationStatusView { email_verified }))
-}
-
-/// Starts sign-in with Google.
-#[utoipa::path(tag = "auth", security(()), responses((status = 200, description = "Where to send the browser", body = Object)))]
-#[get("/auth/google")]
-pub async fn start_google() -> ApiResult<HttpResponse> {
-    Err(google_missing())
-}
-
-/// Finishes sign-in with Google.
-#[utoipa::path(
-    tag = "auth",
-    security(()),
-    request_body = GoogleCallback,
-    responses((status = 200, description = "The account with its tokens", body = AuthView))
-)]
-#[post("/auth/google/callback")]
-pub async fn finish_google(ValidJson(_body): ValidJson<GoogleCallback>) -> ApiResult<HttpResponse> {
-    Err(google_missing())
-}
-
-fn google_missing() -> ApiError {
-    ApiError::new(
-        ErrorCode::NotConfigured,
-        "Sign-in with Google is not available on this server: GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET are not in force",
-    )
 }
 
 fn auth_view(signed_in: SignedIn) -> AuthView {

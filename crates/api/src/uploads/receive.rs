@@ -32,7 +32,7 @@ pub struct ReceivedFile {
     pub size_bytes: u64,
     /// The project it is for.
     pub project_id: Option<ProjectId>,
-    /// What the dataset's metadata begin with.
+    /// What a dataset's metadata begin with.
     pub metadata: serde_json::Map<String, serde_json::Value>,
 }
 

@@ -19,8 +19,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    #[expect(clippy::disallowed_methods, reason = "the program under test is a child process")]
     pub(crate) fn start(data_dir: &std::path::Path, variables: &[(&str, &str)]) -> Self {
+        Self::start_with_log(data_dir, variables, Stdio::inherit())
+    }
+
+    /// With its log somewhere else than in the tests' output.
+    #[expect(clippy::disallowed_methods, reason = "the program under test is a child process")]
+    pub(crate) fn start_with_log(data_dir: &std::path::Path, variables: &[(&str, &str)], log: Stdio) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gristmill"))
             .arg("serve")
             .env_remove("DATABASE_URL")
@@ -37,6 +42,7 @@ impl Process {
             .env("GRISTMILL_DATA_DIR", data_dir)
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();

@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, TestApp, eventually};
 
-/// A stand-in for a provider: answers each path with a status and a body.
-struct StandIn {
-    url: String,
+/// A stand-in for a provider: answers each path with a status and a body, which is a stream when it begins as one.
+pub(crate) struct StandIn {
+    pub(crate) url: String,
     asked: Arc<Mutex<Vec<(String, String, Value)>>>,
 }
 
 impl StandIn {
-    fn start(answer: impl Fn(&str) -> (u16, String) + Send + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&str, &Value) -> (u16, String) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -42,11 +42,12 @@ impl StandIn {
                 };
                 let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
                 reader.read_exact(&mut body).unwrap();
-                let entry = (path.clone(), header("authorization"), serde_json::from_slice(&body).unwrap_or(Value::Null));
-                kept.lock().unwrap().push(entry);
-                let (status, text) = answer(&path);
+                let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+                let (status, text) = answer(&path, &body);
+                kept.lock().unwrap().push((path.clone(), header("authorization"), body));
+                let kind = if text.starts_with("data: ") { "text/event-stream" } else { "application/json" };
                 let head = format!(
-                    "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                    "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
                     text.len()
                 );
                 stream.write_all(format!("{head}{text}").as_bytes()).ok();
@@ -55,7 +56,7 @@ impl StandIn {
         Self { url, asked }
     }
 
-    fn asked(&self) -> Vec<(String, String, Value)> {
+    pub(crate) fn asked(&self) -> Vec<(String, String, Value)> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -132,7 +133,7 @@ async fn voice_needs_a_key_of_openai() {
 
 #[actix_web::test]
 async fn a_voice_session_comes_from_the_provider() {
-    let provider = StandIn::start(|path| match path {
+    let provider = StandIn::start(|path, _| match path {
         "/v1/realtime/client_secrets" => (200, json!({ "value": "ek_1", "expires_at": 1_790_000_000 }).to_string()),
         _ => (200, json!({ "data": [{ "id": "gpt-5.4" }] }).to_string()),
     });
@@ -153,7 +154,7 @@ async fn a_voice_session_comes_from_the_provider() {
 
 #[actix_web::test]
 async fn a_gateway_of_the_beta_is_understood() {
-    let provider = StandIn::start(|path| match path {
+    let provider = StandIn::start(|path, _| match path {
         "/v1/realtime/transcription_sessions" => (200, json!({ "client_secret": { "value": "ek_2" } }).to_string()),
         _ => (404, json!({ "error": "no such route" }).to_string()),
     });
@@ -175,7 +176,7 @@ async fn what_the_provider_refuses_is_passed_on_without_the_key() {
         (200, json!({ "hello": "world" }).to_string(), 502, "llm_failed"),
         (200, "not json".to_owned(), 502, "llm_failed"),
     ] {
-        let provider = StandIn::start(move |_| (status, body.clone()));
+        let provider = StandIn::start(move |_, _| (status, body.clone()));
         let (_app, ada) = with_openai(&provider.url).await;
         let answer = ada.post("/api/realtime/session", &json!({})).await.refused(expected, code);
         assert!(!answer.to_string().contains("sk-voice"), "{answer}");
@@ -199,13 +200,13 @@ async fn health_tells_about_the_language_model() {
     assert_eq!((&none["configured"], &none["critical"]), (&json!(false), &json!(false)));
     assert!(none["message"].as_str().unwrap().contains("LLM_API_KEY"), "{none}");
 
-    let provider = StandIn::start(|_| (200, json!({ "data": [{ "id": "gpt-5.4" }] }).to_string()));
+    let provider = StandIn::start(|_, _| (200, json!({ "data": [{ "id": "gpt-5.4" }] }).to_string()));
     let (app, _ada) = with_openai(&provider.url).await;
     let up = health(&app, "ok").await;
     assert_eq!((&up["configured"], &up["provider"], &up["model"]), (&json!(true), &json!("openai"), &json!("gpt-5.4")));
     assert!(up["latencyMs"].is_number() && up.get("message").is_none(), "{up}");
 
-    let provider = StandIn::start(|_| (401, json!({ "error": { "message": format!("bad key {KEY}") } }).to_string()));
+    let provider = StandIn::start(|_, _| (401, json!({ "error": { "message": format!("bad key {KEY}") } }).to_string()));
     let (app, _ada) = with_openai(&provider.url).await;
     let down = health(&app, "degraded").await;
     assert!(down["message"].as_str().unwrap().contains("check LLM_API_KEY"), "{down}");

@@ -13,9 +13,13 @@ mod datasets;
 #[cfg(test)]
 mod deployments;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod execute;
 #[cfg(test)]
 mod experiments;
+#[cfg(test)]
+mod google;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
@@ -33,6 +37,8 @@ mod mlflow;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod nl;
+#[cfg(test)]
 mod notebooks;
 #[cfg(test)]
 mod oip;
@@ -42,6 +48,8 @@ mod openapi;
 mod outage;
 #[cfg(test)]
 mod peers;
+#[cfg(test)]
+mod plan_chats;
 #[cfg(test)]
 mod projects;
 #[cfg(test)]
@@ -56,6 +64,7 @@ mod sql;
 mod support;
 #[cfg(test)]
 #[cfg(feature = "otel")]
+#[cfg(test)]
 mod telemetry;
 #[cfg(test)]
 mod tenancy;

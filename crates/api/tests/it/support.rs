@@ -49,6 +49,10 @@ impl TestApp {
                 // Kernels for nobody, and questions to an index on the network, are for the tests that want them.
                 ("EXECUTION_POOL_SIZE", "0"),
                 ("PACKAGE_LOOKUP", "off"),
+                // The same on every machine, whatever is installed there.
+                ("EMBEDDINGS", "none"),
+                // The server runs in the program of the tests, which reads no documents.
+                ("DOC_PARSER_PROGRAM", env!("CARGO_BIN_EXE_gristmill")),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );

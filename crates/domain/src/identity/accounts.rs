@@ -172,8 +172,8 @@ pub trait AccountStore: Send + Sync + std::fmt::Debug {
     /// `NotFound` when the user is gone; `Unavailable`, `Defect`.
     async fn delete_account(&self, id: UserId) -> Result<(), StoreError>;
 
-    /// Deletes what no decision needs any more: refresh tokens, one-time tokens and throttle windows that have
-    /// expired, sessions without a refresh token, and personal access tokens that expired more than `keep` ago.
+    /// Deletes what no decision needs any more: refresh tokens, one-time tokens, codes of sign-ins and throttle windows that
+    /// have expired, sessions without a refresh token, and personal access tokens that expired more than `keep` ago.
     /// Returns how many rows went.
     ///
     /// # Errors

@@ -131,6 +131,6 @@ impl Accounts {
 fn own_session(caller: &Caller) -> Option<SessionId> {
     match caller.credential {
         Credential::Session(id) => Some(id),
-        Credential::PersonalToken(_) => None,
+        Credential::PersonalToken(_) | Credential::Job(_) => None,
     }
 }

@@ -25,20 +25,7 @@ impl AccountStore for MemoryStore {
         verification: Option<NewOneTimeToken>,
     ) -> Result<User, StoreError> {
         let mut state = self.begin();
-        if state.has_email(user.email.as_str()) {
-            return Err(StoreError::Conflict("email".to_owned()));
-        }
-        let made = User {
-            id: user.id,
-            email: user.email.as_str().to_owned(),
-            name: user.name.as_str().to_owned(),
-            role: UserRole::User,
-            email_verified: user.email_verified,
-            created_at: user.created_at,
-            updated_at: user.created_at,
-            last_login_at: None,
-        };
-        state.accounts.insert(user.id, Account { user: made.clone(), password_hash: user.password_hash });
+        let made = state.insert_user(user)?;
         state.insert_session(session);
         if let Some(token) = verification {
             state.issue(&token);
@@ -106,6 +93,7 @@ impl AccountStore for MemoryStore {
         state.drop_orphans();
         state.one_time_tokens.retain(|_, row| row.user_id != id);
         state.personal_tokens.retain(|_, row| row.user_id != id);
+        state.identities.retain(|_, owner| *owner != id);
         self.announce(IdentityChange::User(id));
         Ok(())
     }
@@ -116,6 +104,7 @@ impl AccountStore for MemoryStore {
         state.refresh_tokens.retain(|_, row| now < row.expires_at);
         state.one_time_tokens.retain(|_, row| now < row.expires_at);
         state.throttles.retain(|_, row| now < row.ends_at);
+        state.sign_in_codes.retain(|_, code| now < code.expires_at);
         state.personal_tokens.retain(|_, row| now < instant_after(row.token.expires_at, keep));
         let State { sessions, refresh_tokens, .. } = &mut *state;
         sessions.retain(|id, _| refresh_tokens.values().any(|token| token.session_id == *id));
@@ -180,6 +169,24 @@ impl OneTimeTokenStore for MemoryStore {
 }
 
 impl State {
+    pub(super) fn insert_user(&mut self, user: NewUser) -> Result<User, StoreError> {
+        if self.has_email(user.email.as_str()) {
+            return Err(StoreError::Conflict("email".to_owned()));
+        }
+        let made = User {
+            id: user.id,
+            email: user.email.as_str().to_owned(),
+            name: user.name.as_str().to_owned(),
+            role: UserRole::User,
+            email_verified: user.email_verified,
+            created_at: user.created_at,
+            updated_at: user.created_at,
+            last_login_at: None,
+        };
+        self.accounts.insert(user.id, Account { user: made.clone(), password_hash: user.password_hash });
+        Ok(made)
+    }
+
     fn has_email(&self, email: &str) -> bool {
         self.accounts.values().any(|account| account.user.email == email)
     }
@@ -201,5 +208,6 @@ impl State {
             + self.throttles.len()
             + self.personal_tokens.len()
             + self.sessions.len()
+            + self.sign_in_codes.len()
     }
 }

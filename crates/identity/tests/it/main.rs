@@ -15,6 +15,8 @@ mod port_contract;
 #[cfg(test)]
 mod profile;
 #[cfg(test)]
+mod providers;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod refresh;

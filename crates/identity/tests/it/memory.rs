@@ -39,6 +39,11 @@ async fn personal_tokens() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn external_identities() {
+    port_contract::external_identities(&MemoryStore::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn throttles() {
     port_contract::throttles(&MemoryStore::new()).await;
 }

@@ -9,28 +9,34 @@ use chrono::{DateTime, Utc};
 use gristmill_domain::{
     Scope, SessionId, TokenId, UserId,
     identity::{
-        AccountChange, AccountStore, AccountUpdate, ClientInfo, DisplayName, EmailChange, NewOneTimeToken, NewPersonalToken,
-        NewSession, NewUser, OneTimePurpose, OneTimeTokenStore, PasswordChange, PersonalTokenStore, PhcString, RotateOutcome,
-        Rotation, Scopes, SessionAccess, SessionLifetime, SessionStore, SessionTtl, ThrottleDecision, ThrottleKey, ThrottleRule,
-        ThrottleStore, TokenCreation, TokenHash, TokenPrefix,
+        AccountChange, AccountStore, AccountUpdate, ClientInfo, DisplayName, EmailChange, ExternalIdentityStore, NewOneTimeToken,
+        NewPersonalToken, NewSession, NewUser, OneTimePurpose, OneTimeTokenStore, PasswordChange, PersonalTokenStore, PhcString,
+        RotateOutcome, Rotation, Scopes, SessionAccess, SessionLifetime, SessionStore, SessionTtl, ThrottleDecision, ThrottleKey,
+        ThrottleRule, ThrottleStore, TokenCreation, TokenHash, TokenPrefix,
     },
     ports::StoreError,
     users::{Email, User},
 };
 
 // By path, because this file is found that way by others, too.
+#[path = "port_contract/external.rs"]
+mod external;
 #[path = "port_contract/tokens.rs"]
 mod tokens;
 
+pub(crate) use external::external_identities;
 pub(crate) use tokens::{one_time_tokens, personal_tokens};
 
 /// All ports at once.
 pub(crate) trait Store:
-    AccountStore + OneTimeTokenStore + SessionStore + PersonalTokenStore + ThrottleStore + 'static
+    AccountStore + OneTimeTokenStore + SessionStore + PersonalTokenStore + ThrottleStore + ExternalIdentityStore + 'static
 {
 }
 
-impl<S: AccountStore + OneTimeTokenStore + SessionStore + PersonalTokenStore + ThrottleStore + 'static> Store for S {}
+impl<S> Store for S where
+    S: AccountStore + OneTimeTokenStore + SessionStore + PersonalTokenStore + ThrottleStore + ExternalIdentityStore + 'static
+{
+}
 
 const TTL: SessionTtl = SessionTtl { standard: Duration::from_secs(1000), remembered: Duration::from_secs(5000) };
 const GRACE: Duration = Duration::from_secs(10);

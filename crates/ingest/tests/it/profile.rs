@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gristmill_domain::datasets::ColumnProfile;
+use gristmill_domain::{datasets::ColumnProfile, key_sketches::KeySketch};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -125,4 +125,23 @@ fn the_wire_form_is_the_contracts() {
         ])
     );
     assert_eq!(json!(found.dataset.sample), json!(found.rows()));
+}
+
+#[test]
+fn keys_of_two_files_are_found_to_belong_together() {
+    let lines = |header: &str, rows: std::ops::Range<u32>, repeat: u32| {
+        rows.fold(format!("{header}\n"), |text, row| text + &format!("{},K-{},{}.5\n", row / repeat, row / repeat, row))
+    };
+    let customers = csv(lines("id,customerCode,spent", 0..2_000, 1)).dataset;
+    let orders = csv(lines("customer_id,customerCode,amount", 0..1_500, 3)).dataset;
+    let strangers = csv(lines("customer_id,customerCode,amount", 900_000..901_000, 1)).dataset;
+    let columns = |sketches: &[KeySketch]| sketches.iter().map(|sketch| sketch.column.clone()).collect::<Vec<_>>();
+    assert_eq!(columns(&customers.key_sketches), ["id", "customerCode"], "keys only");
+    for place in 0..2 {
+        let (of, there) = (&orders.key_sketches[place], &customers.key_sketches[place]);
+        assert_eq!(of.distinct, 500);
+        let share = of.share_in(there).unwrap();
+        assert!(share > 0.8, "{} {share}", of.column);
+        assert!(strangers.key_sketches[place].share_in(there).unwrap() < 0.05, "{}", of.column);
+    }
 }

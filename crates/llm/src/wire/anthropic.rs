@@ -150,7 +150,7 @@ fn effort_name(effort: Effort) -> &'static str {
 #[async_trait]
 impl Provider for AnthropicMessages {
     fn info(&self) -> ProviderInfo {
-        ProviderInfo { id: "anthropic".into(), label: "Anthropic".into(), model: self.model.clone() }
+        ProviderInfo { id: "anthropic".into(), label: "Anthropic".into(), model: self.model.clone(), embedding_model: None }
     }
 
     async fn stream(&self, request: &Request) -> Result<EventStream, LlmError> {

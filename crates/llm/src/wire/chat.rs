@@ -95,7 +95,12 @@ impl ChatCompletions {
 #[async_trait]
 impl Provider for ChatCompletions {
     fn info(&self) -> ProviderInfo {
-        ProviderInfo { id: "openai-compatible".into(), label: self.label.clone(), model: self.model.clone() }
+        ProviderInfo {
+            id: "openai-compatible".into(),
+            label: self.label.clone(),
+            model: self.model.clone(),
+            embedding_model: self.embedding_model.clone(),
+        }
     }
 
     async fn stream(&self, request: &Request) -> Result<EventStream, LlmError> {

@@ -41,7 +41,12 @@ impl Responses {
 #[async_trait]
 impl Provider for Responses {
     fn info(&self) -> ProviderInfo {
-        ProviderInfo { id: "openai".into(), label: "OpenAI".into(), model: self.model.clone() }
+        ProviderInfo {
+            id: "openai".into(),
+            label: "OpenAI".into(),
+            model: self.model.clone(),
+            embedding_model: Some(self.embedding_model.clone()),
+        }
     }
 
     async fn stream(&self, request: &Request) -> Result<EventStream, LlmError> {

@@ -1,5 +1,7 @@
 //! Datasets: their control data. Rows live in Parquet files.
 
+mod key_sketches;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -8,6 +10,7 @@ use gristmill_domain::{
     datasets::{ColumnProfile, Dataset, FileType, IngestReport, Row},
     eda::EdaSummary,
     jobs::{JobOutcome, Lease},
+    key_sketches::KeySketch,
     ports::StoreError,
     sql_names,
 };
@@ -40,6 +43,8 @@ pub struct DatasetContent {
     pub row_count: u64,
     /// Columns, in file order.
     pub columns: Vec<ColumnProfile>,
+    /// Sketches of key-like columns.
+    pub key_sketches: Vec<KeySketch>,
     /// The first rows.
     pub sample: Vec<Row>,
     /// What happened while reading.
@@ -210,12 +215,14 @@ impl Datasets {
                         free_name(connection, project, &create.filename).await?
                     }
                 };
+                let (id, sketches) = (create.id, create.content.key_sketches.clone());
                 let row = new_row(owner, create, sql_name, now)?;
                 let row = diesel::insert_into(datasets::table)
                     .values(&row)
                     .returning(DatasetRow::as_returning())
                     .get_result(connection)
                     .await?;
+                key_sketches::replace(connection, id, &sketches).await?;
                 Ok::<DatasetRow, DbError>(row)
             })
             .await?;
@@ -265,10 +272,21 @@ impl Datasets {
                     .await
                     .optional()?
                     .ok_or_else(|| StoreError::Conflict("dataset version".into()))?;
+                key_sketches::replace(connection, id, &content.key_sketches).await?;
                 Ok::<DatasetRow, DbError>(row)
             })
             .await?;
         row.try_into()
+    }
+
+    /// Reads the sketches of the key-like columns of all tables of one of the caller's projects, with their SQL names.
+    ///
+    /// # Errors
+    /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
+    pub async fn key_sketches(&self, caller: &Caller, project: ProjectId) -> Result<Vec<(String, KeySketch)>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        own_project(&mut connection, caller.user_id, project).await?;
+        key_sketches::list(&mut connection, project).await
     }
 
     /// Lists the caller's datasets, of one project or all, oldest first.

@@ -1,4 +1,5 @@
-//! The ports of identity on PostgreSQL: accounts, one-time tokens, sessions, personal access tokens, throttles.
+//! The ports of identity on PostgreSQL: accounts, one-time tokens, sessions, personal access tokens, throttles, identities
+//! at other providers.
 //!
 //! Locks are taken in one order, so that no two methods wait for each other for ever: the user's row, then its
 //! sessions, then its tokens. Whoever changes more than one row of a user (or any one-time token) locks the user's row
@@ -15,6 +16,7 @@
 //! A future that is dropped midway leaves nothing behind: the pool discards a connection with an open transaction.
 
 mod accounts;
+mod external;
 mod one_time_tokens;
 mod personal_tokens;
 mod pruning;

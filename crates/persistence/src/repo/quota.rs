@@ -1,4 +1,4 @@
-//! What a user keeps, in bytes: datasets, models with their evaluations, and files of runs and logged models.
+//! What a user keeps, in bytes: datasets, documents, models with their evaluations, and files of runs and logged models.
 
 use diesel::{
     QueryableByName, sql_query,
@@ -43,6 +43,7 @@ pub(super) async fn stored_in(connection: &mut AsyncPgConnection, owner: UserId)
     // Files of runs are many: each project has their sum.
     const SQL: &str = "select (
         coalesce((select sum(stored_bytes) from datasets where owner_id = $1), 0)
+        + coalesce((select sum(stored_bytes) from documents where owner_id = $1), 0)
         + coalesce((select sum(stored_bytes) from models join projects using (project_id) where owner_id = $1), 0)
         + coalesce((select sum(size_bytes) from tracking_usage join projects using (project_id) where owner_id = $1), 0)
         )::bigint as bytes";

@@ -109,6 +109,7 @@ fn column_of(line: &str) -> String {
         "Json" => "json",
         "Jsonb" => "jsonb",
         "Timestamptz" => "timestamptz",
+        "crate::database::TextSearch" => "tsvector",
         other => panic!("tell this test what {other} is in PostgreSQL"),
     };
     format!("{name} {of_postgres}{null}")

@@ -62,7 +62,7 @@ pub fn provision(
     }
     progress(&format!("making the Python {} environment from {}", version.as_str(), base.executable.display()));
     let settings = IndexSettings::of_this_machine(&base.executable);
-    let uv = uv(options, &base.executable, progress);
+    let uv = find_uv(options, &base.executable, progress);
     create(&base.executable, &root, uv.as_deref(), progress)?;
     install(&root, uv.as_deref(), &settings, progress)?;
     open_to_sandboxes(&root).map_err(cache("setting the modes of the Python environment"))?;
@@ -73,7 +73,7 @@ pub fn provision(
 }
 
 /// Takes the lock that lets one process at a time provision. It ends with the process.
-fn lock(path: &Path, progress: &mut dyn FnMut(&str)) -> Result<File, EnvironmentError> {
+pub(super) fn lock(path: &Path, progress: &mut dyn FnMut(&str)) -> Result<File, EnvironmentError> {
     let file = File::create(path).map_err(cache("opening the provisioning lock"))?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         progress("waiting for another process that provisions the same environment");
@@ -84,7 +84,7 @@ fn lock(path: &Path, progress: &mut dyn FnMut(&str)) -> Result<File, Environment
 }
 
 /// The uv of this machine, else one fetched into the cache; none where that fails, for pip can do its work.
-fn uv(options: &ProvisionOptions, python: &Path, progress: &mut dyn FnMut(&str)) -> Option<PathBuf> {
+pub(super) fn find_uv(options: &ProvisionOptions, python: &Path, progress: &mut dyn FnMut(&str)) -> Option<PathBuf> {
     let on_path = std::env::split_paths(&options.search_path).map(|directory| directory.join("uv")).find(|uv| uv.is_file());
     if on_path.is_some() {
         return on_path;
@@ -167,7 +167,7 @@ fn install(
 }
 
 /// A sandbox's user must be able to read everything, whatever the umask of whoever provisioned it.
-fn open_to_sandboxes(directory: &Path) -> io::Result<()> {
+pub(super) fn open_to_sandboxes(directory: &Path) -> io::Result<()> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let kind = entry.file_type()?;
@@ -197,7 +197,7 @@ fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "set-up calls the machine's Python and installer")]
-fn program(path: &Path) -> Command {
+pub(super) fn program(path: &Path) -> Command {
     let mut command = Command::new(path);
     // An activated environment or a module path of the caller would leak into ours.
     for name in ["VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "CONDA_PREFIX", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"] {
@@ -207,7 +207,7 @@ fn program(path: &Path) -> Command {
 }
 
 /// Runs a program to its end, telling its lines.
-fn run(command: &mut Command, doing: &'static str, progress: &mut dyn FnMut(&str)) -> Result<(), EnvironmentError> {
+pub(super) fn run(command: &mut Command, doing: &'static str, progress: &mut dyn FnMut(&str)) -> Result<(), EnvironmentError> {
     let failed = |reason: String| EnvironmentError::Install { doing, reason };
     let (reader, writer) = io::pipe().map_err(cache("making a pipe"))?;
     let errors = writer.try_clone().map_err(cache("making a pipe"))?;
@@ -232,6 +232,6 @@ fn run(command: &mut Command, doing: &'static str, progress: &mut dyn FnMut(&str
     if status.success() { Ok(()) } else { Err(failed(last.make_contiguous().join("\n"))) }
 }
 
-fn cache(doing: &'static str) -> impl FnOnce(io::Error) -> EnvironmentError {
+pub(super) fn cache(doing: &'static str) -> impl FnOnce(io::Error) -> EnvironmentError {
     move |source| EnvironmentError::Cache { doing, source }
 }

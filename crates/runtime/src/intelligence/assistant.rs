@@ -1,4 +1,4 @@
-//! The workers of all projects: started on demand, at most so many, the one that is asked for longest ago ends first.
+//! Questions about code, to a worker of the project.
 
 use std::{
     collections::HashMap,
@@ -11,19 +11,23 @@ use std::{
 
 use gristmill_domain::{execution::PythonVersion, ids::ProjectId};
 use gristmill_jobs::Tasks;
-use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    AssistAnswer, AssistDirectories, AssistError, AssistOp, AssistRequest, launch,
-    worker::{Ask, Handle, State},
+use super::{AssistAnswer, AssistDirectories, AssistError, AssistOp, AssistRequest, launch::Launcher, protocol};
+use crate::{
+    resident::{Crew, Launch, ResidentError, ResidentSettings},
+    sandbox::SandboxBackend,
 };
-use crate::sandbox::SandboxBackend;
 
-/// After a worker could not be started, the next try is not made sooner than this.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Code and cells together; more is not looked at.
 const SOURCE_BYTES_MAX: usize = 8 << 20;
+/// As a line: what the worker reads at most, and more than it ever answers.
+const QUESTION_BYTES_MAX: usize = 32 << 20;
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Questions that may wait for a worker. It gets all of them at once: newer ones push out older ones there too.
+const PENDING_MAX: usize = 64;
+/// The worker gives up a question after four seconds; one that answers nothing for longer than this hangs.
+const STUCK_AFTER: Duration = Duration::from_secs(15);
 
 /// How Python help works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,29 +66,38 @@ pub struct Assistant {
 }
 
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) backend: Arc<dyn SandboxBackend>,
-    pub(super) directories: AssistDirectories,
-    pub(super) settings: AssistSettings,
-    pub(super) tasks: Tasks,
-    workers: Mutex<HashMap<ProjectId, Handle>>,
+struct Shared {
+    launcher: Arc<Launcher>,
+    workers: Crew<ProjectId, AssistRequest>,
     newest: Mutex<HashMap<(ProjectId, Option<String>), CancellationToken>>,
     prepared: AtomicBool,
+    tasks: Tasks,
+}
+
+impl AssistSettings {
+    fn of_workers(&self) -> ResidentSettings {
+        ResidentSettings {
+            startup_timeout: self.startup_timeout,
+            answer_timeout: self.answer_timeout,
+            stuck_after: STUCK_AFTER,
+            idle_after: self.idle_after,
+            queue_max: PENDING_MAX,
+            in_flight_max: PENDING_MAX,
+            question_bytes_max: QUESTION_BYTES_MAX,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        }
+    }
 }
 
 impl Assistant {
     /// Starts nothing yet. Workers are tasks of `tasks`, and end with it.
     #[must_use]
     pub fn new(backend: Arc<dyn SandboxBackend>, directories: AssistDirectories, settings: AssistSettings, tasks: Tasks) -> Self {
-        let shared = Shared {
-            backend,
-            directories,
-            settings,
-            tasks,
-            workers: Mutex::default(),
-            newest: Mutex::default(),
-            prepared: AtomicBool::new(!settings.prepares),
-        };
+        let launcher = Arc::new(Launcher { backend, directories, python: settings.python });
+        let launches: Arc<dyn Launch<ProjectId>> = launcher.clone();
+        let workers = Crew::new(launches, settings.of_workers(), settings.workers_max, tasks.clone());
+        let prepared = AtomicBool::new(!settings.prepares);
+        let shared = Shared { launcher, workers, newest: Mutex::default(), prepared, tasks };
         Self { shared: Arc::new(shared) }
     }
 
@@ -118,7 +131,7 @@ impl Assistant {
 
     /// Starts the project's worker when there is none, so that the first question finds it warm.
     pub fn warm(&self, project: ProjectId) {
-        drop(self.worker(project));
+        self.shared.workers.warm(project);
     }
 
     /// Parses the installed libraries ahead, which takes about a minute of CPU time, where that was not done before; workers
@@ -129,71 +142,30 @@ impl Assistant {
     /// `Unavailable`, `Ended`; Python help works without it.
     pub async fn prepare(&self) -> Result<bool, AssistError> {
         self.shared.prepared.store(true, Ordering::Relaxed);
-        launch::prepare(&*self.shared.backend, &self.shared.directories, self.shared.settings.python).await
+        self.shared.launcher.prepare().await
     }
 
     /// Ends the worker of a project; the next question starts another, which sees newly made directories.
     pub fn close(&self, project: ProjectId) {
-        let removed = self.shared.workers().remove(&project);
-        if let Some(handle) = removed {
-            handle.stop.cancel();
-        }
+        self.shared.workers.close(&project);
     }
 
     /// How many workers are up or starting.
     #[must_use]
     pub fn workers(&self) -> usize {
-        self.shared.workers().values().filter(|handle| !handle.asks.is_closed()).count()
+        self.shared.workers.count()
     }
 
     async fn ask(&self, project: ProjectId, request: AssistRequest) -> Result<AssistAnswer, AssistError> {
-        let mut handle = self.worker(project)?;
-        let started = async {
-            let state = handle.state.wait_for(|state| *state != State::Starting).await;
-            state.map_or(State::Ended, |state| state.clone())
+        let op = request.op;
+        let answer = match self.shared.workers.ask(project, request).await {
+            Ok(text) => protocol::answer(op, &text),
+            Err(ResidentError::Refused(_) | ResidentError::TooLarge) => None,
+            Err(error) => return Err(error.into()),
         };
-        let startup_timeout = self.shared.settings.startup_timeout;
-        match tokio::time::timeout(startup_timeout, started).await.unwrap_or(State::Starting) {
-            State::Ready => {}
-            State::Failed(reason) => return Err(AssistError::Unavailable(reason)),
-            State::Starting => return Err(AssistError::Timeout),
-            State::Ended => return Err(AssistError::Ended),
-        }
         self.prepare_in_background();
-        let (reply, answer) = oneshot::channel();
-        let asked = async {
-            if handle.asks.send(Ask { request, reply }).await.is_err() {
-                return Err(AssistError::Ended);
-            }
-            answer.await.unwrap_or(Err(AssistError::Ended))
-        };
-        tokio::time::timeout(self.shared.settings.answer_timeout, asked).await.unwrap_or(Err(AssistError::Timeout))
-    }
-
-    /// The worker of a project, which may be starting.
-    fn worker(&self, project: ProjectId) -> Result<Handle, AssistError> {
-        let mut workers = self.shared.workers();
-        let now = Instant::now();
-        if let Some(handle) = workers.get_mut(&project) {
-            let state = handle.state.borrow().clone();
-            match state {
-                State::Failed(reason) if handle.since.elapsed() < RETRY_AFTER => return Err(AssistError::Unavailable(reason)),
-                State::Starting | State::Ready if !handle.asks.is_closed() => {
-                    handle.used = now;
-                    return Ok(handle.clone());
-                }
-                _ => {}
-            }
-        }
-        workers.retain(|_, handle| !handle.asks.is_closed());
-        while workers.len() >= self.shared.settings.workers_max.max(1) {
-            let oldest = workers.iter().min_by_key(|(_, handle)| handle.used).map(|(project, _)| *project);
-            let Some(handle) = oldest.and_then(|project| workers.remove(&project)) else { break };
-            handle.stop.cancel();
-        }
-        let handle = Handle::start(self.shared.clone(), project);
-        workers.insert(project, handle.clone());
-        Ok(handle)
+        // A question that broke the analysis has an answer that says nothing, as in the contract.
+        Ok(answer.unwrap_or_else(|| AssistAnswer::empty(op)))
     }
 
     fn prepare_in_background(&self) {
@@ -212,12 +184,6 @@ impl Assistant {
                 }
             }
         });
-    }
-}
-
-impl Shared {
-    fn workers(&self) -> std::sync::MutexGuard<'_, HashMap<ProjectId, Handle>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::{
     AssistAnswer, AssistCell, AssistDataset, AssistOp, AssistRequest, Completion, Diagnostic, Hover, LiveVariable, Signature,
 };
+use crate::resident;
 
 const COMPLETIONS_MAX: usize = 50;
 const LIST_MAX: usize = 200;
@@ -28,47 +29,33 @@ struct Question<'a> {
     variables: Option<&'a BTreeMap<String, LiveVariable>>,
 }
 
-/// What a worker sends.
-#[derive(Debug, Deserialize)]
-pub(super) struct Message<'a> {
-    /// It can be asked.
-    #[serde(default)]
-    pub(super) ready: bool,
-    /// Of the question.
-    pub(super) id: Option<u64>,
-    /// None when it failed.
-    #[serde(borrow)]
-    pub(super) answer: Option<&'a RawValue>,
-}
-
 /// What a worker knows of the project beside the question.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     datasets: Vec<AssistDataset>,
     variables: BTreeMap<String, LiveVariable>,
 }
 
-impl Told {
-    /// The line that asks a question. What the worker was told before is not sent again.
-    pub(super) fn line(&mut self, id: u64, request: AssistRequest) -> Result<Vec<u8>, serde_json::Error> {
-        let datasets_changed = self.datasets != request.datasets;
-        let variables_changed = self.variables != request.variables;
-        self.datasets = request.datasets;
-        self.variables = request.variables;
-        let question = Question {
+impl resident::Question for AssistRequest {
+    type Told = Told;
+
+    /// What the worker was told before is not sent again.
+    fn line(self, id: u64, told: &mut Told) -> Result<Vec<u8>, serde_json::Error> {
+        let datasets_changed = told.datasets != self.datasets;
+        let variables_changed = told.variables != self.variables;
+        told.datasets = self.datasets;
+        told.variables = self.variables;
+        serde_json::to_vec(&Question {
             id,
-            op: request.op,
-            code: &request.code,
-            line: request.line,
-            column: request.column,
-            cells: &request.cells,
-            current_cell_id: request.current_cell_id.as_deref(),
-            datasets: datasets_changed.then_some(self.datasets.as_slice()),
-            variables: variables_changed.then_some(&self.variables),
-        };
-        let mut line = serde_json::to_vec(&question)?;
-        line.push(b'\n');
-        Ok(line)
+            op: self.op,
+            code: &self.code,
+            line: self.line,
+            column: self.column,
+            cells: &self.cells,
+            current_cell_id: self.current_cell_id.as_deref(),
+            datasets: datasets_changed.then_some(told.datasets.as_slice()),
+            variables: variables_changed.then_some(&told.variables),
+        })
     }
 }
 

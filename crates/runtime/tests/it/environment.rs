@@ -8,7 +8,7 @@ use std::{
 };
 
 use gristmill_domain::execution::PythonVersion;
-use gristmill_runtime::environment::{self, EnvironmentError, ProvisionOptions, provision};
+use gristmill_runtime::environment::{self, EnvironmentError, PackageSet, ProvisionOptions, provision};
 
 use crate::backend::locked::{cache_dir, python};
 
@@ -61,6 +61,9 @@ case "$*" in
   *{fails}*) echo "it went wrong: {fails}" >&2; exit 1 ;;
   *"-m venv"*) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;
   *"pip config"*|*settings*) echo '{{}}' ;;
+  *--progress-bar=off*--target*)
+    while [ "$1" != --target ]; do shift; done
+    mkdir -p "$2/module" && echo x > "$2/module/__init__.py" && chmod 600 "$2/module/__init__.py" ;;
 esac
 "#,
         bin = bin.display(),
@@ -101,6 +104,31 @@ fn set_ups_at_once_make_one_environment() {
     assert!(made.windows(2).all(|pair| pair[0] == pair[1]));
     let log = fs::read_to_string(directory.path().join("log")).unwrap();
     assert_eq!(log.lines().filter(|line| line.contains("-m venv")).count(), 1, "{log}");
+}
+
+#[test]
+fn a_package_set_is_installed_once_and_as_a_whole() {
+    const SET: PackageSet = PackageSet { name: "some-set", lock: "some==1 --hash=sha256:00\n" };
+    let directory = tempfile::tempdir().unwrap();
+    let failing = fake_python(directory.path(), "requirements.lock");
+    let error = SET.provision(&failing, &mut |_| ()).unwrap_err();
+    assert!(error.to_string().contains("installing locked packages failed: it went wrong"), "{error}");
+    assert_eq!(SET.locate(&failing.cache_dir), None);
+
+    let working = fake_python(directory.path(), "never");
+    let made: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| SET.provision(&working, &mut |_| ()).unwrap())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(made.iter().all(|one| SET.locate(&working.cache_dir).as_ref() == Some(one)), "{made:?}");
+    let module = made[0].join("module/__init__.py");
+    assert_eq!(fs::metadata(module).unwrap().permissions().mode() & 0o444, 0o444, "sandboxes read it");
+    let log = fs::read_to_string(directory.path().join("log")).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains("--progress-bar=off")).count(), 2, "{log}");
+    let other = PackageSet { lock: "some==2 --hash=sha256:00\n", ..SET };
+    assert_eq!(other.locate(&working.cache_dir), None, "another lock is another set");
+    let left = fs::read_dir(working.cache_dir.join("packages")).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    assert_eq!(left.count(), 1, "nothing else is left");
 }
 
 #[test]

@@ -6,6 +6,27 @@ use sqlparser::tokenizer::Span;
 use super::refuse;
 use crate::refusal::{Gate, RefusalKind};
 
+/// The types that may be named in casts and literals, by PostgreSQL's names, without their parameters. Arrays of them
+/// (`int8[]`) may be named too.
+pub const ALLOWED_TYPES: &[&str] = &[
+    "bigint",
+    "boolean",
+    "bytea",
+    "char",
+    "date",
+    "double precision",
+    "integer",
+    "interval",
+    "numeric",
+    "real",
+    "smallint",
+    "text",
+    "time",
+    "timestamp",
+    "uuid",
+    "varchar",
+];
+
 /// Most dimensions of an array type.
 const DIMENSIONS_MAX: usize = 6;
 

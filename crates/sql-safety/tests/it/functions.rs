@@ -1,5 +1,6 @@
 //! The allow-list of functions and what calls may look like (weak spot 3).
 
+use gristmill_sql_safety::ALLOWED_TYPES;
 use gristmill_sql_safety::functions::{FunctionKind, allowed_functions, is_allowed_function};
 
 use crate::support::{accept, accept_as, check_accepted, invalid, policy, refused};
@@ -23,6 +24,16 @@ fn accepts_every_function_of_the_list() {
         let query = accept(&sql);
         check_accepted(&query, &policy());
         assert_eq!(query.is_volatile(), info.volatile, "{sql}");
+    }
+}
+
+#[test]
+fn accepts_every_type_of_the_list_and_no_type_that_looks_names_up() {
+    for name in ALLOWED_TYPES {
+        accept(&format!("select cast(a as {name}), a::{name}[] from sales"));
+    }
+    for name in ["regclass", "oid", "xml", "json"] {
+        refused(&format!("select cast(a as {name}) from sales"), "is not available");
     }
 }
 

@@ -81,6 +81,7 @@ pub(super) async fn mixed_calls_at_once_neither_fail_nor_wait_for_ever(stores: &
         sessions: Arc::clone(&stores.sessions),
         personal_tokens: Arc::clone(&stores.personal_tokens),
         throttles: Arc::clone(&stores.throttles),
+        external_identities: Arc::clone(&stores.external_identities),
         announcements: stores.announcements.resubscribe(),
         keep: Box::new(()),
     };

@@ -163,6 +163,7 @@ async fn vectors_need_a_model_for_them() {
     let server = Server::start(|_, _, line| line.json("200 OK", "", &json!({ "data": [{ "embedding": [1.0, 0.0] }] })));
     let texts = || EmbedRequest::new(vec!["x".into()]);
     assert!(matches!(model(&server).embed(&texts()).await, Err(LlmError::Unsupported { .. })));
+    assert_eq!(model(&server).info().embedding_model, None);
     let answer = model(&server).with_embedding_model("nomic-embed-text").embed(&texts()).await.unwrap();
     assert_eq!((answer.vectors, answer.tokens), (vec![vec![1.0, 0.0]], 0));
     assert_eq!(server.asked()[0].body["model"], "nomic-embed-text");

@@ -112,7 +112,7 @@ impl AccountStore for Identity {
 }
 
 /// Inserts a user, unless the address is taken.
-async fn insert_user(connection: &mut AsyncPgConnection, user: &NewUser) -> Result<Option<UserRow>, DbError> {
+pub(super) async fn insert_user(connection: &mut AsyncPgConnection, user: &NewUser) -> Result<Option<UserRow>, DbError> {
     let inserted = diesel::insert_into(users::table)
         .values((
             users::user_id.eq(user.id.0),

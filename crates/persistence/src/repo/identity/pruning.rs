@@ -38,11 +38,21 @@ const PERSONAL_TOKENS: &str = "
 with gone as (select token_id from personal_access_tokens where expires_at <= $1 for update skip locked)
 delete from personal_access_tokens using gone where personal_access_tokens.token_id = gone.token_id";
 
+const SIGN_IN_CODES: &str = "
+with gone as (select code_hash from sign_in_codes where expires_at <= $1 for update skip locked)
+delete from sign_in_codes using gone where sign_in_codes.code_hash = gone.code_hash";
+
 /// Deletes, and returns how many rows went.
 pub(super) async fn prune_in(connection: &mut AsyncPgConnection, now: DateTime<Utc>, keep: Duration) -> Result<u64, DbError> {
     let long_ago = instant_before(now, keep);
-    let statements =
-        [(REFRESH_TOKENS, now), (SESSIONS, now), (ONE_TIME_TOKENS, now), (THROTTLES, now), (PERSONAL_TOKENS, long_ago)];
+    let statements = [
+        (REFRESH_TOKENS, now),
+        (SESSIONS, now),
+        (ONE_TIME_TOKENS, now),
+        (THROTTLES, now),
+        (SIGN_IN_CODES, now),
+        (PERSONAL_TOKENS, long_ago),
+    ];
     let mut pruned: u64 = 0;
     for (statement, before) in statements {
         let rows = diesel::sql_query(statement).bind::<Timestamptz, _>(before).execute(connection).await?;

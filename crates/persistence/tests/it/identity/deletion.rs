@@ -6,11 +6,12 @@ use gristmill_domain::{
     Caller, ProjectId, Scope, SessionId, TokenId, UserId,
     caller::Credential,
     identity::{
-        AccountChange, AccountStore, ClientInfo, DisplayName, IdentityChange, NewOneTimeToken, NewPersonalToken, OneTimePurpose,
-        OneTimeTokenStore, PasswordChange, PersonalTokenStore, PhcString, Rotation, Scopes, SessionStore, SessionTtl,
+        AccountChange, AccountStore, ClientBinding, ClientInfo, DisplayName, ExternalIdentity, ExternalIdentityStore,
+        ExternalProfile, IdentityChange, NewOneTimeToken, NewPersonalToken, NewSignInCode, OneTimePurpose, OneTimeTokenStore,
+        PasswordChange, PersonalTokenStore, PhcString, Provider, ProviderSubject, Rotation, Scopes, SessionStore, SessionTtl,
         ThrottleKey, ThrottleRule, ThrottleStore, TokenPrefix,
     },
-    users::UserRole,
+    users::{Email, UserRole},
 };
 use gristmill_persistence::repo::{
     file_deletions::FileDeletions,
@@ -96,6 +97,11 @@ async fn fill_identity(identity: &Identity, user: UserId, number: u64) {
         expires_at: at(60),
     };
     identity.create_token(token, 50).await.unwrap();
+    identity.link_identity(user, external(number), at(0)).await.unwrap();
+}
+
+fn external(number: u64) -> ExternalIdentity {
+    ExternalIdentity { provider: Provider::Google, subject: ProviderSubject::parse(&number.to_string()).unwrap() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,6 +122,7 @@ async fn a_deleted_user_leaves_only_files_to_remove() {
     let filled: Vec<String> = filled_tables(&database).await.into_iter().map(|(table, _)| table).collect();
     let all = [
         "datasets",
+        "external_identities",
         "idempotency_keys",
         "job_events",
         "jobs",
@@ -212,8 +219,22 @@ async fn no_secret_is_stored_but_its_hash_and_no_throttled_address_in_clear() {
     let (user, _) = register(&identity, 1).await;
     fill_identity(&identity, user, 1).await;
     identity.hit(ThrottleKey::new([9; 32]), ThrottleRule::new(1, 60), at(0)).await.unwrap();
+    let code = NewSignInCode {
+        code_hash: hash(5),
+        client: ClientBinding::new([7; 32]),
+        profile: ExternalProfile {
+            identity: external(1),
+            email: Email::parse("ada@example.org").unwrap(),
+            name: DisplayName::parse("Ada").unwrap(),
+        },
+        created_at: at(0),
+        expires_at: at(60),
+    };
+    identity.issue_sign_in_code(code).await.unwrap();
     let client = database.client().await.unwrap();
     for (table, column, expected) in [
+        ("sign_in_codes", "code_hash", hash(5).as_bytes().to_vec()),
+        ("sign_in_codes", "client_hash", vec![7; 32]),
         ("refresh_tokens", "token_hash", hash(1).as_bytes().to_vec()),
         ("one_time_tokens", "token_hash", hash(1001).as_bytes().to_vec()),
         ("personal_access_tokens", "secret_hash", hash(1).as_bytes().to_vec()),

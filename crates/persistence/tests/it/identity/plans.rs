@@ -11,8 +11,9 @@ use std::{
 
 use futures_util::{FutureExt, future::BoxFuture};
 use gristmill_domain::identity::{
-    AccountStore, ClientInfo, OneTimePurpose, OneTimeTokenStore, PersonalTokenStore, RotateOutcome, Rotation, SessionAccess,
-    SessionStore, SessionTtl, ThrottleKey, ThrottleRule, ThrottleStore, TokenPrefix,
+    AccountStore, ClientInfo, ExternalIdentity, ExternalIdentityStore, OneTimePurpose, OneTimeTokenStore, PersonalTokenStore,
+    Provider, ProviderSubject, RotateOutcome, Rotation, SessionAccess, SessionStore, SessionTtl, ThrottleKey, ThrottleRule,
+    ThrottleStore, TokenPrefix,
 };
 use gristmill_persistence::{Database, DatabaseOptions, repo::identity::Identity};
 use gristmill_testkit::pg::TestDatabase;
@@ -41,6 +42,11 @@ const FILL: &str = "
         from users;
     insert into throttle_counters (throttle_key, started_at, hits, expires_at)
         select sha256(n::text::bytea), '2026-01-01Z', 1, '2026-01-02Z' from generate_series(1, 10000) n;
+    insert into external_identities (provider, subject, user_id, created_at)
+        select 'google', row_number() over ()::text, user_id, '2026-01-01Z' from users;
+    insert into sign_in_codes (code_hash, client_hash, provider, subject, email, name, created_at, expires_at)
+        select sha256(n::text::bytea), sha256(''), 'google', n::text, n || '@many.example', 'x', '2026-01-01Z', '2026-01-02Z'
+        from generate_series(1, 10000) n;
     analyze";
 
 async fn connect_once(database: &TestDatabase) -> Database {
@@ -87,7 +93,10 @@ async fn nothing_that_a_request_needs_reads_a_whole_table() {
     let identity = Identity::new(connect_once(&database).await);
     let (key, rule) = (ThrottleKey::new([3; 32]), ThrottleRule::new(3, 60));
     let prefix = TokenPrefix::parse("abcdefgh").unwrap();
+    let external = ExternalIdentity { provider: Provider::Google, subject: ProviderSubject::parse("7").unwrap() };
     for _ in 0..8 {
+        identity.find_account_by_identity(&external).await.unwrap();
+        identity.take_sign_in_code(hash(9), at(1)).await.unwrap();
         let access = identity.find_session_access(session, user).await.unwrap();
         assert!(matches!(access, SessionAccess::Active { .. }));
         identity.find_token(&prefix).await.unwrap();
@@ -116,7 +125,8 @@ async fn nothing_that_a_request_needs_reads_a_whole_table() {
 
     let (seq_after, idx_after) = (scans(&database, "seq_scan").await, scans(&database, "idx_scan").await);
     // The other tables are empty here, and an empty table is read as a whole by any plan.
-    for table in ["users", "sessions", "refresh_tokens", "one_time_tokens", "personal_access_tokens", "throttle_counters"] {
+    let tables = ["users", "sessions", "refresh_tokens", "one_time_tokens", "personal_access_tokens", "throttle_counters"];
+    for table in tables.into_iter().chain(["external_identities", "sign_in_codes"]) {
         assert_eq!(seq_after[table], seq_before[table], "{table} was read as a whole");
         assert!(idx_after[table] > idx_before[table], "{table} was not read at all: the statistics tell nothing");
     }

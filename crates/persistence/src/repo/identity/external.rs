@@ -1,0 +1,171 @@
+//! Identities at other providers, and the codes of those who came back from one.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use gristmill_domain::{
+    UserId,
+    identity::{
+        Account, ClientBinding, DisplayName, ExternalIdentity, ExternalIdentityStore, ExternalProfile, IdentityLink, NewSession,
+        NewSignInCode, NewUser, Provider, ProviderSubject, SignInCode, TokenHash,
+    },
+    ports::StoreError,
+    users::{Email, User},
+};
+use uuid::Uuid;
+
+use super::{AccountRow, Identity, accounts, lock_user, sessions, settled, unreadable};
+use crate::{
+    database::DbError,
+    schema::{external_identities, sign_in_codes, users},
+};
+
+#[async_trait]
+impl ExternalIdentityStore for Identity {
+    async fn issue_sign_in_code(&self, code: NewSignInCode) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        let ExternalProfile { identity, email, name } = &code.profile;
+        diesel::insert_into(sign_in_codes::table)
+            .values((
+                sign_in_codes::code_hash.eq(code.code_hash.as_bytes().as_slice()),
+                sign_in_codes::client_hash.eq(code.client.as_bytes().as_slice()),
+                sign_in_codes::provider.eq(identity.provider.as_str()),
+                sign_in_codes::subject.eq(identity.subject.as_str()),
+                sign_in_codes::email.eq(email.as_str()),
+                sign_in_codes::name.eq(name.as_str()),
+                sign_in_codes::created_at.eq(code.created_at),
+                sign_in_codes::expires_at.eq(code.expires_at),
+            ))
+            .execute(&mut connection)
+            .await
+            .map_err(|error| settled(error.into()))?;
+        Ok(())
+    }
+
+    async fn take_sign_in_code(&self, hash: TokenHash, now: DateTime<Utc>) -> Result<Option<SignInCode>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let usable = sign_in_codes::table.find(hash.as_bytes().as_slice()).filter(sign_in_codes::expires_at.gt(now));
+        // One statement: of two servers that are asked at once, one finds the row gone.
+        let taken: Option<CodeRow> = diesel::delete(usable)
+            .returning(CodeRow::as_returning())
+            .get_result(&mut connection)
+            .await
+            .optional()
+            .map_err(DbError::from)?;
+        taken.map(SignInCode::try_from).transpose()
+    }
+
+    async fn find_account_by_identity(&self, identity: &ExternalIdentity) -> Result<Option<Account>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let found = users::table
+            .inner_join(external_identities::table)
+            .filter(external_identities::provider.eq(identity.provider.as_str()))
+            .filter(external_identities::subject.eq(identity.subject.as_str()))
+            .select(AccountRow::as_select())
+            .first(&mut connection)
+            .await
+            .optional();
+        found.map_err(DbError::from)?.map(Account::try_from).transpose()
+    }
+
+    async fn create_account_of_identity(
+        &self,
+        user: NewUser,
+        session: NewSession,
+        identity: ExternalIdentity,
+    ) -> Result<User, StoreError> {
+        let mut connection = self.database.connection().await?;
+        connection
+            .transaction(async |connection| {
+                let row = accounts::insert_user(connection, &user).await?;
+                let row = row.ok_or_else(|| StoreError::Conflict("email".to_owned()))?;
+                sessions::insert(connection, &session).await?;
+                if !insert(connection, user.id, &identity, user.created_at).await? {
+                    return Err(StoreError::Conflict("identity".to_owned()).into());
+                }
+                Ok::<User, DbError>(row.try_into()?)
+            })
+            .await
+            .map_err(settled)
+    }
+
+    async fn link_identity(
+        &self,
+        user_id: UserId,
+        identity: ExternalIdentity,
+        now: DateTime<Utc>,
+    ) -> Result<IdentityLink, StoreError> {
+        let mut connection = self.database.connection().await?;
+        connection
+            .transaction(async |connection| {
+                lock_user(connection, user_id).await?.ok_or(StoreError::NotFound)?;
+                if insert(connection, user_id, &identity, now).await? || is_of(connection, user_id, &identity).await? {
+                    Ok::<IdentityLink, DbError>(IdentityLink::Linked)
+                } else {
+                    Ok(IdentityLink::Taken)
+                }
+            })
+            .await
+            .map_err(settled)
+    }
+}
+
+/// Stores an identity, unless somebody has it. Tells whether it did.
+async fn insert(
+    connection: &mut AsyncPgConnection,
+    user_id: UserId,
+    identity: &ExternalIdentity,
+    now: DateTime<Utc>,
+) -> Result<bool, DbError> {
+    let inserted = diesel::insert_into(external_identities::table)
+        .values((
+            external_identities::provider.eq(identity.provider.as_str()),
+            external_identities::subject.eq(identity.subject.as_str()),
+            external_identities::user_id.eq(user_id.0),
+            external_identities::created_at.eq(now),
+        ))
+        .on_conflict((external_identities::provider, external_identities::subject))
+        .do_nothing()
+        .execute(connection)
+        .await?;
+    Ok(inserted == 1)
+}
+
+async fn is_of(connection: &mut AsyncPgConnection, user_id: UserId, identity: &ExternalIdentity) -> Result<bool, DbError> {
+    let owner: Option<Uuid> = external_identities::table
+        .filter(external_identities::provider.eq(identity.provider.as_str()))
+        .filter(external_identities::subject.eq(identity.subject.as_str()))
+        .select(external_identities::user_id)
+        .first(connection)
+        .await
+        .optional()?;
+    Ok(owner == Some(user_id.0))
+}
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sign_in_codes, check_for_backend(diesel::pg::Pg))]
+struct CodeRow {
+    client_hash: Vec<u8>,
+    provider: String,
+    subject: String,
+    email: String,
+    name: String,
+}
+
+impl TryFrom<CodeRow> for SignInCode {
+    type Error = StoreError;
+
+    fn try_from(row: CodeRow) -> Result<Self, StoreError> {
+        let provider = Provider::from_name(&row.provider).ok_or_else(|| unreadable("sign_in_codes.provider"))?;
+        let subject = ProviderSubject::parse(&row.subject).map_err(|error| StoreError::Defect(Box::new(error)))?;
+        Ok(Self {
+            client: ClientBinding::try_from(row.client_hash.as_slice()).map_err(|error| StoreError::Defect(Box::new(error)))?,
+            profile: ExternalProfile {
+                identity: ExternalIdentity { provider, subject },
+                email: Email::parse(&row.email).map_err(|error| StoreError::Defect(Box::new(error)))?,
+                name: DisplayName::parse(&row.name).map_err(|error| StoreError::Defect(Box::new(error)))?,
+            },
+        })
+    }
+}

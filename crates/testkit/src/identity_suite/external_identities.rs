@@ -1,0 +1,165 @@
+//! Identities at other providers, and the codes of sign-ins.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use gristmill_domain::{
+    UserId,
+    identity::{
+        ClientBinding, DisplayName, ExternalIdentity, ExternalProfile, IdentityLink, NewSignInCode, Provider, ProviderSubject,
+        SignInCode,
+    },
+    ports::StoreError,
+    users::Email,
+};
+
+use super::{IdentityStores, Person, at, new_session, new_user, race, random_email, random_hash};
+
+fn random_identity() -> Result<ExternalIdentity> {
+    let subject = format!("{}", rand::random::<u128>());
+    Ok(ExternalIdentity { provider: Provider::Google, subject: ProviderSubject::parse(&subject)? })
+}
+
+/// A code from the beginning on, for a minute.
+fn new_code() -> Result<NewSignInCode> {
+    let profile =
+        ExternalProfile { identity: random_identity()?, email: random_email()?, name: DisplayName::parse("Ada Lovelace")? };
+    let client = ClientBinding::new(rand::random());
+    Ok(NewSignInCode { code_hash: random_hash(), client, profile, created_at: at(0), expires_at: at(60) })
+}
+
+async fn owner(stores: &IdentityStores, identity: &ExternalIdentity) -> Result<Option<UserId>> {
+    let account = stores.external_identities.find_account_by_identity(identity).await?;
+    Ok(account.map(|account| account.user.id))
+}
+
+async fn link(stores: &IdentityStores, person: &Person, identity: &ExternalIdentity) -> Result<IdentityLink> {
+    Ok(stores.external_identities.link_identity(person.id, identity.clone(), at(1)).await?)
+}
+
+/// Makes an account of an identity; nothing when something is taken.
+async fn make(stores: &IdentityStores, email: &Email, identity: &ExternalIdentity) -> Result<Option<UserId>> {
+    let user = new_user(email)?;
+    let session = new_session(user.id, at(0));
+    let (id, session_id) = (user.id, session.id);
+    match stores.external_identities.create_account_of_identity(user, session, identity.clone()).await {
+        Ok(made) => {
+            assert_eq!((made.id, made.email.as_str(), made.last_login_at), (id, email.as_str(), None));
+            ensure!(stores.lives(session_id, id).await?);
+            Ok(Some(id))
+        }
+        Err(StoreError::Conflict(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) async fn takes_a_code_once_until_it_expires(stores: &mut IdentityStores) -> Result<()> {
+    let (code, other) = (new_code()?, new_code()?);
+    for code in [&code, &other] {
+        stores.external_identities.issue_sign_in_code(NewSignInCode::clone(code)).await?;
+    }
+    let take = async |hash, seconds| stores.external_identities.take_sign_in_code(hash, at(seconds)).await;
+    assert_eq!(take(random_hash(), 1).await?, None);
+    assert_eq!(take(code.code_hash, 60).await?, None, "expired");
+    let expected = SignInCode { client: code.client, profile: code.profile.clone() };
+    assert_eq!(take(code.code_hash, 59).await?, Some(expected));
+    assert_eq!(take(code.code_hash, 59).await?, None, "used");
+    ensure!(take(other.code_hash, 59).await?.is_some(), "another's");
+    Ok(())
+}
+
+pub(super) async fn gives_a_code_to_one_of_many(stores: &mut IdentityStores) -> Result<()> {
+    let code = new_code()?;
+    let hash = code.code_hash;
+    stores.external_identities.issue_sign_in_code(code).await?;
+    let taken = race(20, |_| {
+        let identities = Arc::clone(&stores.external_identities);
+        async move { identities.take_sign_in_code(hash, at(1)).await }
+    })
+    .await?;
+    let taken: Vec<Option<SignInCode>> = taken.into_iter().collect::<Result<_, _>>()?;
+    assert_eq!(taken.iter().flatten().count(), 1);
+    Ok(())
+}
+
+pub(super) async fn forgets_codes_that_expired(stores: &mut IdentityStores) -> Result<()> {
+    let code = new_code()?;
+    let hash = code.code_hash;
+    stores.external_identities.issue_sign_in_code(code).await?;
+    assert_eq!(stores.accounts.prune(at(59), Duration::ZERO).await?, 0);
+    assert_eq!(stores.accounts.prune(at(60), Duration::ZERO).await?, 1);
+    assert_eq!(stores.external_identities.take_sign_in_code(hash, at(1)).await?, None);
+    Ok(())
+}
+
+pub(super) async fn makes_an_account_of_an_identity(stores: &mut IdentityStores) -> Result<()> {
+    let (email, identity) = (random_email()?, random_identity()?);
+    assert_eq!(owner(stores, &identity).await?, None);
+    let id = make(stores, &email, &identity).await?.context("made")?;
+    assert_eq!(owner(stores, &identity).await?, Some(id));
+    let by_email = stores.accounts.find_account_by_email(&email).await?.context("found")?;
+    let by_identity = stores.external_identities.find_account_by_identity(&identity).await?.context("found")?;
+    assert_eq!(by_identity.user, by_email.user);
+    assert_eq!(by_identity.password_hash.expose(), by_email.password_hash.expose());
+    Ok(())
+}
+
+pub(super) async fn refuses_what_is_taken_and_keeps_nothing(stores: &mut IdentityStores) -> Result<()> {
+    let (email, identity) = (random_email()?, random_identity()?);
+    make(stores, &email, &identity).await?.context("made")?;
+    let (free_email, free_identity) = (random_email()?, random_identity()?);
+    assert_eq!(make(stores, &free_email, &identity).await?, None, "a taken identity");
+    ensure!(stores.accounts.find_account_by_email(&free_email).await?.is_none());
+    assert_eq!(make(stores, &email, &free_identity).await?, None, "a taken address");
+    assert_eq!(owner(stores, &free_identity).await?, None);
+    ensure!(make(stores, &free_email, &free_identity).await?.is_some());
+    Ok(())
+}
+
+pub(super) async fn makes_one_account_of_an_identity_of_many_at_once(stores: &mut IdentityStores) -> Result<()> {
+    let identity = random_identity()?;
+    let made = race(20, |_| {
+        let (identities, identity) = (Arc::clone(&stores.external_identities), identity.clone());
+        async move {
+            let user = new_user(&random_email()?)?;
+            let session = new_session(user.id, at(0));
+            match identities.create_account_of_identity(user, session, identity).await {
+                Ok(user) => Ok(Some(user.id)),
+                Err(StoreError::Conflict(_)) => Ok(None),
+                Err(error) => Err(anyhow::Error::from(error)),
+            }
+        }
+    })
+    .await?;
+    let made: Vec<Option<UserId>> = made.into_iter().collect::<Result<_>>()?;
+    let made: Vec<UserId> = made.into_iter().flatten().collect();
+    assert_eq!(made, [owner(stores, &identity).await?.context("found")?]);
+    Ok(())
+}
+
+pub(super) async fn links_an_identity_to_one_account(stores: &mut IdentityStores) -> Result<()> {
+    let (person, other) = (stores.register().await?, stores.register().await?);
+    let (identity, second) = (random_identity()?, random_identity()?);
+    stores.announced().await?;
+    assert_eq!(link(stores, &person, &identity).await?, IdentityLink::Linked);
+    assert_eq!(link(stores, &person, &identity).await?, IdentityLink::Linked, "was so before");
+    assert_eq!(link(stores, &other, &identity).await?, IdentityLink::Taken);
+    assert_eq!(link(stores, &person, &second).await?, IdentityLink::Linked, "an account may have several");
+    for identity in [&identity, &second] {
+        assert_eq!(owner(stores, identity).await?, Some(person.id));
+    }
+    assert_eq!(stores.announced().await?, [], "no cache knows of it");
+    let nobody = stores.external_identities.link_identity(UserId::random(), random_identity()?, at(1)).await;
+    ensure!(matches!(nobody, Err(StoreError::NotFound)), "{nobody:?}");
+    Ok(())
+}
+
+pub(super) async fn an_identity_goes_with_its_account(stores: &mut IdentityStores) -> Result<()> {
+    let (gone, other) = (stores.register().await?, stores.register().await?);
+    let identity = random_identity()?;
+    link(stores, &gone, &identity).await?;
+    stores.accounts.delete_account(gone.id).await?;
+    assert_eq!(owner(stores, &identity).await?, None);
+    assert_eq!(link(stores, &other, &identity).await?, IdentityLink::Linked, "it is free again");
+    Ok(())
+}

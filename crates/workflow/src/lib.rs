@@ -1,0 +1,25 @@
+//! Questions in plain words, answered with SQL that was checked and run.
+//!
+//! * [`nl2sql`]: a question to a statement and its rows, with an event for each step.
+//! * [`suggestions`]: questions worth asking of a project's tables.
+//! * [`golden`]: questions with known answers, and how many of them a model gets right.
+//!
+//! What is outside comes through [`ports`]: tables, documents, the engine that runs statements, storage. What a model
+//! writes is hostile text: nothing of it runs that `gristmill-sql-safety` has not let through, over the tables of one
+//! project. Texts for models are files under `prompts/`.
+//!
+//! What must not live here: HTTP, storage, a query engine, a language model's wire format.
+
+mod confidence;
+mod error;
+pub mod golden;
+pub mod joins;
+pub mod nl2sql;
+pub mod ports;
+mod prompts;
+pub mod results;
+pub mod suggestions;
+mod words;
+
+pub use confidence::{Evidence, confidence, reliability_tier, warning_level};
+pub use error::NlError;

@@ -1,0 +1,3 @@
+drop table document_vectors;
+drop table document_chunks;
+drop table documents;

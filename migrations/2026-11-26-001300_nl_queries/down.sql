@@ -1,0 +1,2 @@
+drop table golden_questions;
+drop table nl_placeholder_suggestions;

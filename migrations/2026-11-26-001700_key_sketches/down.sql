@@ -1,0 +1,1 @@
+drop table dataset_key_sketches;

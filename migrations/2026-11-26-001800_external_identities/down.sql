@@ -1,0 +1,2 @@
+drop table sign_in_codes;
+drop table external_identities;
