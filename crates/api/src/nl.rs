@@ -66,12 +66,12 @@ pub fn suggester(llm: &LanguageModels, config: &NlConfig, schema: StoredSchema, 
     }
 }
 
-/// Lets a model suggest in the background for the tables as they are now, unless it did. Equal calls are one.
+/// Lets a model suggest in the background for the tables as they are now, unless it did or does.
 pub fn prepare_suggestions(state: &web::Data<AppState>, caller: &Caller, project: Option<ProjectId>) {
-    let Some(project) = project.filter(|_| state.suggester.has_model()) else { return };
+    let Some(project) = project else { return };
     let (state, caller) = (state.clone(), caller.clone());
     state.tasks.clone().spawn("suggestions", async move {
-        if let Err(error) = state.suggester.suggest(&caller, project, state.tasks.stopping()).await {
+        if let Err(error) = state.suggester.prepare(&caller, project, state.tasks.stopping()).await {
             tracing::info!(error.cause = crate::error::chain(&error), "no suggestions were made");
         }
     });

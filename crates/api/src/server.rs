@@ -1,6 +1,7 @@
 //! A running server: everything started in order, everything stopped in order.
 
 use std::{
+    collections::BTreeMap,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
@@ -404,8 +405,11 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
         (serving, DEPLOYMENT_STARTS),
         (questions, state.config.nl.concurrency),
     ];
-    let start = |(handlers, concurrency)| {
-        let options = WorkerOptions { concurrency, lease: state.config.jobs.lease, ..WorkerOptions::default() };
+    let start = |(handlers, concurrency): (Vec<Arc<dyn JobHandler>>, usize)| {
+        // A run of golden questions takes long, and somebody waits for each question.
+        let concurrency_by_kind = BTreeMap::from([(JobKind::GoldenRun, (concurrency / 4).max(1))]);
+        let options =
+            WorkerOptions { concurrency, concurrency_by_kind, lease: state.config.jobs.lease, ..WorkerOptions::default() };
         WorkerPool::start(&state.tasks, Arc::clone(&state.jobs), signals.clone(), handlers, options)
     };
     pools.into_iter().map(start).collect()

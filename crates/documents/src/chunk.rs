@@ -55,9 +55,14 @@ pub struct SplitDocument {
     pub text: String,
     /// Characters of `text`.
     pub text_length: u32,
-    /// The chunks, in order. Between two of them is nothing but white space; none is empty.
+    /// The chunks, in order, at most [`CHUNKS_MAX`]. Between two of them is nothing but white space; none is empty.
     pub chunks: Vec<DocumentChunk>,
+    /// Whether text is left over that is in no chunk.
+    pub is_cut: bool,
 }
+
+/// Chunks of a document. More than 25 MB of ordinary text make; what makes more is made of headings.
+pub const CHUNKS_MAX: usize = 60_000;
 
 /// A piece that is not divided: a sentence, a line, or as many words of a long one as fit.
 #[derive(Debug, Clone, Copy)]
@@ -88,6 +93,9 @@ pub fn split(blocks: &[Block], options: ChunkOptions) -> SplitDocument {
     let packer = Packer { text: &text, atoms: &atoms, blocks, options };
     let mut next = packer.atoms.first().map(|atom| Start { atom: 0, byte: atom.start, chars: atom.start_chars });
     while let Some(start) = next {
+        if chunks.len() >= CHUNKS_MAX {
+            break;
+        }
         let last = packer.last_of(start);
         let Some(end) = packer.atoms.get(last) else { break };
         chunks.push(DocumentChunk {
@@ -98,7 +106,8 @@ pub fn split(blocks: &[Block], options: ChunkOptions) -> SplitDocument {
         });
         next = packer.after(last);
     }
-    SplitDocument { text_length: narrow(atoms.last().map_or(0, |atom| atom.end_chars)), text, chunks }
+    let text_length = narrow(atoms.last().map_or(0, |atom| atom.end_chars));
+    SplitDocument { text_length, is_cut: next.is_some(), text, chunks }
 }
 
 /// Where a chunk begins: within or at an atom.
@@ -305,15 +314,16 @@ struct Headings {
 
 impl Headings {
     fn of(blocks: &[Block]) -> Self {
-        let mut open: Vec<(u8, &str)> = Vec::new();
+        // Their beginnings: with all of long headings, each further one would cost what they have together.
+        let mut open: Vec<(u8, String)> = Vec::new();
         // What comes before the first heading is below none.
         let mut paths = vec![String::new()];
         let mut of_blocks = Vec::with_capacity(blocks.len());
         for block in blocks {
             if let BlockKind::Heading(level) = block.kind {
                 open.retain(|(above, _)| *above < level);
-                open.push((level, &block.text));
-                let whole = open.iter().map(|(_, text)| *text).collect::<Vec<_>>().join(" › ");
+                open.push((level, block.text.chars().take(HEADING_CHARS_MAX).collect()));
+                let whole = open.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" › ");
                 paths.push(whole.chars().take(HEADING_CHARS_MAX).collect());
             }
             of_blocks.push(paths.len() - 1);

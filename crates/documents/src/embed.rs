@@ -26,6 +26,9 @@ pub enum EmbedError {
     /// The model does not answer; later it may.
     #[error("the embedding model does not answer: {0}")]
     Unavailable(String),
+    /// Whoever asks may not ask more now; others may.
+    #[error("the embedding model has no room for this user: {0}")]
+    Unaffordable(String),
     /// The model does not take these texts; later it will not either.
     #[error("the embedding model refuses the texts: {0}")]
     Refused(String),
@@ -156,7 +159,8 @@ fn unit(mut vector: Vec<f32>, dimension: usize) -> Result<Vec<f32>, EmbedError> 
 #[derive(Debug, Clone)]
 pub(crate) struct QueryVectors {
     embedder: Arc<dyn Embedder>,
-    known: Cache<String, Arc<Vec<f32>>>,
+    /// By user too: what others ask, and what they may still ask, is nobody's business.
+    known: Cache<(UserId, String), Arc<Vec<f32>>>,
 }
 
 impl QueryVectors {
@@ -177,7 +181,7 @@ impl QueryVectors {
             let vector = checked(embedder.as_ref(), texts, None).await?.pop();
             vector.map(Arc::new).ok_or_else(|| EmbedError::Malformed("no vector".to_owned()))
         };
-        self.known.try_get_with(query.to_owned(), embedding).await.map_err(|error| EmbedError::clone(&error))
+        self.known.try_get_with((payer.user, query.to_owned()), embedding).await.map_err(|error| EmbedError::clone(&error))
     }
 }
 

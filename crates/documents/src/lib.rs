@@ -21,7 +21,7 @@ mod text;
 mod vectors;
 pub mod worker;
 
-pub use chunk::{ChunkOptions, SplitDocument, split};
+pub use chunk::{CHUNKS_MAX, ChunkOptions, SplitDocument, split};
 pub use embed::{EmbedError, Embedder, Payer, TextKind, Texts, embed_chunks};
 pub use parse::{Block, BlockKind, ParseLimits, ParsedDocument, parse};
 pub use search::{Citation, Search, SearchError, SearchOptions, SearchRequest};

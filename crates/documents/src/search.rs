@@ -189,8 +189,12 @@ impl Search {
         if documents.is_empty() {
             return Ok(None);
         }
+        let documents = self.vectors.in_reach(documents);
+        if documents.is_empty() {
+            return Ok(None);
+        }
         let mut all: Vec<(DocumentId, Arc<Vec<f32>>)> = Vec::with_capacity(documents.len());
-        for batch in self.vectors.in_reach(documents).chunks(READS_AT_ONCE) {
+        for batch in documents.chunks(READS_AT_ONCE) {
             let reads = batch.iter().map(async |document| {
                 let vectors = self.vectors.of(self.index.as_ref(), caller, document.id, &model).await;
                 vectors.map(|vectors| (document.id, vectors)).map_err(SearchError::Store)

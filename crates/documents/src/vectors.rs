@@ -26,13 +26,14 @@ impl VectorCache {
         Self { kept: Cache::builder().max_capacity(bytes_max).weigher(weigh).build(), bytes_max }
     }
 
-    /// Those of the documents, newest first, whose vectors are compared: as many as the memory holds.
+    /// Those of the documents, newest first, whose vectors are compared: as many as the memory holds, without those that alone are
+    /// too large.
     pub(crate) fn in_reach(&self, documents: Vec<EmbeddedDocument>) -> Vec<EmbeddedDocument> {
         let mut left = self.bytes_max;
         let all = documents.len();
         let reached: Vec<EmbeddedDocument> = documents
             .into_iter()
-            .take_while(|document| match left.checked_sub(bytes_of(document)) {
+            .filter(|document| match left.checked_sub(bytes_of(document)) {
                 Some(rest) => {
                     left = rest;
                     true

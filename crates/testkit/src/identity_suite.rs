@@ -112,7 +112,7 @@ macro_rules! identity_cases {
                 takes_a_code_once_until_it_expires gives_a_code_to_one_of_many forgets_codes_that_expired
                 makes_an_account_of_an_identity refuses_what_is_taken_and_keeps_nothing
                 makes_one_account_of_an_identity_of_many_at_once links_an_identity_to_one_account
-                an_identity_goes_with_its_account;
+                an_identity_goes_with_its_account a_new_password_and_a_new_address_forget_identities;
             announcements:
                 announces_what_ends_and_what_changes announces_nothing_when_nothing_changes;
             pruning:

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     error::NlError,
     nl2sql::{NlEngine, NlQuestion},
-    ports::{NoEvents, ProjectSchema, SqlFailure},
+    ports::{NoEvents, PortError, ProjectSchema, SqlFailure},
     results::ResultSignature,
 };
 
@@ -89,7 +89,8 @@ pub async fn ask(
     };
     let expected_rows = match run(engine, caller, project, &expected, cancel).await? {
         Ok(rows) => rows,
-        Err(failure) => return Ok(broken(failure.message)),
+        Err(failure) if failure.is_of_the_statement() => return Ok(broken(failure.message)),
+        Err(failure) => return Err(NlError::Port(PortError::new(failure.code, failure.message))),
     };
     let question = NlQuestion { caller: caller.clone(), project, text: case.question.clone(), table: None };
     let answer = match Box::pin(engine.answer(&question, &NoEvents, cancel)).await {

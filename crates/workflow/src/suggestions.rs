@@ -9,7 +9,7 @@ mod rules;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gristmill_domain::{Caller, ProjectId, datasets::ColumnType, nl::NlSuggestion};
@@ -53,13 +53,32 @@ pub struct Suggester {
     schema: Arc<dyn SchemaSource>,
     store: Arc<dyn SuggestionStore>,
     flights: Mutex<HashMap<SuggestionKey, Arc<tokio::sync::Mutex<()>>>>,
+    prepared: Mutex<HashMap<ProjectId, Preparation>>,
 }
+
+/// The last time that a model was asked in the background for a project.
+#[derive(Debug, Clone, Copy)]
+enum Preparation {
+    UnderWay,
+    Ended(Instant),
+}
+
+/// How often a model is asked in the background for a project, whatever changes there: somebody pays for each time.
+const PREPARATION_PAUSE: Duration = Duration::from_secs(60);
 
 impl Suggester {
     /// A suggester that uses rules only.
     #[must_use]
     pub fn new(schema: Arc<dyn SchemaSource>, store: Arc<dyn SuggestionStore>) -> Self {
-        Self { provider: None, model: None, timeout: Duration::from_millis(25_000), schema, store, flights: Mutex::default() }
+        Self {
+            provider: None,
+            model: None,
+            timeout: Duration::from_millis(25_000),
+            schema,
+            store,
+            flights: Mutex::default(),
+            prepared: Mutex::default(),
+        }
     }
 
     /// One that asks a language model, each time for at most `timeout`.
@@ -129,10 +148,35 @@ impl Suggester {
         })
     }
 
-    /// Whether a model suggests, so that it takes its time.
-    #[must_use]
-    pub fn has_model(&self) -> bool {
-        self.provider.is_some()
+    /// Lets the model suggest for later calls, one call at a time for a project and one a minute; does nothing otherwise, and
+    /// without a model.
+    ///
+    /// # Errors
+    /// As [`Suggester::suggest`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future keeps further calls for this project away until the process ends; cancel by `cancel`.
+    pub async fn prepare(&self, caller: &Caller, project: ProjectId, cancel: &CancellationToken) -> Result<(), NlError> {
+        if self.provider.is_none() || !self.begin_preparation(project) {
+            return Ok(());
+        }
+        let made = self.suggest(caller, project, cancel).await;
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared.insert(project, Preparation::Ended(Instant::now()));
+        made.map(drop)
+    }
+
+    fn begin_preparation(&self, project: ProjectId) -> bool {
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        prepared.retain(|_, last| match last {
+            Preparation::UnderWay => true,
+            Preparation::Ended(at) => at.elapsed() < PREPARATION_PAUSE,
+        });
+        if prepared.contains_key(&project) {
+            return false;
+        }
+        prepared.insert(project, Preparation::UnderWay);
+        true
     }
 
     fn key(&self, project: ProjectId, schema_fingerprint: String) -> SuggestionKey {

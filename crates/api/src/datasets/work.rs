@@ -150,7 +150,8 @@ pub(crate) fn failed(error: JobError) -> JobVerdict {
 
 /// Whether what a stopped run leaves behind will be needed again: a job that goes back to the queue starts from it.
 pub(crate) fn runs_again(context: &JobContext) -> bool {
-    matches!(context.reason(), Some(StopReason::Shutdown | StopReason::LeaseLost))
+    // A lease may be lost before it is known here why the run stops.
+    !matches!(context.reason(), Some(StopReason::CancelRequested))
 }
 
 /// The answer to a request whose job did not succeed.

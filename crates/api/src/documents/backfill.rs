@@ -74,12 +74,13 @@ async fn round(documents: &Documents, embedder: &dyn Embedder, skipped: &mut Ski
                 done += 1;
                 silences = 0;
             }
-            Err(EmbedError::Unavailable(reason)) => {
-                tracing::warn!(error.cause = reason, document.id = %document.id, "a document has no vectors yet");
+            Err(error @ (EmbedError::Unavailable(_) | EmbedError::Malformed(_) | EmbedError::Unaffordable(_))) => {
+                tracing::warn!(error.cause = %error, document.id = %document.id, "a document has no vectors yet");
                 skipped.owners.push(document.owner_id);
-                silences += 1;
+                // One who may not ask more says nothing of the model.
+                silences += usize::from(!matches!(error, EmbedError::Unaffordable(_)));
             }
-            Err(error) => {
+            Err(error @ EmbedError::Refused(_)) => {
                 tracing::warn!(error.cause = %error, document.id = %document.id, "a document gets no vectors");
                 skipped.documents.push(document.id);
             }

@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::web;
 use async_trait::async_trait;
-use gristmill_documents::{ChunkOptions, ParsedDocument, Payer, SplitDocument, embed_chunks, split};
+use gristmill_documents::{CHUNKS_MAX, ChunkOptions, ParsedDocument, Payer, SplitDocument, embed_chunks, split};
 use gristmill_domain::{
     Caller, DocumentId, ErrorCode, JobId,
     documents::{Document, DocumentCreate, DocumentFormat, DocumentVectors},
@@ -141,7 +141,10 @@ impl DocumentHandler {
             let split = split(&parsed.blocks, options);
             (ParsedDocument { blocks: Vec::new(), ..parsed }, split)
         };
-        let (parsed, split) = run_low(&self.places, work).await.map_err(Stop::Failed)?;
+        let (mut parsed, split) = run_low(&self.places, work).await.map_err(Stop::Failed)?;
+        if split.is_cut {
+            parsed.warn(&format!("The document has more than {CHUNKS_MAX} pieces; only the first were kept"));
+        }
         let vectors = self.embed(context, &split).await;
         progress(context, 0.9, "Storing the document");
         Ok(Ingested { parsed, split, vectors })

@@ -82,8 +82,12 @@ fn last_words(event: &JobEvent, message: &str) -> Bytes {
 ///
 /// # Errors
 /// Why there is none.
-pub async fn nl_answer(state: &AppState, caller: Caller, job: JobId) -> ApiResult<Box<RawValue>> {
+///
+/// # Cancel safety
+/// Dropping the future cancels the question: nobody else waits for it.
+pub async fn nl_answer(state: &web::Data<AppState>, caller: Caller, job: JobId) -> ApiResult<Box<RawValue>> {
     let stopping = state.tasks.stopping().clone();
+    let mut guard = CancelOnDrop::new(state.clone(), caller.clone(), job);
     let mut events = Box::pin(state.job_reader.follow(caller, job, 0));
     let mut answer = None;
     loop {
@@ -94,6 +98,9 @@ pub async fn nl_answer(state: &AppState, caller: Caller, job: JobId) -> ApiResul
         };
         let Some(event) = next else { break };
         let event = event.map_err(ApiError::job)?;
+        if event.is_closing() {
+            guard.disarm();
+        }
         match event.event_type.as_str() {
             "result" => {
                 answer = event.data.get("nl").map(serde_json::value::to_raw_value).transpose().map_err(ApiError::internal)?;

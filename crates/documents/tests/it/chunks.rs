@@ -1,6 +1,6 @@
 //! Chunks: what must hold for any text.
 
-use gristmill_documents::{Block, BlockKind, ChunkOptions, ParseLimits, parse, split};
+use gristmill_documents::{Block, BlockKind, CHUNKS_MAX, ChunkOptions, ParseLimits, parse, split};
 use proptest::prelude::*;
 
 fn blocks() -> impl Strategy<Value = Vec<Block>> {
@@ -103,4 +103,13 @@ fn headings_begin_chunks_and_are_kept_with_them() {
 fn a_word_longer_than_a_chunk_is_divided() {
     let found = chunks(&"w".repeat(130), 50, 0);
     assert_eq!(found.iter().map(|(_, text)| text.len()).collect::<Vec<_>>(), [50, 50, 30]);
+}
+
+#[test]
+fn headings_without_end_cost_their_beginnings_only() {
+    let markdown = format!("# {}\n\n{}", "long ".repeat(200_000), "## b\n\nc\n\n".repeat(70_000));
+    let document = parse(markdown.as_bytes(), "x.md", &ParseLimits::default());
+    let found = split(&document.blocks, ChunkOptions::default());
+    assert_eq!((found.chunks.len(), found.is_cut), (CHUNKS_MAX, true));
+    assert!(found.chunks.iter().all(|chunk| chunk.heading.chars().count() <= 200));
 }

@@ -53,6 +53,7 @@ impl AccountStore for MemoryStore {
         }
         if email.is_some() {
             state.one_time_tokens.retain(|_, row| row.user_id != id);
+            state.identities.retain(|_, owner| *owner != id);
         }
         if let Some(token) = email.as_ref().and_then(|change| change.verification.as_ref()) {
             state.issue(token);
@@ -146,6 +147,7 @@ impl OneTimeTokenStore for MemoryStore {
             .one_time_tokens
             .retain(|other, row| *other == hash || row.user_id != id || row.purpose != OneTimePurpose::ResetPassword);
         state.revoke_sessions(id, now, RevocationCause::PasswordChange);
+        state.identities.retain(|_, owner| *owner != id);
         if let Some(account) = state.accounts.get_mut(&id) {
             account.password_hash = replacement;
             account.user.updated_at = now;

@@ -149,7 +149,13 @@ async fn who_came_by_a_provider_may_set_a_password() {
     accounts.forgot_password(email("ada@example.org")).await.unwrap().await;
     let token = world.mail.last().1.token;
     accounts.reset_password(token.expose(), &NewPassword::parse(PASSWORD).unwrap()).await.unwrap();
-    assert_eq!(world.login("ada@example.org", PASSWORD).await.unwrap().user.id, signed_in.user.id);
+    let by_password = world.login("ada@example.org", PASSWORD).await.unwrap();
+    assert_eq!(by_password.user.id, signed_in.user.id);
+    // The letter may have gone to somebody else than the one who came by the provider: the link is made again by its owner.
+    assert_code(sign_in(&world, &profile("1", "ada@example.org")).await, ErrorCode::AccountExists);
+    let caller = world.caller(&by_password).await;
+    let linking = code(&world, &profile("1", "ada@example.org"), &browser()).await;
+    accounts.link_by_code(&caller, &linking, &browser()).await.unwrap();
     assert_eq!(sign_in(&world, &profile("1", "ada@example.org")).await.unwrap().user.id, signed_in.user.id);
 }
 

@@ -19,10 +19,7 @@ use gristmill_domain::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    file_deletions, jobs,
-    ownership::{lock_project, own_project},
-};
+use super::{file_deletions, jobs, ownership::own_project};
 use crate::{
     Database,
     database::DbError,
@@ -106,11 +103,8 @@ impl Documents {
         let mut connection = self.database.connection().await?;
         let row = connection
             .transaction(async |connection| {
-                // The job first: the lock order of every writer.
-                let outcome = JobOutcome::Succeeded(json!({ "documentId": create.id }));
-                jobs::finish_in(connection, lease, outcome).await?;
                 if let Some(project) = create.project_id {
-                    lock_project(connection, owner, project).await?;
+                    own_project(connection, owner, project).await?;
                 }
                 let row = diesel::insert_into(documents::table)
                     .values(new_row(owner, &create, now))
@@ -121,6 +115,9 @@ impl Documents {
                 if let Some(vectors) = create.vectors {
                     insert_vectors(connection, create.id, vectors).await?;
                 }
+                // The job last: many chunks take longer than its heartbeat may wait.
+                let outcome = JobOutcome::Succeeded(json!({ "documentId": create.id }));
+                jobs::finish_in(connection, lease, outcome).await?;
                 Ok::<DocumentRow, DbError>(row)
             })
             .await?;
@@ -183,7 +180,7 @@ impl Documents {
 }
 
 fn new_row(owner: UserId, create: &DocumentCreate, now: DateTime<Utc>) -> DocumentRow {
-    let text_bytes: usize = create.chunks.iter().map(|chunk| chunk.text.len()).sum();
+    let text_bytes: usize = create.chunks.iter().map(|chunk| chunk.text.len() + chunk.heading.len()).sum();
     let vectors = create.vectors.iter().flat_map(|vectors| &vectors.blocks);
     let vector_bytes: usize = vectors.map(|block| block.bytes.len()).sum();
     let derived = u64::try_from(text_bytes.saturating_add(vector_bytes)).unwrap_or(u64::MAX);

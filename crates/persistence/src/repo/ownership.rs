@@ -19,13 +19,13 @@ pub(super) async fn own_project(connection: &mut AsyncPgConnection, owner: UserI
 }
 
 /// As [`own_project`], and locks the project's row, so that two writers that count or name within the project come one
-/// after the other.
+/// after the other. Those who only refer to the project do not wait, and nobody waits for them.
 pub(super) async fn lock_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
     let _: Uuid = projects::table
         .find(project.0)
         .filter(projects::owner_id.eq(owner.0))
         .select(projects::project_id)
-        .for_update()
+        .for_no_key_update()
         .first(connection)
         .await?;
     Ok(())

@@ -6,14 +6,14 @@ use anyhow::{Context, Result, ensure};
 use gristmill_domain::{
     UserId,
     identity::{
-        ClientBinding, DisplayName, ExternalIdentity, ExternalProfile, IdentityLink, NewSignInCode, Provider, ProviderSubject,
-        SignInCode,
+        AccountChange, ClientBinding, DisplayName, EmailChange, ExternalIdentity, ExternalProfile, IdentityLink, NewSignInCode,
+        OneTimePurpose, Provider, ProviderSubject, SignInCode,
     },
     ports::StoreError,
     users::Email,
 };
 
-use super::{IdentityStores, Person, at, new_session, new_user, race, random_email, random_hash};
+use super::{IdentityStores, Person, at, new_session, new_user, phc, race, random_email, random_hash};
 
 fn random_identity() -> Result<ExternalIdentity> {
     let subject = format!("{}", rand::random::<u128>());
@@ -161,5 +161,23 @@ pub(super) async fn an_identity_goes_with_its_account(stores: &mut IdentityStore
     stores.accounts.delete_account(gone.id).await?;
     assert_eq!(owner(stores, &identity).await?, None);
     assert_eq!(link(stores, &other, &identity).await?, IdentityLink::Linked, "it is free again");
+    Ok(())
+}
+
+pub(super) async fn a_new_password_and_a_new_address_forget_identities(stores: &mut IdentityStores) -> Result<()> {
+    let (reset, moved, named) = (stores.register().await?, stores.register().await?, stores.register().await?);
+    let identities = [random_identity()?, random_identity()?, random_identity()?];
+    for (person, identity) in [&reset, &moved, &named].into_iter().zip(&identities) {
+        link(stores, person, identity).await?;
+    }
+    let token = stores.issue(reset.id, OneTimePurpose::ResetPassword, at(1)).await?;
+    stores.one_time_tokens.reset_password(token, phc("second"), at(2)).await?;
+    let email = EmailChange { email: random_email()?, verification: None };
+    stores.accounts.update_account(moved.id, AccountChange { email: Some(email), ..AccountChange::default() }, at(2)).await?;
+    let name = Some(DisplayName::parse("Ada")?);
+    stores.accounts.update_account(named.id, AccountChange { name, ..AccountChange::default() }, at(2)).await?;
+    let [of_reset, of_moved, of_named] = &identities;
+    assert_eq!((owner(stores, of_reset).await?, owner(stores, of_moved).await?), (None, None));
+    assert_eq!(owner(stores, of_named).await?, Some(named.id));
     Ok(())
 }

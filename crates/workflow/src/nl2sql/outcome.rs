@@ -214,19 +214,18 @@ fn agreement_words(agreement: f64) -> String {
 }
 
 fn rows_outcome(checked: &Checked, executed: &Executed, notes: &mut Vec<String>) -> NlOutcome {
-    if executed.row_count > 0 {
-        return NlOutcome::Rows;
-    }
     for missing in checked.missing_values.iter().take(5) {
         let known: Vec<String> = missing.known.iter().map(|value| format!("'{}'", cut(value, 40))).collect();
         notes.push(format!(
-            "No row can fit: the column {} never is '{}'; its values are {}",
+            "The column {} never is '{}'; its values are {}",
             quoted(&missing.column),
             cut(&missing.value, 40),
             known.join(", ")
         ));
     }
-    if checked.missing_values.is_empty() {
+    if executed.row_count > 0 {
+        NlOutcome::Rows
+    } else if checked.missing_values.is_empty() {
         notes.push("The statement ran, and no row fits".to_owned());
         NlOutcome::NoRows
     } else {

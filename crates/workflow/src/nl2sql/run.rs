@@ -79,9 +79,17 @@ impl Run<'_, '_> {
         self.narrator.start(PHASE, "Looking for the tables and columns that the question is about").await?;
         let (caller, project) = (&self.question.caller, self.question.project);
         let ids: Vec<_> = schema.tables.iter().map(|table| table.id).collect();
-        let sketches = self.engine.schema.sketches(caller, project, &ids).await?;
         let snippets_max = self.engine.options.snippets_max;
-        let found = self.engine.snippets.snippets(caller, project, &self.question.text, snippets_max).await;
+        let gather = async {
+            let sketches = self.engine.schema.sketches(caller, project, &ids).await?;
+            let found = self.engine.snippets.snippets(caller, project, &self.question.text, snippets_max).await;
+            Ok::<_, NlError>((sketches, found))
+        };
+        let (sketches, found) = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(NlError::Cancelled),
+            gathered = gather => gathered?,
+        };
         let snippets = found.unwrap_or_else(|error| {
             tracing::warn!(%error, "answering without documents");
             Vec::new()

@@ -164,6 +164,23 @@ async fn rules_stand_in_for_a_model_that_fails_and_are_not_kept_as_its_own() {
 }
 
 #[tokio::test]
+async fn a_model_that_fails_is_not_asked_again_and_again() {
+    let (shop, model) = (shop(), model(json!({ "delayMs": 20, "error": { "kind": "unavailable" } })));
+    let (suggester, _) = suggester(&shop, Some(&model));
+    let (project, cancel) = (ProjectId::random(), CancellationToken::new());
+    let visit = async || {
+        let at_once = suggester.suggest_at_once(&caller(), project).await.unwrap();
+        assert!(!at_once.cached && !at_once.set.suggestions.is_empty(), "rules answer");
+        suggester.prepare(&caller(), project, &cancel).await.unwrap();
+    };
+    tokio::join!(visit(), visit(), visit(), visit());
+    visit().await;
+    let asked = model.requests().len();
+    suggester.prepare(&caller(), ProjectId::random(), &cancel).await.unwrap();
+    assert_eq!(model.requests().len(), 2 * asked, "another project asks as often as all of these");
+}
+
+#[tokio::test]
 async fn one_generation_serves_everybody() {
     let reply = json!({ "delayMs": 20, "json": answer((1..=12).map(|at| suggestion(at, "sales")).collect(), json!([])) });
     let (shop, model) = (shop(), model(reply));

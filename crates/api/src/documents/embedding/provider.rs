@@ -51,6 +51,7 @@ fn embed_error(error: &LlmError) -> EmbedError {
     let reason = crate::error::chain(error);
     match error {
         LlmError::Refused { status: 400 | 413 | 422, .. } => EmbedError::Refused(reason),
+        LlmError::BudgetExhausted { .. } | LlmError::Busy { scope: "user" | "project" } => EmbedError::Unaffordable(reason),
         LlmError::Protocol { .. } | LlmError::TooLarge { .. } => EmbedError::Malformed(reason),
         _ => EmbedError::Unavailable(reason),
     }

@@ -22,7 +22,8 @@ use gristmill_domain::{
 use uuid::Uuid;
 
 use super::{
-    AccountRow, Identity, UserRow, announce, lock_user, lock_user_and_references, one_time_tokens, pruning, sessions, settled,
+    AccountRow, Identity, UserRow, announce, external, lock_user, lock_user_and_references, one_time_tokens, pruning, sessions,
+    settled,
 };
 use crate::{
     database::DbError,
@@ -179,6 +180,10 @@ async fn update_in(
     }
     if let Some(token) = email.and_then(|change| change.verification.as_ref()) {
         one_time_tokens::replace(connection, token).await?;
+    }
+    if email.is_some() {
+        // The account may become somebody else's: whose the new address is.
+        external::delete_of(connection, id).await?;
     }
     let changes = UserChanges {
         email: email.map(|change| change.email.as_str()),

@@ -132,6 +132,13 @@ async fn insert(
     Ok(inserted == 1)
 }
 
+/// Forgets every identity of an account.
+pub(super) async fn delete_of(connection: &mut AsyncPgConnection, user_id: UserId) -> Result<(), DbError> {
+    let links = external_identities::table.filter(external_identities::user_id.eq(user_id.0));
+    diesel::delete(links).execute(connection).await?;
+    Ok(())
+}
+
 async fn is_of(connection: &mut AsyncPgConnection, user_id: UserId, identity: &ExternalIdentity) -> Result<bool, DbError> {
     let owner: Option<Uuid> = external_identities::table
         .filter(external_identities::provider.eq(identity.provider.as_str()))

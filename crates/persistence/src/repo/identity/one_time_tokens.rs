@@ -11,7 +11,7 @@ use gristmill_domain::{
 };
 use uuid::Uuid;
 
-use super::{Identity, announce, lock_user, sessions, settled};
+use super::{Identity, announce, external, lock_user, sessions, settled};
 use crate::{
     database::DbError,
     schema::{one_time_tokens, users},
@@ -53,6 +53,8 @@ impl OneTimeTokenStore for Identity {
                 sessions::revoke_all_in(connection, id, now, RevocationCause::PasswordChange).await?;
                 // The user has no other reset tokens to delete: each replaces the one before.
                 use_up(connection, hash, now).await?;
+                // Whoever had the account before came in by them too.
+                external::delete_of(connection, id).await?;
                 let changes = (users::password_hash.eq(replacement.expose()), users::updated_at.eq(now));
                 diesel::update(users::table.find(id.0)).set(changes).execute(connection).await?;
                 announce(connection, IdentityChange::User(id)).await?;

@@ -70,3 +70,7 @@ select id, percent_rank() over (partition by kind order by value, id), cume_dist
 select sum(id) over () / 7, avg(id) over (), sum(quantity::int) over () / 7 from orders where id < 4
 -- name: frame_exclusive_bounds
 select id, array_agg(id) over (order by id rows between 1 preceding and 1 following) from orders where id < 6
+-- name: distinct_of_a_window_with_a_limit
+select distinct status, max(quantity) over (partition by status) from orders limit 100
+-- name: distinct_of_ordered_rows_with_a_limit
+select distinct kind from (select kind, row_number() over (order by kind, id) as n from events) as numbered limit 100
