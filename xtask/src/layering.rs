@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("sql-safety", &["domain"]),
     ("ingest", &["domain"]),
+    ("features", &["domain", "ingest"]),
     ("jobs", &["domain"]),
     ("query", &["domain", "sql-safety"]),
     ("identity", &["domain"]),

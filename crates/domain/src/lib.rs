@@ -10,6 +10,7 @@ pub mod deployments;
 pub mod eda;
 pub mod error_code;
 pub mod execution;
+pub mod features;
 pub mod identity;
 pub mod ids;
 pub mod jobs;
