@@ -101,6 +101,16 @@ mod tests {
         assert_eq!(equal_width_edges(5.0, 5.0, 2), [4.995, 5.0, 5.005]);
         assert_eq!(equal_width_edges(0.0, 0.0, 2), [-0.001, 0.0, 0.001]);
         assert_eq!(cutting_shares(4), [0.0, 0.25, 0.5, 0.75, 1.0]);
-        assert_eq!(cutting_shares(3).len(), 4);
+    }
+
+    #[test]
+    fn shares_are_never_below_what_they_stand_for() {
+        for quantiles in 2..=1000 {
+            let shares = cutting_shares(quantiles);
+            assert!(shares.is_sorted() && shares.last() == Some(&1.0), "{quantiles}");
+            for (share, at) in shares.iter().zip(0..) {
+                assert!(share * f64::from(quantiles) >= f64::from(at), "{at} of {quantiles}");
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 """What pandas, numpy, scipy and scikit-learn make of the features of `tests/it/reference.rs`.
 
-Each directory below the one that is named holds `source.parquet`, `specs.json` and `fitted.json`; `expected.parquet` (all
-columns as floats) and `powers.json` are written beside them. Where the catalog differs from the library on purpose, the
-line says so.
+Each directory below the one that is named holds `source.parquet`, `specs.json` and `fitted.json`; `expected.parquet`
+(all columns as floats) and `powers.json` are written beside them. Where the catalog differs from the library on
+purpose, the line says so.
 """
 
 import json
@@ -99,7 +99,7 @@ def finite(numbers: pd.Series) -> pd.Series:
     return numbers.where(np.isfinite(numbers), np.nan)
 
 
-def scaled(scaler, x: pd.Series) -> pd.Series:
+def scaled(scaler: MaxAbsScaler | MinMaxScaler | RobustScaler, x: pd.Series) -> pd.Series:
     return pd.Series(scaler.fit_transform(x.to_numpy().reshape(-1, 1)).ravel())
 
 
