@@ -209,8 +209,8 @@ def _date_parts(series: pd.Series, column: ColumnPlan) -> list[np.ndarray]:
         "year": lambda: fields.year,
         "month": lambda: fields.month,
         "day": lambda: fields.day,
-        "weekday": lambda: fields.dayofweek,
-        "day_of_year": lambda: fields.dayofyear,
+        "weekday": lambda: fields.day_of_week,
+        "day_of_year": lambda: fields.day_of_year,
         "days": lambda: (dates - EPOCH) / pd.Timedelta(days=1),
         "hour": lambda: fields.hour,
     }
