@@ -40,7 +40,7 @@ const TEMPLATES: [&str; 17] = [
     "gaussian_mixture",
 ];
 /// Rows, and trainings of each template; the first may find no sandbox ready, the others are what is measured.
-const ROWS: [(u32, usize); 2] = [(10_000, 4), (100_000, 3)];
+const ROWS: [(u32, usize); 2] = [(10_000, 3), (100_000, 2)];
 /// What a person takes at least to press a button again: sandboxes get ready meanwhile.
 const PAUSE: Duration = Duration::from_secs(5);
 /// The columns that are predicted; no model sees both.
