@@ -2,6 +2,7 @@
 
 mod jobs;
 mod ports;
+mod results;
 mod stream;
 
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use serde_json::json;
 pub use self::{
     jobs::{GoldenRunHandler, NlQueryHandler},
     ports::{StoredSchema, StoredSuggestions},
-    stream::{nl_answer, nl_stream},
+    results::ParkedResults,
+    stream::{Asked, nl_answer, nl_stream},
 };
 use crate::{
     config::NlConfig,

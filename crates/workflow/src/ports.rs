@@ -2,7 +2,7 @@
 //!
 //! Every call names the caller and the project, and an implementation must answer for that caller only.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
 use gristmill_domain::{
@@ -155,10 +155,9 @@ impl SnippetSource for NoSnippets {
 pub struct Executed {
     /// Identity of the query.
     pub query_id: QueryId,
-    /// The result as `POST /query/sql` gives it.
-    pub view: Box<RawValue>,
-    /// Its rows: an array of objects, for comparing.
-    pub rows: Box<RawValue>,
+    /// The result as `POST /query/sql` gives it: an object, with the rows as an array of objects under `rows`. May be many
+    /// megabytes, so it is shared and not copied.
+    pub view: Arc<RawValue>,
     /// How many rows there are.
     pub row_count: u64,
     /// Whether they came from the cache.

@@ -38,7 +38,7 @@ impl NlQueryHandler {
             serde_json::from_value(context.job().payload.clone()).map_err(|error| job_error(&ApiError::internal(error)))?;
         let engine = engine(&self.state).map_err(|error| job_error(&error))?;
         let question = NlQuestion { caller, project, text: payload.query, table: payload.table_name };
-        let sink = LogSink::new(context.events().clone());
+        let sink = LogSink::new(context.events().clone(), self.state.parked_results.clone(), context.job().id);
         match Box::pin(engine.answer(&question, &sink, context.stop_token())).await {
             Ok(result) => {
                 let made = json!({ "queryId": result.query_id, "sql": result.sql, "outcome": result.explanation.outcome });

@@ -12,7 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     error::{ApiError, ApiResult},
     extract::{Read, Signed, ValidJson, ValidQuery},
-    nl::{nl_answer, nl_stream, prepare_suggestions, submit_question},
+    nl::{Asked, nl_answer, nl_stream, prepare_suggestions, submit_question},
     respond::{Json, prefers_async},
     state::AppState,
     streams::{StreamForm, events_response, ndjson_response},
@@ -68,12 +68,14 @@ pub async fn ask_nl(
     ValidJson(body): ValidJson<NlRequest>,
 ) -> ApiResult<HttpResponse> {
     let job = submit_question(&state, &signed.caller, body.project_id, body.query, body.table_name).await?;
-    let nl = nl_answer(&state, signed.caller, job.id).await?;
-    Ok(HttpResponse::Ok().json(NlEnvelope { nl }))
+    let answer = nl_answer(&state, Asked { caller: signed.caller, project: body.project_id, job: job.id }).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(answer))
 }
 
 /// Answers a question in plain words, and tells of each step. Leaving the stream cancels the question. With
 /// `Prefer: respond-async`, answers 202 with the job to follow; with `Accept: text/event-stream`, leaving does not cancel.
+/// These two read the job's log, which keeps the first rows of a large result: `rowsLeftOut` in `nl.query` tells how many it
+/// does not have, and `POST /query/sql` with `nl.sql` has all.
 #[utoipa::path(
     tag = "query",
     request_body = NlRequest,
@@ -99,7 +101,7 @@ pub async fn stream_nl(
         let events = events.map(|event| event.map(JobEventView::from).map_err(ApiError::job));
         return Ok(events_response(StreamForm::ServerSentEvents, events));
     }
-    Ok(ndjson_response(nl_stream(&state, signed.caller, job.id)))
+    Ok(ndjson_response(nl_stream(&state, Asked { caller: signed.caller, project: body.project_id, job: job.id })))
 }
 
 /// Suggests questions that are worth asking of a project's tables, and texts for the composers of the other phases. Made

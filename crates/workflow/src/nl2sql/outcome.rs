@@ -51,28 +51,31 @@ pub(super) struct Facts<'f> {
 }
 
 /// Chooses among statements: of those that ran, the first of the largest group with the same rows; if none ran, the first.
+/// Reads the rows of all of them when there are several, which takes long for large ones.
 pub(super) fn vote(results: Vec<(Draft, Result<Executed, SqlFailure>)>) -> Option<(Draft, Ran)> {
     let mut ran = Vec::new();
     let mut failed = Vec::new();
     for (draft, result) in results {
         match result {
-            Ok(executed) => {
-                let signature = ResultSignature::of(&executed.rows).ok();
-                ran.push((draft, executed, signature));
-            }
+            Ok(executed) => ran.push((draft, executed)),
             Err(failure) => failed.push((draft, failure)),
         }
     }
     if ran.is_empty() {
         return failed.into_iter().next().map(|(draft, failure)| (draft, Ran::Failed(failure)));
     }
+    if ran.len() == 1 {
+        return ran.into_iter().next().map(|(draft, executed)| (draft, Ran::Done { executed, agreement: None }));
+    }
+    let signatures: Vec<Option<ResultSignature>> =
+        ran.iter().map(|(_, executed)| ResultSignature::of_view(&executed.view).ok()).collect();
     let same = |a: &Option<ResultSignature>, b: &Option<ResultSignature>| matches!((a, b), (Some(a), Some(b)) if a.same_rows(b));
     let groups: Vec<usize> =
-        ran.iter().map(|(_, _, mine)| ran.iter().filter(|(_, _, theirs)| same(mine, theirs)).count().max(1)).collect();
+        signatures.iter().map(|mine| signatures.iter().filter(|&theirs| same(mine, theirs)).count().max(1)).collect();
     let largest = groups.iter().copied().max().unwrap_or(1);
     let chosen = groups.iter().position(|size| *size == largest).unwrap_or(0);
-    let agreement = (ran.len() > 1).then(|| float(largest) / float(ran.len()));
-    ran.into_iter().nth(chosen).map(|(draft, executed, _)| (draft, Ran::Done { executed, agreement }))
+    let agreement = Some(float(largest) / float(ran.len()));
+    ran.into_iter().nth(chosen).map(|(draft, executed)| (draft, Ran::Done { executed, agreement }))
 }
 
 /// How sure the first statement is before anything ran: whether it is worth writing another.

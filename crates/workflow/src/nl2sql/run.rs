@@ -277,7 +277,10 @@ impl Run<'_, '_> {
             let result = self.run(&draft.checked).await?;
             results.push((draft, result));
         }
-        let (draft, ran) = outcome::vote(results).ok_or_else(|| NlError::Internal("no statement was left to run".to_owned()))?;
+        // To compare rows is to read all of them.
+        let chosen = tokio::task::spawn_blocking(move || outcome::vote(results)).await;
+        let chosen = chosen.map_err(|error| NlError::Internal(error.to_string()))?;
+        let (draft, ran) = chosen.ok_or_else(|| NlError::Internal("no statement was left to run".to_owned()))?;
         match &ran {
             Ran::Done { executed, agreement } => self.narrator.complete(PHASE, outcome::rows_words(executed, *agreement)).await?,
             Ran::Failed(failure) => self.narrator.fail(PHASE, failure.message.clone()).await?,
