@@ -1,5 +1,12 @@
 //! Questions in plain words over HTTP, with a scripted model and real tables.
 
+mod connections;
+mod model;
+mod obedient;
+mod repair;
+mod restart;
+mod suggestions;
+
 use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -241,15 +248,18 @@ fn streamed(content: &str) -> String {
     format!("{said}{}data: [DONE]\n\n", chunk(json!({}), json!("stop")))
 }
 
-/// What a server that speaks chat completions says to the questions of this file.
-fn chat_answer(body: &Value) -> String {
-    let name = body["response_format"]["json_schema"]["name"].as_str().unwrap_or_default();
-    let content = if name == "nl_plan" {
+/// What a model says to the questions of these tests, by the schema that it is asked for.
+fn content(schema: &str) -> Value {
+    if schema == "nl_plan" {
         json!({ "intentSummary": "Total by region", "answerable": true, "selectedTables": ["sales"], "confidence": 0.95 })
     } else {
         json!({ "sql": TOTALS, "rationale": "Sums.", "assumptions": [], "confidence": 0.95 })
-    };
-    let content = content.to_string();
+    }
+}
+
+/// The same as a server that speaks chat completions sends it.
+fn chat_answer(body: &Value) -> String {
+    let content = content(body["response_format"]["json_schema"]["name"].as_str().unwrap_or_default()).to_string();
     if body["stream"] == true {
         return streamed(&content);
     }
