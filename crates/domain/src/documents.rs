@@ -233,11 +233,17 @@ pub trait DocumentIndex: Send + Sync + std::fmt::Debug {
         model: &str,
     ) -> Result<Vec<EmbeddedDocument>, StoreError>;
 
-    /// Reads a document's vectors. Nothing when it has none of the model, or is not the caller's.
+    /// Reads the vectors of documents, those of each document in the order of its chunks. A document that has none of the
+    /// model, or is not the caller's, is left out.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn vectors(&self, caller: &Caller, document: DocumentId, model: &str) -> Result<Vec<VectorBlock>, StoreError>;
+    async fn vectors(
+        &self,
+        caller: &Caller,
+        documents: &[DocumentId],
+        model: &str,
+    ) -> Result<Vec<(DocumentId, VectorBlock)>, StoreError>;
 
     /// Reads chunks, in any order; those that are not there or not the caller's are left out.
     ///
