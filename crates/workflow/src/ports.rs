@@ -100,7 +100,8 @@ pub trait SchemaSource: Send + Sync + Debug {
     /// `ProjectNotFound`, or a failure of the storage.
     async fn schema(&self, caller: &Caller, project: ProjectId) -> Result<ProjectSchema, PortError>;
 
-    /// Reads the sketches of key-like columns, as far as there are any. Without them joins are judged by names alone.
+    /// Reads the sketches of key-like columns of these tables, as far as there are any. Without them joins are judged by names
+    /// alone.
     ///
     /// # Errors
     /// A failure of the storage.

@@ -64,8 +64,8 @@ impl SchemaSource for StoredSchema {
         })
     }
 
-    async fn sketches(&self, caller: &Caller, project: ProjectId, _: &[DatasetId]) -> Result<Vec<TableSketch>, PortError> {
-        let sketches = self.datasets.key_sketches(caller, project).await.map_err(store)?;
+    async fn sketches(&self, caller: &Caller, project: ProjectId, tables: &[DatasetId]) -> Result<Vec<TableSketch>, PortError> {
+        let sketches = self.datasets.key_sketches(caller, project, tables).await.map_err(store)?;
         Ok(sketches.into_iter().map(|(table, sketch)| TableSketch { table, sketch }).collect())
     }
 }

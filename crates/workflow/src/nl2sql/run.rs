@@ -1,6 +1,6 @@
 //! The driver: performs the steps in order, one method each.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use gristmill_domain::nl::{NlBlockKind, NlBlockStatus, NlPhase, NlResult};
 use gristmill_llm::{LlmError, Message, Request, Spender};
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::NlError,
-    ports::{Executed, ProjectSchema, SqlFailure},
+    ports::{Executed, ProjectSchema, Snippet, SqlFailure},
     prompts::{self, Marks, cut, fill, line},
 };
 
@@ -77,29 +77,9 @@ impl Run<'_, '_> {
     async fn schema_context(&mut self, schema: &ProjectSchema) -> Result<(SchemaContext, Material), NlError> {
         const PHASE: NlPhase = NlPhase::SchemaContext;
         self.narrator.start(PHASE, "Looking for the tables and columns that the question is about").await?;
-        let (caller, project) = (&self.question.caller, self.question.project);
-        let ids: Vec<_> = schema.tables.iter().map(|table| table.id).collect();
         let snippets_max = self.engine.options.snippets_max;
-        let gather = async {
-            let sketches = self.engine.schema.sketches(caller, project, &ids).await?;
-            let found = self.engine.snippets.snippets(caller, project, &self.question.text, snippets_max).await;
-            Ok::<_, NlError>((sketches, found))
-        };
-        let (sketches, found) = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => return Err(NlError::Cancelled),
-            gathered = gather => gathered?,
-        };
-        let snippets = found.unwrap_or_else(|error| {
-            tracing::warn!(%error, "answering without documents");
-            Vec::new()
-        });
+        let (context, snippets) = self.gather(schema).await?;
         self.alive()?;
-        let (text, hint, limits) = (self.question.text.clone(), self.question.table.clone(), self.engine.options.context);
-        let tables = schema.clone();
-        // Some ten thousand columns take longer than other requests should wait for.
-        let chosen = tokio::task::spawn_blocking(move || context::select(&text, hint.as_deref(), &tables, &sketches, &limits));
-        let context = chosen.await.map_err(|error| NlError::Internal(error.to_string()))?;
         let summary = format!("{} of {} tables, {} columns", context.tables.len(), schema.tables.len(), context.columns_shown());
         let details = json!({
             "tables": context.tables.iter().map(|table| &table.name).collect::<Vec<_>>(),
@@ -126,6 +106,36 @@ impl Run<'_, '_> {
             marks,
         };
         Ok((context, material))
+    }
+
+    /// Chooses tables, columns and joins, and finds passages of documents.
+    async fn gather(&self, schema: &ProjectSchema) -> Result<(SchemaContext, Vec<Snippet>), NlError> {
+        let broken = |error: tokio::task::JoinError| NlError::Internal(error.to_string());
+        let (text, hint, limits) = (self.question.text.clone(), self.question.table.clone(), self.engine.options.context);
+        let tables = Arc::new(schema.clone());
+        let known = Arc::clone(&tables);
+        // Some ten thousand columns take longer than other requests should wait for.
+        let chosen = tokio::task::spawn_blocking(move || context::choose(&text, hint.as_deref(), &known, &limits));
+        let chosen = chosen.await.map_err(broken)?;
+        let ids = chosen.ids(schema);
+        let (caller, project) = (&self.question.caller, self.question.project);
+        let snippets_max = self.engine.options.snippets_max;
+        let reading = async {
+            let sketches = self.engine.schema.sketches(caller, project, &ids).await?;
+            let found = self.engine.snippets.snippets(caller, project, &self.question.text, snippets_max).await;
+            Ok::<_, NlError>((sketches, found))
+        };
+        let (sketches, found) = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(NlError::Cancelled),
+            read = reading => read?,
+        };
+        let snippets = found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "answering without documents");
+            Vec::new()
+        });
+        let joined = tokio::task::spawn_blocking(move || chosen.with_joins(&tables, &sketches));
+        Ok((joined.await.map_err(broken)?, snippets))
     }
 
     async fn planning(&mut self, material: &Material) -> Result<Plan, NlError> {
