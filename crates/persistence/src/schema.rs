@@ -80,6 +80,7 @@ diesel::table! {
         subject -> Text,
         user_id -> Uuid,
         created_at -> Timestamptz,
+        made_account -> Bool,
     }
 }
 
