@@ -115,9 +115,10 @@ impl GoldenRunHandler {
             confidence: outcome.confidence,
             at: self.state.clock.now(),
         };
-        let kept = self.state.golden_questions.keep_asked(caller, question.project_id, question.id, &asked).await;
-        if let Err(error) = kept {
-            return Err(NlError::Internal(crate::error::chain(&error)));
+        match self.state.golden_questions.keep_asked(caller, question, &asked).await {
+            Ok(true) => {}
+            Ok(false) => tracing::info!(golden.id = %question.id, "a golden question changed while it was asked"),
+            Err(error) => return Err(NlError::Internal(crate::error::chain(&error))),
         }
         let data = json!({
             "goldenQuestionId": question.id, "verdict": outcome.verdict, "sql": outcome.sql, "reason": outcome.reason,
