@@ -41,6 +41,7 @@ use crate::{
     file_cleaner::FileCleaner,
     google::GoogleSignIn,
     health::HealthBoard,
+    leaving::run_to_the_end,
     live::{self, Hub},
     llm::{InsightCache, LanguageModels, StoredUsage},
     mail,
@@ -434,10 +435,13 @@ fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHand
             // For operators.
             .service(crate::metrics::show_metrics)
             .wrap(from_fn(envelope))
+            .wrap(from_fn(run_to_the_end))
     };
     let server = HttpServer::new(factory)
         .workers(http.workers)
         .backlog(BACKLOG)
+        // Or a client that leaves before its answer would be noticed when something is written to it, which may be never.
+        .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(http.shutdown_timeout.as_secs())
         .listen(listener)?

@@ -12,6 +12,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     error::{ApiError, ApiResult},
     extract::{Read, Signed, ValidJson, ValidQuery},
+    leaving::ClientLeft,
     nl::{Asked, nl_answer, nl_stream, prepare_suggestions, submit_question},
     respond::{Json, prefers_async},
     state::AppState,
@@ -36,9 +37,11 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 pub async fn run_sql(
     state: web::Data<AppState>,
     signed: Signed<Read>,
+    client: ClientLeft,
     ValidJson(body): ValidJson<SqlRequest>,
 ) -> ApiResult<HttpResponse> {
-    let answer = state.sql.run(&state, &signed.caller, body.project_id, &body.sql).await?;
+    let running = state.sql.run(&state, &signed.caller, body.project_id, &body.sql);
+    let answer = client.unless_left(running).await?;
     Ok(HttpResponse::Ok().json(QueryEnvelope { query: answer.view() }))
 }
 
@@ -65,10 +68,12 @@ pub async fn find_cache_config(state: web::Data<AppState>, _signed: Signed<Read>
 pub async fn ask_nl(
     state: web::Data<AppState>,
     signed: Signed<Read>,
+    client: ClientLeft,
     ValidJson(body): ValidJson<NlRequest>,
 ) -> ApiResult<HttpResponse> {
     let job = submit_question(&state, &signed.caller, body.project_id, body.query, body.table_name).await?;
-    let answer = nl_answer(&state, Asked { caller: signed.caller, project: body.project_id, job: job.id }).await?;
+    let asked = Asked { caller: signed.caller, project: body.project_id, job: job.id };
+    let answer = client.unless_left(nl_answer(&state, asked)).await?;
     Ok(HttpResponse::Ok().content_type("application/json").body(answer))
 }
 

@@ -1,8 +1,11 @@
 //! SQL over HTTP (contract 1, section 10). The gate and the engine have suites of their own.
 
+use std::time::Duration;
+
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, TestApp, eventually};
 
 async fn with_sales(app: &TestApp) -> (Client, String) {
     let ada = app.user("ada").await;
@@ -198,6 +201,31 @@ async fn one_user_cannot_take_all_places() {
     assert!(statuses.contains(&429) && statuses.contains(&400), "{statuses:?}");
     let refused = if one.status == 429 { one } else { two };
     assert!(refused.refused(429, "too_many_requests")["retryAfter"].as_u64().unwrap() >= 1);
+}
+
+#[actix_web::test]
+async fn leaving_before_the_rows_stops_the_statement() {
+    let app = TestApp::start_with(&[("SQL_USER_CONCURRENCY", "1"), ("SQL_STATEMENT_TIMEOUT_MS", "600000")]).await;
+    let (ada, project) = with_sales(&app).await;
+    let endless = "select count(*) from generate_series(1, 2000000) a(x), generate_series(1, 2000000) b(y) where x % 7 <> y % 11";
+    let send = || {
+        let body = json!({ "projectId": project, "sql": endless });
+        actix_web::rt::spawn(ada.request(Method::POST, "/api/query/sql").json(&body).send())
+    };
+    // Not from the cache, so it needs a place.
+    let finds_a_place = async || ada.sql(&project, "select random()").await.status != 429;
+    let mut waiting = send();
+    let taken = async {
+        while finds_a_place().await {
+            // The other statement had the only place when this one came.
+            if waiting.is_finished() {
+                waiting = send();
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), taken).await.expect("the statement runs");
+    waiting.abort();
+    eventually("its place to be free", async || finds_a_place().await.then_some(())).await;
 }
 
 #[actix_web::test]
