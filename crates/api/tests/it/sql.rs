@@ -126,6 +126,10 @@ async fn what_is_not_a_query_over_the_project_is_refused() {
     assert!(missing["error"].as_str().unwrap().contains("relation \"nowhere\" does not exist"), "{missing}");
     let column = ada.sql(&project, "select nope from sales").await.refused(400, "sql_invalid");
     assert!(column["error"].as_str().unwrap().contains("column \"nope\" does not exist"), "{column}");
+    assert_eq!(column["position"], json!({ "line": 1, "column": 8 }), "{column}");
+    // In the text that was sent, not in the canonical one, which has one line.
+    let second = ada.sql(&project, "select id,\n  nope\nfrom sales").await.refused(400, "sql_invalid");
+    assert_eq!(second["position"], json!({ "line": 2, "column": 3 }), "{second}");
     let syntax = ada.sql(&project, "select *\nform sales").await.refused(400, "sql_invalid");
     assert!(syntax["error"].as_str().unwrap().contains("syntax error at or near"), "{syntax}");
     assert_eq!(syntax["position"]["line"], 2, "{syntax}");
