@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use gristmill_domain::nl::{NlBlockKind, NlBlockStatus, NlPhase, NlResult};
+use gristmill_domain::{
+    markdown,
+    nl::{NlBlockKind, NlBlockStatus, NlPhase, NlResult},
+};
 use gristmill_llm::{LlmError, Message, Request, Spender};
 use gristmill_sql_safety::SqlRefusal;
 use serde_json::json;
@@ -167,7 +170,7 @@ impl Run<'_, '_> {
         self.alive()?;
         self.narrator.start(PHASE, "Writing the SQL").await?;
         self.narrator.progress(PHASE, "The model writes the SQL").await?;
-        let planned = material.marks.block("plan", &outcome::plan_markdown(plan));
+        let planned = material.marks.block("plan", &outcome::plan_text(plan));
         let prompt = material.fill(prompts::SQL, &[("plan", &planned)]);
         let request = self.request(material, vec![prompt.clone()], SQL_TOKENS_MAX);
         let first = self.ask::<SqlAnswer>(request, sql_schema("nl_sql"), PHASE, 1).await;
@@ -309,7 +312,8 @@ impl Run<'_, '_> {
         let Ran::Failed(failure) = &ran else { return Ok((draft, ran)) };
         self.alive()?;
         self.narrator.start(PHASE, "Mending the SQL").await?;
-        self.say(PHASE, NlBlockKind::Status, "What went wrong", &outcome::failure_words(failure), 1).await?;
+        let status = markdown::plain(&outcome::failure_words(failure));
+        self.say(PHASE, NlBlockKind::Status, "What went wrong", &status, 1).await?;
         let statement = material.marks.block("statement", &cut(draft.checked.sql.text(), STATEMENT_CHARS_MAX));
         let error = material.marks.block("error", &outcome::failure_words(failure));
         let prompt = material.fill(prompts::REPAIR, &[("statement", &statement), ("error", &error)]);
