@@ -216,6 +216,11 @@ pub trait EventSink: Send + Sync + Debug {
     /// # Errors
     /// When nobody takes events any more: the work is stopped.
     async fn emit(&self, event: NlEvent) -> Result<(), PortError>;
+
+    /// Why a question was cancelled, for people: asked for the last events of one that was. `None`: nobody wants its answer.
+    fn why_cancelled(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Takes events and forgets them.

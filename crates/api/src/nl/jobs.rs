@@ -16,7 +16,10 @@ use gristmill_workflow::{
 };
 use serde_json::json;
 
-use super::{QuestionPayload, engine, ports::LogSink};
+use super::{
+    QuestionPayload, engine,
+    ports::{LogSink, STOPPED},
+};
 use crate::{error::ApiError, state::AppState};
 
 /// Answers questions.
@@ -38,7 +41,7 @@ impl NlQueryHandler {
             serde_json::from_value(context.job().payload.clone()).map_err(|error| job_error(&ApiError::internal(error)))?;
         let engine = engine(&self.state).map_err(|error| job_error(&error))?;
         let question = NlQuestion { caller, project, text: payload.query, table: payload.table_name };
-        let sink = LogSink::new(context.events().clone(), self.state.parked_results.clone(), context.job().id);
+        let sink = LogSink::new(context.clone(), self.state.parked_results.clone());
         match Box::pin(engine.answer(&question, &sink, context.stop_token())).await {
             Ok(result) => {
                 let made = json!({ "queryId": result.query_id, "sql": result.sql, "outcome": result.explanation.outcome });
@@ -164,11 +167,12 @@ fn on_behalf(job: &Job) -> Result<(ProjectId, Caller), JobError> {
 
 /// What becomes of a job that ended without what it was for.
 fn ended(context: &JobContext, error: &NlError) -> Result<JobVerdict, JobError> {
-    match context.reason() {
+    match (context.reason(), error) {
         // Whoever asked is gone with the server; nobody wants it again later.
-        Some(StopReason::Shutdown) => Err(JobError::new(ErrorCode::ShuttingDown, "The server stopped; ask again shortly")),
-        Some(StopReason::CancelRequested | StopReason::LeaseLost) => Ok(JobVerdict::Stopped),
-        None => {
+        (Some(StopReason::Shutdown), NlError::Cancelled) => Err(JobError::new(ErrorCode::ShuttingDown, STOPPED)),
+        (Some(StopReason::CancelRequested | StopReason::LeaseLost), _) => Ok(JobVerdict::Stopped),
+        // Also of one that failed by itself while the server stopped: its log has said so.
+        (Some(StopReason::Shutdown) | None, _) => {
             if error.code() == ErrorCode::Internal {
                 tracing::error!(error.cause = crate::error::chain(error), job.id = %context.job().id, "a question failed");
             }

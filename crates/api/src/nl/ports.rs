@@ -6,13 +6,13 @@ use actix_web::web;
 use async_trait::async_trait;
 use gristmill_documents::{Citation, Search, SearchRequest};
 use gristmill_domain::{
-    Caller, Clock, DatasetId, ErrorCode, JobId, ProjectId,
+    Caller, Clock, DatasetId, ErrorCode, ProjectId,
     jobs::NewJobEvent,
     nl::{NlEvent, NlPhase},
     ports::StoreError,
     settings::Settings,
 };
-use gristmill_jobs::EventWriter;
+use gristmill_jobs::{JobContext, StopReason};
 use gristmill_persistence::repo::{
     datasets::Datasets,
     nl_suggestions::{NlSuggestionKey, NlSuggestionSet, NlSuggestions},
@@ -27,6 +27,9 @@ use serde_json::Value;
 
 use super::results::{ParkedResults, for_log, raw_view};
 use crate::{error::ApiError, state::AppState};
+
+/// What a question says whose server stops, in its log and as its job's error.
+pub(super) const STOPPED: &str = "The server stopped; ask again shortly";
 
 /// The datasets of projects as tables, with the caller's limits.
 #[derive(Debug, Clone)]
@@ -183,14 +186,13 @@ fn store(error: StoreError) -> PortError {
 /// first rows go there.
 #[derive(Debug)]
 pub(super) struct LogSink {
-    events: EventWriter,
+    context: JobContext,
     parked: ParkedResults,
-    job: JobId,
 }
 
 impl LogSink {
-    pub(super) fn new(events: EventWriter, parked: ParkedResults, job: JobId) -> Self {
-        Self { events, parked, job }
+    pub(super) fn new(context: JobContext, parked: ParkedResults) -> Self {
+        Self { context, parked }
     }
 
     async fn fields(&self, event: NlEvent) -> Result<Value, PortError> {
@@ -209,7 +211,7 @@ impl LogSink {
             _ => return Err(PortError::new(ErrorCode::Internal, "An event could not be written")),
         };
         if let Some(view) = view {
-            let logged = for_log(&self.parked, self.job, view).await.map_err(unwritable)?;
+            let logged = for_log(&self.parked, self.context.job().id, view).await.map_err(unwritable)?;
             if let Some(query) = data.pointer_mut("/nl/query") {
                 *query = logged;
             }
@@ -229,11 +231,16 @@ impl EventSink for LogSink {
         let commits = is_first || matches!(event, NlEvent::Result { .. } | NlEvent::Done);
         let name = event.name();
         let event = NewJobEvent::new(name, self.fields(event).await?);
-        let appended = if commits { self.events.push(event).await.map(drop) } else { self.events.push_delta(event).await };
+        let log = self.context.events();
+        let appended = if commits { log.push(event).await.map(drop) } else { log.push_delta(event).await };
         appended.map_err(|error| PortError {
             code: ErrorCode::Internal,
             message: "The log of the question takes no more events".to_owned(),
             source: Some(Box::new(error)),
         })
+    }
+
+    fn why_cancelled(&self) -> Option<String> {
+        (self.context.reason() == Some(StopReason::Shutdown)).then(|| STOPPED.to_owned())
     }
 }
