@@ -61,6 +61,8 @@ const TASKS_DEADLINE: Duration = Duration::from_secs(5);
 const DEPLOYMENT_STARTS: usize = 2;
 /// How often ended jobs, expired tokens and forgotten spool files are looked for.
 const JANITOR_INTERVAL: Duration = Duration::from_secs(600);
+/// How long the files of a failed upload are looked for again: a worker that was taken for dead may still write some.
+const SWEEP_MARGIN: Duration = Duration::from_hours(1);
 
 /// A server that listens. Stop it with [`RunningServer::stop`]; dropping it stops it at once.
 #[derive(Debug)]
@@ -363,12 +365,21 @@ async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard
 async fn janitor(state: web::Data<AppState>) {
     let mut ticks = tokio::time::interval(JANITOR_INTERVAL);
     let jobs = Jobs::new(state.database.clone());
+    let mut swept_until = state.clock.now() - state.config.jobs.retention;
     loop {
         ticks.tick().await;
         if let Err(error) = state.identity.accounts.prune().await {
             tracing::warn!(error.cause = crate::error::chain(&error), "expired tokens could not be removed");
         }
-        let horizon = state.clock.now() - state.config.jobs.retention;
+        let now = state.clock.now();
+        // Before the jobs that name them are gone.
+        match crate::datasets::sweep_uploads(&state, swept_until).await {
+            Ok(()) => swept_until = now - SWEEP_MARGIN,
+            Err(error) => {
+                tracing::warn!(error.cause = crate::error::chain(&error), "files of failed uploads could not be looked for");
+            }
+        }
+        let horizon = now - state.config.jobs.retention;
         if let Err(error) = jobs.prune(horizon).await {
             tracing::warn!(error.cause = crate::error::chain(&error), "old jobs could not be removed");
         }
