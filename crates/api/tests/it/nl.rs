@@ -1,6 +1,8 @@
 //! Questions in plain words over HTTP, with a scripted model and real tables.
 
 mod connections;
+mod golden;
+mod large;
 mod model;
 mod obedient;
 mod repair;
@@ -27,9 +29,16 @@ const SALES: &str = "id,Region,amount\n1,north,10\n2,south,5\n3,north,2.5\n";
 
 /// A server whose model replays these turns, and a project with sales.
 async fn setting(turns: Value) -> Setting {
+    setting_with(turns, &[]).await
+}
+
+/// The same with further variables.
+async fn setting_with(turns: Value, variables: &[(&str, &str)]) -> Setting {
     let script = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(script.path(), json!({ "turns": turns }).to_string()).unwrap();
-    let app = TestApp::start_with(&[("LLM_SCRIPT_FILE", script.path().to_str().unwrap())]).await;
+    let mut all = vec![("LLM_SCRIPT_FILE", script.path().to_str().unwrap())];
+    all.extend(variables);
+    let app = TestApp::start_with(&all).await;
     let ada = app.user("ada").await;
     let project = ada.project("Shop").await;
     ada.dataset(&project, "sales.csv", SALES).await;
@@ -77,6 +86,15 @@ async fn lines(client: &Client, project: &str) -> Vec<Value> {
     assert_eq!(answer.headers["content-type"], "application/x-ndjson; charset=utf-8");
     assert_eq!(answer.headers["cache-control"], "no-cache, no-transform");
     answer.text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Waits until the job at a path has this status.
+async fn becomes(client: &Client, path: &str, status: &str) -> Value {
+    eventually(status, async || {
+        let job = client.get(path).await.expect(200)["job"].clone();
+        (job["status"] == status).then_some(job)
+    })
+    .await
 }
 
 #[actix_web::test]
