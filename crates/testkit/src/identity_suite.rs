@@ -115,7 +115,7 @@ macro_rules! identity_cases {
                 an_identity_goes_with_its_account a_new_password_and_a_new_address_forget_identities
                 lists_identities_the_oldest_link_first unlinks_all_of_the_user_s_and_nobody_else_s
                 keeps_the_only_way_into_an_account unlinks_what_made_an_account_that_has_got_a_password
-                unlinks_once_of_many_at_once;
+                a_new_address_keeps_the_only_way_into_an_account unlinks_once_of_many_at_once;
             announcements:
                 announces_what_ends_and_what_changes announces_nothing_when_nothing_changes;
             pruning:

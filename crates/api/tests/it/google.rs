@@ -280,6 +280,33 @@ async fn the_only_way_into_an_account_is_not_unlinked() {
 }
 
 #[actix_web::test]
+async fn a_new_address_locks_nobody_out_who_has_no_password() {
+    let google = StandIn::start();
+    let app = google.app(&[]).await;
+    let mut browser = Browser::of(&app);
+    let first = code(&browser.sign_in().await);
+    let made = browser.log_in(&first).await.expect(200);
+    let ada = app.with_token(made["accessToken"].as_str().unwrap());
+    google.known().person = person("2", "second@example.org");
+    let link = code(&browser.sign_in().await);
+    browser.post(&ada, "/api/auth/google/link", &link).await.expect(200);
+
+    let patched = ada.patch("/api/auth/profile", &json!({ "email": "countess@example.org" })).await.expect(200);
+    assert_eq!(patched["user"]["email"], "countess@example.org");
+    assert_eq!(ada.get("/api/auth/identities").await.expect(200)["identities"].as_array().unwrap().len(), 1);
+    ada.delete("/api/auth/identities/google").await.refused(409, "last_sign_in");
+    google.known().person = person("1", "ada@example.org");
+    let again = code(&browser.sign_in().await);
+    let again = browser.log_in(&again).await.expect(200);
+    assert_eq!((&again["user"]["user_id"], &again["user"]["email"]), (&made["user"]["user_id"], &patched["user"]["email"]));
+    // What was linked beside it is not any more.
+    google.known().person = person("2", "second@example.org");
+    let other = code(&browser.sign_in().await);
+    let other = browser.log_in(&other).await.expect(200);
+    assert_ne!(other["user"]["user_id"], made["user"]["user_id"]);
+}
+
+#[actix_web::test]
 async fn addresses_that_google_has_not_verified_are_refused() {
     let google = StandIn::start();
     let app = google.app(&[]).await;

@@ -53,7 +53,7 @@ impl AccountStore for MemoryStore {
         }
         if email.is_some() {
             state.one_time_tokens.retain(|_, row| row.user_id != id);
-            state.identities.retain(|_, row| row.user_id != id);
+            state.identities.retain(|_, row| row.user_id != id || row.made_account);
         }
         if let Some(token) = email.as_ref().and_then(|change| change.verification.as_ref()) {
             state.issue(token);

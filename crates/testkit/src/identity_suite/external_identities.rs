@@ -246,6 +246,18 @@ pub(super) async fn keeps_the_only_way_into_an_account(stores: &mut IdentityStor
     Ok(())
 }
 
+pub(super) async fn a_new_address_keeps_the_only_way_into_an_account(stores: &mut IdentityStores) -> Result<()> {
+    let (identity, further) = (random_identity()?, random_identity()?);
+    let id = make(stores, &random_email()?, &identity).await?.context("made")?;
+    stores.external_identities.link_identity(id, further.clone(), at(3)).await?;
+    let email = EmailChange { email: random_email()?, verification: None };
+    stores.accounts.update_account(id, AccountChange { email: Some(email), ..AccountChange::default() }, at(4)).await?;
+    assert_eq!(listed(stores, id).await?, [LinkedIdentity { made_account: true, ..linked(0) }]);
+    assert_eq!((owner(stores, &identity).await?, owner(stores, &further).await?), (Some(id), None));
+    assert_eq!(unlink(stores, id).await?, IdentityUnlink::LastWay, "still");
+    Ok(())
+}
+
 pub(super) async fn unlinks_what_made_an_account_that_has_got_a_password(stores: &mut IdentityStores) -> Result<()> {
     let identity = random_identity()?;
     let id = make(stores, &random_email()?, &identity).await?.context("made")?;

@@ -3,8 +3,8 @@
 use gristmill_domain::{
     UserId,
     identity::{
-        ClientBinding, DisplayName, ExternalIdentity, ExternalProfile, IdentityLink, IdentityUnlink, LinkedIdentity,
-        NewSignInCode, OneTimePurpose, Provider, ProviderSubject, SessionLifetime, SignInCode,
+        AccountChange, ClientBinding, DisplayName, EmailChange, ExternalIdentity, ExternalProfile, IdentityLink, IdentityUnlink,
+        LinkedIdentity, NewSignInCode, OneTimePurpose, Provider, ProviderSubject, SessionLifetime, SignInCode,
     },
     ports::StoreError,
 };
@@ -112,6 +112,11 @@ async fn the_only_way_in(store: &impl Store) {
         assert_eq!(unlink().await, IdentityUnlink::LastWay);
     }
     assert_eq!(listed().await, [first, linked(4)], "nothing was unlinked");
+    let email = EmailChange { email: fresh_email(), verification: None };
+    let change = AccountChange { email: Some(email), ..AccountChange::default() };
+    store.update_account(made.id, change, at(4)).await.unwrap();
+    assert_eq!((listed().await, unlink().await), (vec![first], IdentityUnlink::LastWay), "what was linked is unlinked");
+    assert!(store.find_account_by_identity(&further).await.unwrap().is_none());
 
     // With a password that its owner knows, it is one way of two.
     let reset = one_time(made.id, OneTimePurpose::ResetPassword);

@@ -185,6 +185,16 @@ pub(super) async fn delete_of(connection: &mut AsyncPgConnection, user_id: UserI
     Ok(())
 }
 
+/// Forgets the identities that were linked to an account later, and keeps the one that made it: nobody knows the password of
+/// such an account, so nothing else leads into it.
+pub(super) async fn delete_linked_of(connection: &mut AsyncPgConnection, user_id: UserId) -> Result<(), DbError> {
+    let links = external_identities::table
+        .filter(external_identities::user_id.eq(user_id.0))
+        .filter(external_identities::made_account.eq(false));
+    diesel::delete(links).execute(connection).await?;
+    Ok(())
+}
+
 async fn is_of(connection: &mut AsyncPgConnection, user_id: UserId, identity: &ExternalIdentity) -> Result<bool, DbError> {
     let owner: Option<Uuid> = external_identities::table
         .filter(external_identities::provider.eq(identity.provider.as_str()))
