@@ -85,6 +85,16 @@ impl Library {
         self.database.client().await.unwrap().batch_execute(sql).await.unwrap();
     }
 
+    /// Does something while somebody else is about to claim a document.
+    pub(crate) async fn while_claimed<T>(&self, id: DocumentId, work: impl Future<Output = T>) -> T {
+        let claims = self.database.client().await.unwrap();
+        let sql = format!("begin; select from documents where document_id = '{id}' for no key update");
+        claims.batch_execute(&sql).await.unwrap();
+        let done = work.await;
+        claims.batch_execute("rollback").await.unwrap();
+        done
+    }
+
     /// What a document counts for.
     pub(crate) async fn stored_bytes(&self, id: DocumentId) -> i64 {
         let sql = format!("select stored_bytes from documents where document_id = '{id}'");

@@ -156,6 +156,19 @@ async fn of_many_who_claim_a_document_one_gets_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_too_late_for_a_document_claims_another_one() {
+    let library = Library::open().await;
+    let (ada, project) = library.user().await;
+    let older = library.add((&ada, project), "older.txt", b"barley", None).await;
+    let newest = library.add((&ada, project), "newest.txt", b"rye", None).await;
+    // The newest is looked at first.
+    let claimed = library.while_claimed(newest, claim(&library)).await.expect("the other one");
+    assert_eq!(claimed.id, older);
+    assert_eq!(library.while_claimed(newest, claim(&library)).await, None);
+    assert_eq!(claim(&library).await.map(|claim| claim.id), Some(newest));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_claim_that_was_lost_stores_nothing_and_forgets_nothing() {
     let library = Library::open().await;
     let (ada, project) = library.user().await;

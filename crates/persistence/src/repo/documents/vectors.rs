@@ -86,23 +86,23 @@ struct ChunkCountRow {
     chunk_count: i32,
 }
 
-/// `$1` the model, `$2` owners that are left out. Three reads of an index instead of one of all documents: "is another than"
-/// is nothing that an index can be asked.
+/// `$1` the model, `$2` owners and `$3` documents that are left out. Three reads of an index instead of one of all
+/// documents: "is another than" is nothing that an index can be asked.
 const FIND: &str = "
     (select document_id, owner_id, project_id from documents
-        where chunk_count > 0 and embedding_model is null and owner_id <> all ($2) and not exists (
+        where chunk_count > 0 and embedding_model is null and owner_id <> all ($2) and document_id <> all ($3) and not exists (
             select from vector_work busy where busy.document_id = documents.document_id
                 and (busy.claimed_until > now() or (busy.model = $1 and busy.retry_at > now())))
         order by created_at desc limit 1)
     union all
     (select document_id, owner_id, project_id from documents
-        where chunk_count > 0 and embedding_model < $1 and owner_id <> all ($2) and not exists (
+        where chunk_count > 0 and embedding_model < $1 and owner_id <> all ($2) and document_id <> all ($3) and not exists (
             select from vector_work busy where busy.document_id = documents.document_id
                 and (busy.claimed_until > now() or (busy.model = $1 and busy.retry_at > now())))
         limit 1)
     union all
     (select document_id, owner_id, project_id from documents
-        where chunk_count > 0 and embedding_model > $1 and owner_id <> all ($2) and not exists (
+        where chunk_count > 0 and embedding_model > $1 and owner_id <> all ($2) and document_id <> all ($3) and not exists (
             select from vector_work busy where busy.document_id = documents.document_id
                 and (busy.claimed_until > now() or (busy.model = $1 and busy.retry_at > now())))
         limit 1)
@@ -163,10 +163,13 @@ impl Documents {
     /// A document that was claimed and then forgotten is free again after two minutes.
     pub async fn claim_unembedded(&self, model: &str, except_owners: &[UserId]) -> Result<Option<VectorClaim>, StoreError> {
         let mut connection = self.database.connection().await?;
+        // Whoever was faster may not be done yet: a further look would find the same document.
+        let mut lost: Vec<Uuid> = Vec::new();
         for _ in 0..CLAIM_TRIES {
             let found: Option<WantedRow> = sql_query(FIND)
                 .bind::<Text, _>(model)
                 .bind::<Array<SqlUuid>, _>(except_owners.iter().map(|id| id.0).collect::<Vec<_>>())
+                .bind::<Array<SqlUuid>, _>(lost.clone())
                 .get_result(&mut connection)
                 .await
                 .optional()
@@ -176,6 +179,7 @@ impl Documents {
             if claimed.is_some() {
                 return Ok(claimed);
             }
+            lost.push(wanted.document_id);
         }
         Ok(None)
     }
