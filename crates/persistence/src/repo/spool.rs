@@ -30,11 +30,17 @@ struct AbandonedRow {
     dataset_id: Option<Uuid>,
 }
 
+/// What an id looks like.
+const ID: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+
 /// What the jobs that did not succeed would have made; nothing of what is there all the same. `$1` since when they ended,
-/// `$2` and `$3` the kinds of jobs.
+/// `$2` and `$3` the kinds of jobs, `$4` what an id looks like: of a job that names something else, there is nothing to find,
+/// and it must not hide the others.
 const ABANDONED: &str = "
     select owner_id, project_id, document_id, dataset_id from (
-        select owner_id, project_id, (payload ->> 'documentId')::uuid as document_id, (payload ->> 'datasetId')::uuid as dataset_id
+        select owner_id, project_id,
+            case when (payload ->> 'documentId') ~* $4 then (payload ->> 'documentId')::uuid end as document_id,
+            case when (payload ->> 'datasetId') ~* $4 then (payload ->> 'datasetId')::uuid end as dataset_id
         from jobs
         where finished_at >= $1 and state in ('failed', 'cancelled') and kind in ($2, $3)
     ) as ended
@@ -69,6 +75,7 @@ impl SpoolOwners {
             .bind::<Timestamptz, _>(since)
             .bind::<Text, _>(JobKind::DocumentIngest.as_str())
             .bind::<Text, _>(JobKind::DatasetIngest.as_str())
+            .bind::<Text, _>(ID)
             .load(&mut connection)
             .await
             .map_err(DbError::from)?;
