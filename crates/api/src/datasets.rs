@@ -11,5 +11,5 @@ pub use download::download;
 pub use ingest_job::{IngestHandler, ingested, submit_ingest};
 pub use retype_job::{RetypeHandler, retype};
 pub use rows::RowReaders;
-pub use sweep::{discard_cancelled, sweep_spool};
+pub use sweep::{discard_cancelled, sweep_spool, sweep_uploads};
 pub(crate) use work::{Stop, failed, job_failure, room as free_room, run_low, runs_again, stop_of_io, sync_directory};

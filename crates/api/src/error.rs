@@ -360,6 +360,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::JobNotFound
         | E::SessionNotFound
         | E::TokenNotFound
+        | E::IdentityNotFound
         | E::NotebookNotFound
         | E::CellNotFound
         | E::SavepointNotFound
@@ -372,6 +373,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         E::EmailTaken
         | E::AccountExists
         | E::IdentityTaken
+        | E::LastSignIn
         | E::DatasetInUse
         | E::CellLocked
         | E::JobCancelled

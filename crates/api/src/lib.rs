@@ -12,6 +12,7 @@ pub mod extract;
 pub mod file_cleaner;
 pub mod google;
 pub mod health;
+pub mod leaving;
 pub mod live;
 pub mod llm;
 mod mail;

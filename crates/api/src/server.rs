@@ -41,11 +41,12 @@ use crate::{
     file_cleaner::FileCleaner,
     google::GoogleSignIn,
     health::HealthBoard,
+    leaving::{Requests, run_to_the_end},
     live::{self, Hub},
     llm::{InsightCache, LanguageModels, StoredUsage},
     mail,
     models::StoredModels,
-    nl::{self, GoldenRunHandler, NlQueryHandler, StoredSchema, StoredSuggestions},
+    nl::{self, GoldenRunHandler, NlQueryHandler, ParkedResults, StoredSchema, StoredSuggestions},
     notebooks::{self, OutputLinks, RunRegistry, StoredData},
     openapi, routes,
     sql::SqlService,
@@ -60,12 +61,15 @@ const TASKS_DEADLINE: Duration = Duration::from_secs(5);
 const DEPLOYMENT_STARTS: usize = 2;
 /// How often ended jobs, expired tokens and forgotten spool files are looked for.
 const JANITOR_INTERVAL: Duration = Duration::from_secs(600);
+/// How long the files of a failed upload are looked for again: a worker that was taken for dead may still write some.
+const SWEEP_MARGIN: Duration = Duration::from_hours(1);
 
 /// A server that listens. Stop it with [`RunningServer::stop`]; dropping it stops it at once.
 #[derive(Debug)]
 pub struct RunningServer {
     address: SocketAddr,
     handle: ServerHandle,
+    requests: Requests,
     state: web::Data<AppState>,
     workers: Vec<WorkerPool>,
     shutdown_timeout: Duration,
@@ -87,9 +91,10 @@ impl RunningServer {
         state.health.probe(&state.database).await;
         spawn_background(&state, database_url, &signals);
         let workers = start_workers(&state, &signals);
-        let (address, handle) = listen(&state)?;
+        let requests = Requests::default();
+        let (address, handle) = listen(&state, &requests)?;
         let shutdown_timeout = state.config.http.shutdown_timeout;
-        Ok(Self { address, handle, state, workers, shutdown_timeout })
+        Ok(Self { address, handle, requests, state, workers, shutdown_timeout })
     }
 
     /// Where it listens.
@@ -108,8 +113,8 @@ impl RunningServer {
     pub async fn stop(self) {
         // Sockets never end by themselves.
         self.state.live.close();
-        self.handle.stop(true).await;
         let deadline = self.shutdown_timeout;
+        self.requests.finish(&self.handle, deadline).await;
         futures_util::future::join_all(self.workers.iter().map(|pool| pool.shutdown(deadline))).await;
         self.state.tasks.shutdown(TASKS_DEADLINE).await;
         self.state.llm_usage.flush().await;
@@ -189,6 +194,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         sql: SqlService::new(&config)?,
         suggester: nl::suggester(&llm, &config.nl, nl_schema.clone(), suggestions),
         nl_schema,
+        parked_results: ParkedResults::new(),
         golden_questions: GoldenQuestions::new(database.clone()),
         llm,
         llm_usage,
@@ -361,12 +367,21 @@ async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard
 async fn janitor(state: web::Data<AppState>) {
     let mut ticks = tokio::time::interval(JANITOR_INTERVAL);
     let jobs = Jobs::new(state.database.clone());
+    let mut swept_until = state.clock.now() - state.config.jobs.retention;
     loop {
         ticks.tick().await;
         if let Err(error) = state.identity.accounts.prune().await {
             tracing::warn!(error.cause = crate::error::chain(&error), "expired tokens could not be removed");
         }
-        let horizon = state.clock.now() - state.config.jobs.retention;
+        let now = state.clock.now();
+        // Before the jobs that name them are gone.
+        match crate::datasets::sweep_uploads(&state, swept_until).await {
+            Ok(()) => swept_until = now - SWEEP_MARGIN,
+            Err(error) => {
+                tracing::warn!(error.cause = crate::error::chain(&error), "files of failed uploads could not be looked for");
+            }
+        }
+        let horizon = now - state.config.jobs.retention;
         if let Err(error) = jobs.prune(horizon).await {
             tracing::warn!(error.cause = crate::error::chain(&error), "old jobs could not be removed");
         }
@@ -415,28 +430,32 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
     pools.into_iter().map(start).collect()
 }
 
-fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHandle)> {
+fn listen(state: &web::Data<AppState>, requests: &Requests) -> anyhow::Result<(SocketAddr, ServerHandle)> {
     let http = &state.config.http;
     let listener = TcpListener::bind((http.host, http.port))
         .with_context(|| format!("{}:{} cannot be listened on; set HOST and PORT", http.host, http.port))?;
     let address = listener.local_addr()?;
-    let shared = state.clone();
+    let (shared, requests) = (state.clone(), requests.clone());
     let factory = move || {
         App::new()
             .into_utoipa_app()
             .app_data(shared.clone())
             .configure(routes::configure)
             .into_app()
+            .app_data(requests.clone())
             // Not HTTP beyond its handshake, so not in the OpenAPI document.
             .service(live::notebook_socket)
             .service(live::deployment_socket)
             // For operators.
             .service(crate::metrics::show_metrics)
             .wrap(from_fn(envelope))
+            .wrap(from_fn(run_to_the_end))
     };
     let server = HttpServer::new(factory)
         .workers(http.workers)
         .backlog(BACKLOG)
+        // Or a client that leaves before its answer would be noticed when something is written to it, which may be never.
+        .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(http.shutdown_timeout.as_secs())
         .listen(listener)?

@@ -31,7 +31,7 @@ use crate::{
     health::HealthBoard,
     live::Hub,
     llm::{InsightCache, LanguageModels, StoredUsage},
-    nl::StoredSchema,
+    nl::{ParkedResults, StoredSchema},
     notebooks::{OutputLinks, RunRegistry},
     sql::SqlService,
 };
@@ -105,6 +105,8 @@ pub struct AppState {
     pub insights: InsightCache,
     /// Datasets as tables that can be asked about.
     pub nl_schema: StoredSchema,
+    /// Results of questions that are too large for a log.
+    pub parked_results: ParkedResults,
     /// Suggested questions.
     pub suggester: Suggester,
     /// Questions with known answers.

@@ -25,6 +25,8 @@ mod jobs;
 #[cfg(test)]
 mod kernels;
 #[cfg(test)]
+mod leaving;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod llm;
