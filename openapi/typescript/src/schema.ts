@@ -143,6 +143,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/identities": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lists the accounts at other providers by which the caller logs in, the oldest link first. `POST /api/auth/google/link` adds
+         *     one.
+         */
+        get: operations["list_identities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/identities/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Unlinks a provider, so that the caller does not log in by it any more; sessions that it opened go on. Answers 409
+         *     (`last_sign_in`) when the account was made by it and has no password that anybody knows.
+         */
+        delete: operations["unlink_identity"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/login": {
         parameters: {
             query?: never;
@@ -2696,7 +2736,8 @@ export interface paths {
         put?: never;
         /**
          * Asks all golden questions of a project with the current model and prompts, and tells how many answers give the rows of
-         *     their expected statement. With `Prefer: respond-async`, answers 202 with the job to follow.
+         *     their expected statement. With `Prefer: respond-async`, answers 202 with the job to follow. A project has one run at a time:
+         *     while one waits or runs, which `GET /api/jobs` shows, another is answered 409 (`conflict`).
          */
         post: operations["run_golden_questions"];
         delete?: never;
@@ -2976,6 +3017,8 @@ export interface paths {
         /**
          * Answers a question in plain words, and tells of each step. Leaving the stream cancels the question. With
          *     `Prefer: respond-async`, answers 202 with the job to follow; with `Accept: text/event-stream`, leaving does not cancel.
+         *     These two read the job's log, which keeps the first rows of a large result: `rowsLeftOut` in `nl.query` tells how many it
+         *     does not have, and `POST /query/sql` with `nl.sql` has all.
          */
         post: operations["stream_nl"];
         delete?: never;
@@ -4183,7 +4226,7 @@ export interface components {
          * @description Why a request failed. New codes may come; existing ones keep their meaning.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "sign_in_failed" | "account_exists" | "identity_taken" | "provider_failed" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "document_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "plan_chat_not_found" | "golden_question_not_found" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "llm_unavailable" | "llm_timeout" | "llm_failed" | "database_unavailable" | "shutting_down" | "internal";
+        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "sign_in_failed" | "account_exists" | "identity_taken" | "identity_not_found" | "last_sign_in" | "provider_failed" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "document_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "plan_chat_not_found" | "golden_question_not_found" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "llm_unavailable" | "llm_timeout" | "llm_failed" | "database_unavailable" | "shutting_down" | "internal";
         /** @description What `detail` holds. */
         ErrorDetail: string | Record<string, never>[];
         /** @description What `details` holds. */
@@ -4563,6 +4606,23 @@ export interface components {
             docstring: string;
             /** @description Its full name. */
             fullName?: string | null;
+        };
+        /** @description `{identities}`, the oldest link first. */
+        IdentityList: {
+            /** @description The caller's identities at other providers. */
+            identities: components["schemas"]["IdentityView"][];
+        };
+        /**
+         * @description Who vouches for people beside this server.
+         * @enum {string}
+         */
+        IdentityProvider: "google";
+        /** @description An account at another provider by which the caller logs in. */
+        IdentityView: {
+            /** @description The provider, for unlinking it. */
+            provider: components["schemas"]["IdentityProvider"];
+            /** @description Since when it is linked. */
+            linkedAt: components["schemas"]["Instant"];
         };
         /** @description What happened while a file was read. Nothing is lost without a number here. */
         IngestReport: {
@@ -5266,7 +5326,10 @@ export interface components {
             explanation: components["schemas"]["NlExplanation"];
             /** @description Whether the rows came from the cache. */
             cached: boolean;
-            /** @description The rows, as `POST /query/sql` gives them; null when the statement failed. */
+            /**
+             * @description The rows, as `POST /query/sql` gives them; null when the statement failed. Of a large result a job's log keeps the
+             *     first rows only, as a `truncated` one, and `rowsLeftOut` in it tells how many it does not have.
+             */
             query?: Record<string, never> | null;
             /** @description Why there are no rows. */
             queryExecutionError?: string | null;
@@ -7050,6 +7113,65 @@ export interface operations {
         responses: {
             /** @description To Google; to the frontend, with `error`, when that cannot be now */
             302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_identities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The identities */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IdentityList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    unlink_identity: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The provider: `google`. */
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is unlinked */
+            204: {
                 headers: {
                     [name: string]: unknown;
                 };
