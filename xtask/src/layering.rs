@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sql-safety", &["domain"]),
     ("ingest", &["domain"]),
     ("documents", &["domain"]),
+    ("features", &["domain", "ingest"]),
     ("jobs", &["domain"]),
     ("query", &["domain", "sql-safety"]),
     ("identity", &["domain"]),

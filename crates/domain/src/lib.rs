@@ -11,6 +11,7 @@ pub mod documents;
 pub mod eda;
 pub mod error_code;
 pub mod execution;
+pub mod features;
 pub mod golden_questions;
 pub mod identity;
 pub mod ids;

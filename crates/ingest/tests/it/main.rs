@@ -5,6 +5,8 @@ mod cancel;
 #[cfg(test)]
 mod csv;
 #[cfg(test)]
+mod derive;
+#[cfg(test)]
 mod eda;
 #[cfg(test)]
 mod encodings;
