@@ -30,6 +30,7 @@ pub mod sql_names;
 pub mod tracking;
 pub mod users;
 pub mod words;
+pub mod workflows;
 
 pub use caller::{Caller, Scope};
 pub use clock::{Clock, SystemClock};
