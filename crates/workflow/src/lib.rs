@@ -2,6 +2,7 @@
 //!
 //! * [`nl2sql`]: a question to a statement and its rows, with an event for each step.
 //! * [`suggestions`]: questions worth asking of a project's tables.
+//! * [`tools`]: what agents may call, and how a call is made so that its effect happens once.
 //! * [`golden`]: questions with known answers, and how many of them a model gets right.
 //!
 //! What is outside comes through [`ports`]: tables, documents, the engine that runs statements, storage. What a model
@@ -19,6 +20,7 @@ pub mod ports;
 mod prompts;
 pub mod results;
 pub mod suggestions;
+pub mod tools;
 mod words;
 
 pub use confidence::{Evidence, confidence, reliability_tier, warning_level};
