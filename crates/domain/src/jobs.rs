@@ -29,13 +29,15 @@ pub enum JobKind {
     NlQuery,
     /// Asks a project's golden questions.
     GoldenRun,
+    /// Works on one turn of an agent's workflow.
+    AgentTurn,
     /// Does nothing but report progress for a stated time: for tests of the queue itself.
     Probe,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::DatasetIngest,
         Self::DatasetRetype,
         Self::DocumentIngest,
@@ -45,6 +47,7 @@ impl JobKind {
         Self::DeploymentStart,
         Self::NlQuery,
         Self::GoldenRun,
+        Self::AgentTurn,
         Self::Probe,
     ];
 
@@ -61,6 +64,7 @@ impl JobKind {
             Self::DeploymentStart => "deployment_start",
             Self::NlQuery => "nl_query",
             Self::GoldenRun => "golden_run",
+            Self::AgentTurn => "agent_turn",
             Self::Probe => "probe",
         }
     }

@@ -5,8 +5,9 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
-use crate::{DatasetId, NotebookId, ProjectId, named::named};
+use crate::{DatasetId, NotebookId, ProjectId, UserId, named::named};
 
 /// Most tool calls of a turn.
 pub const TURN_ITERATIONS_MAX: u32 = 48;
@@ -40,7 +41,7 @@ impl WorkflowRunId {
     /// Makes a new random id.
     #[must_use]
     pub fn random() -> Self {
-        Self(uuid::Uuid::new_v4().to_string())
+        Self(Uuid::new_v4().to_string())
     }
 
     /// Its text.
@@ -323,6 +324,145 @@ pub struct WorkflowEvent {
     pub payload: Value,
     /// When it was appended.
     pub created_at: DateTime<Utc>,
+}
+
+/// Where a run stands after a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunStanding {
+    /// The status.
+    pub status: WorkflowStatus,
+    /// The node.
+    pub current_node: String,
+    /// What it waits for.
+    pub pending_input: Option<PendingInput>,
+    /// Why it waits.
+    pub pause_reason: Option<String>,
+    /// The code of its failure.
+    pub failure_code: Option<String>,
+    /// The words of its failure.
+    pub failure_message: Option<String>,
+}
+
+/// An event to be appended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewWorkflowEvent {
+    /// Its type, `snake_case`.
+    pub event_type: String,
+    /// Its fields, an object.
+    pub payload: Value,
+}
+
+impl NewWorkflowEvent {
+    /// An event with fields.
+    #[must_use]
+    pub fn new(event_type: impl Into<String>, payload: Value) -> Self {
+        Self { event_type: event_type.into(), payload }
+    }
+}
+
+named! {
+    /// What an artifact is.
+    ArtifactKind {
+        /// Something to look at and to fill in.
+        Ui = "ui",
+        /// A project's plan.
+        Plan = "plan",
+        /// The last words of a turn.
+        Summary = "summary",
+    }
+}
+
+/// What a run made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkflowArtifact {
+    /// Identity.
+    pub id: Uuid,
+    /// What it is.
+    pub kind: ArtifactKind,
+    /// Its name; never empty.
+    pub label: Option<String>,
+    /// What is in it.
+    pub payload: Value,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
+named! {
+    /// What became of a question for approval.
+    ApprovalStatus {
+        /// Nobody decided yet.
+        Pending = "pending",
+        /// Yes.
+        Approved = "approved",
+        /// No.
+        Rejected = "rejected",
+    }
+}
+
+/// A question for approval, and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkflowApproval {
+    /// Identity.
+    pub id: Uuid,
+    /// What kind of thing is approved: the tool's name.
+    pub approval_type: String,
+    /// What became of it.
+    pub status: ApprovalStatus,
+    /// Hash of exactly what is approved.
+    pub subject_hash: String,
+    /// When it was asked.
+    pub requested_at: DateTime<Utc>,
+    /// When it was decided.
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// Who decided.
+    pub resolved_by: Option<UserId>,
+    /// What is shown of it.
+    pub payload: Value,
+}
+
+/// A question for approval to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewApproval {
+    /// Identity: the same when the turn is taken up again.
+    pub id: Uuid,
+    /// What kind of thing is approved: the tool's name.
+    pub approval_type: String,
+    /// Hash of exactly what is approved.
+    pub subject_hash: String,
+    /// What is shown of it.
+    pub payload: Value,
+}
+
+/// A person's decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApprovalDecision {
+    /// Hash of exactly what is decided about.
+    pub subject_hash: String,
+    /// Yes or no.
+    pub is_approved: bool,
+    /// Who decided.
+    pub by: UserId,
+}
+
+/// What is written to a run in one commit.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunRecord {
+    /// Events to append, in order.
+    pub events: Vec<NewWorkflowEvent>,
+    /// Where the run stands now; `None` leaves it.
+    pub standing: Option<RunStanding>,
+    /// What the phase keeps; `None` leaves it.
+    pub metadata: Option<Map<String, Value>>,
+    /// The dataset that is worked on from now; `None` leaves it.
+    pub active_dataset_id: Option<DatasetId>,
+    /// Artifacts that are made or made anew.
+    pub artifacts: Vec<(Uuid, ArtifactKind, Option<String>, Value)>,
+    /// What a person is asked.
+    pub approvals: Vec<NewApproval>,
+    /// What a person decided.
+    pub decisions: Vec<ApprovalDecision>,
 }
 
 #[cfg(test)]

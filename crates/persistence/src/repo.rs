@@ -21,5 +21,6 @@ pub mod quota;
 pub mod settings;
 pub mod spool;
 pub mod tracking;
+pub mod workflows;
 
 pub use idempotency::{IDEMPOTENCY_MISMATCH, Idempotency};

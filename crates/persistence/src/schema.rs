@@ -670,6 +670,65 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    workflow_runs (run_id) {
+        run_id -> Text,
+        project_id -> Uuid,
+        thread_id -> Text,
+        phase -> Text,
+        status -> Text,
+        current_node -> Text,
+        revision -> Integer,
+        active_dataset_id -> Nullable<Uuid>,
+        active_notebook_id -> Nullable<Uuid>,
+        pending_input_kind -> Nullable<Text>,
+        pause_reason -> Nullable<Text>,
+        last_failure_code -> Nullable<Text>,
+        last_failure_message -> Nullable<Text>,
+        metadata -> Json,
+        turn_job_id -> Nullable<Uuid>,
+        event_seq -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    workflow_events (run_id, sequence) {
+        run_id -> Text,
+        sequence -> BigInt,
+        event_type -> Text,
+        payload -> Json,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    workflow_artifacts (artifact_id) {
+        artifact_id -> Uuid,
+        run_id -> Text,
+        artifact_type -> Text,
+        label -> Nullable<Text>,
+        payload -> Json,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    workflow_approvals (approval_id) {
+        approval_id -> Uuid,
+        run_id -> Text,
+        approval_type -> Text,
+        status -> Text,
+        subject_hash -> Text,
+        requested_at -> Timestamptz,
+        resolved_at -> Nullable<Timestamptz>,
+        resolved_by -> Nullable<Uuid>,
+        payload -> Json,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -713,5 +772,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     llm_usage,
     dataset_splits,
     dataset_key_sketches,
+    workflow_runs,
+    workflow_events,
+    workflow_artifacts,
+    workflow_approvals,
 );
 diesel::joinable!(dataset_key_sketches -> datasets (dataset_id));

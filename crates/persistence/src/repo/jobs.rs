@@ -267,7 +267,7 @@ async fn finish_after(
 }
 
 /// Locks the job for the holder of the lease.
-async fn fence(connection: &mut AsyncPgConnection, lease: Lease) -> Result<Job, DbError> {
+pub(super) async fn fence(connection: &mut AsyncPgConnection, lease: Lease) -> Result<Job, DbError> {
     let row: Option<JobRow> = statements::fence(lease).get_result(connection).await.optional()?;
     let row = row.ok_or(StoreError::LeaseLost)?;
     Ok(row.try_into()?)
