@@ -10,8 +10,10 @@ use crate::{
 };
 
 mod diff;
+mod lines;
 
 pub use diff::{CellChange, CellDiff, SavepointDiff};
+pub use lines::{LineEdit, LineEditError, edit_lines};
 
 /// Most savepoints that a notebook keeps; the one of the lowest turn goes first.
 pub const SAVEPOINTS_MAX: usize = 50;

@@ -234,6 +234,9 @@ diesel::table! {
         interrupt_requested -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        edit_key -> Nullable<Text>,
+        edit_before -> Nullable<Text>,
+        run_key -> Nullable<Text>,
     }
 }
 

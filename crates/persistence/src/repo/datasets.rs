@@ -1,6 +1,7 @@
 //! Datasets: their control data. Rows live in Parquet files.
 
 mod key_sketches;
+mod overviews;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -29,6 +30,8 @@ use crate::{
     files,
     schema::{datasets, projects},
 };
+
+pub use overviews::DatasetOverview;
 
 /// The datasets of a caller.
 #[derive(Debug, Clone)]
