@@ -35,7 +35,7 @@ use crate::{
     error::RuntimeError,
     intelligence::{AssistAnswer, AssistDataset, AssistError, AssistRequest},
     kernel::Signal,
-    packages::{PackageIndex, PackageNames, suggest},
+    packages::{PackageIndex, PackageNames, suggest, uninstall},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::{DatasetFile, ProjectData},
     resident::{ResidentPlan, ResidentWorker},
@@ -256,6 +256,26 @@ impl Runtime {
         };
         if outcome.success {
             // It remembers what could be imported; the next one sees the new packages.
+            self.inner.close_assistant(place.project);
+        }
+        outcome
+    }
+
+    /// Takes packages out of the project's layer; those of the environment stay. Running kernels keep what they imported.
+    ///
+    /// # Cancel safety
+    /// The layer is then as it was, or complete.
+    pub async fn uninstall(&self, place: &KernelPlace, packages: &str) -> InstallOutcome {
+        let failed = |message: String| InstallOutcome { success: false, message };
+        let names = match PackageNames::parse(packages) {
+            Ok(names) => names,
+            Err(refused) => return failed(refused.to_string()),
+        };
+        let outcome = match self.inner.layer(place.project).await {
+            Ok(layer) => uninstall(&layer, &names).await,
+            Err(error) => failed(error.to_string()),
+        };
+        if outcome.success {
             self.inner.close_assistant(place.project);
         }
         outcome
