@@ -55,6 +55,8 @@ pub enum ErrorDetails {
     Text(String),
     /// Validation problems, as in `issues`.
     Issues(Vec<Issue>),
+    /// Validation problems, as in `errors`.
+    Flat(FlatErrors),
 }
 
 /// What `detail` holds.

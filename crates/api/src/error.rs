@@ -212,6 +212,7 @@ impl ApiError {
         let issues = (failure.shape == Some(ErrorShape::Issues)).then(|| issues_of(&failure.fields));
         let details = match failure.shape {
             Some(ErrorShape::BodyDetails | ErrorShape::QueryDetails) => Some(ErrorDetails::Issues(issues_of(&failure.fields))),
+            Some(ErrorShape::FlatDetails) => Some(ErrorDetails::Flat(flatten(&failure.fields))),
             _ => failure.details.clone().map(ErrorDetails::Text),
         };
         let errors = match &failure.settings {
@@ -336,6 +337,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::UnreadableFile
         | E::TooManyColumns
         | E::ConversionFailed
+        | E::FeaturesRefused
         | E::TemplateUnknown
         | E::ModelNotDeployable
         | E::TrainingFailed

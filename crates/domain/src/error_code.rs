@@ -89,6 +89,7 @@ codes! {
     UnreadableFile = "unreadable_file", "The file is in a supported format but broken, encrypted or empty; the message says where.";
     TooManyColumns = "too_many_columns", "The file has more columns than a dataset may have.";
     ConversionFailed = "conversion_failed", "A value cannot be converted to the column type that was asked for.";
+    FeaturesRefused = "features_refused", "The features cannot be made so; the message says why and what to change.";
     DatasetInUse = "dataset_in_use", "A running workflow uses the dataset.";
     QuotaExceeded = "quota_exceeded", "The user's disk quota is used up. Delete datasets or ask the operator.";
     DiskFull = "disk_full", "The server has no disk space left.";

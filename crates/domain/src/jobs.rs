@@ -31,13 +31,15 @@ pub enum JobKind {
     GoldenRun,
     /// Works on one turn of an agent's workflow.
     AgentTurn,
+    /// Makes a dataset with features.
+    FeatureApply,
     /// Does nothing but report progress for a stated time: for tests of the queue itself.
     Probe,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::DatasetIngest,
         Self::DatasetRetype,
         Self::DocumentIngest,
@@ -48,6 +50,7 @@ impl JobKind {
         Self::NlQuery,
         Self::GoldenRun,
         Self::AgentTurn,
+        Self::FeatureApply,
         Self::Probe,
     ];
 
@@ -65,6 +68,7 @@ impl JobKind {
             Self::NlQuery => "nl_query",
             Self::GoldenRun => "golden_run",
             Self::AgentTurn => "agent_turn",
+            Self::FeatureApply => "feature_apply",
             Self::Probe => "probe",
         }
     }

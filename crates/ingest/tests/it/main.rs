@@ -11,6 +11,8 @@ mod eda;
 #[cfg(test)]
 mod encodings;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod json;
