@@ -1,0 +1,126 @@
+//! Questions to the model.
+
+use futures_util::StreamExt;
+use gristmill_domain::workflows::ToolName;
+use gristmill_llm::{Event, FailureCode, LlmError, Request, Spender, Tool};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{TurnError, Work};
+use crate::{
+    agent::{
+        machine::{Ask, AskMode},
+        prompts,
+        turn::{Answer, ModelCall, TurnEvent},
+        wire,
+    },
+    tools::{derived_id, registry},
+};
+
+impl Work<'_> {
+    /// Asks the model, and shows what it says as it comes. `None`: it was asked to stop.
+    pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Option<TurnEvent>, TurnError> {
+        self.was_streamed = false;
+        if self.tokens >= self.engine.options.turn_tokens_max {
+            let code = FailureCode::WorkflowBudgetExhausted;
+            return Ok(Some(TurnEvent::Unanswered { code: code.as_str().to_owned(), message: code.advice().to_owned() }));
+        }
+        let request = self.request(ask);
+        let answered = tokio::select! {
+            biased;
+            // Dropping the stream closes the connection to the provider.
+            () = self.stop.cancelled() => return Ok(None),
+            answered = self.hear(ask, request) => answered?,
+        };
+        Ok(Some(match answered {
+            Ok(answer) => TurnEvent::Answered(Box::new(answer)),
+            Err(LlmError::Cancelled) => return Ok(None),
+            Err(error) => {
+                tracing::info!(%error, run.id = %self.run.id, "the model did not answer");
+                TurnEvent::Unanswered { code: error.failure_code().as_str().to_owned(), message: error.public_message() }
+            }
+        }))
+    }
+
+    fn request(&self, ask: &Ask) -> Request {
+        let turn = &self.state.turn;
+        let messages = prompts::messages(&self.state, ask, &self.knowledge.material, self.engine.options.history_tokens);
+        let mut request = Request::new(messages)
+            .with_output_tokens_max(ask.output_tokens_max)
+            .with_cancel(self.stop.clone())
+            .with_deadline(Instant::now() + self.engine.options.answer_timeout)
+            .with_spender(Spender { user: self.caller.user_id, project: Some(self.run.project_id) });
+        let tools: Vec<Tool> = tools(ask);
+        if !tools.is_empty() {
+            request = request.with_tools(tools, ask.choice);
+        }
+        if let Some(model) = &turn.request.model {
+            request = request.with_model(model.clone());
+        }
+        match (ask.mode, turn.request.reasoning_effort) {
+            (AskMode::Text | AskMode::Code, Some(effort)) => request.with_effort(effort),
+            _ => request,
+        }
+    }
+
+    async fn hear(&mut self, ask: &Ask, request: Request) -> Result<Result<Answer, LlmError>, TurnError> {
+        let mut stream = match self.engine.provider.stream(request).await {
+            Ok(stream) => stream,
+            Err(error) => return Ok(Err(error)),
+        };
+        let is_shown = ask.mode == AskMode::Text;
+        let mut answer = Answer { node: ask.node.to_owned(), ..Answer::default() };
+        while let Some(event) = stream.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => return Ok(Err(error)),
+            };
+            match event {
+                Event::Text(text) => {
+                    if is_shown && !text.is_empty() {
+                        self.engine.sink.emit(wire::token(&text)).await?;
+                        self.was_streamed = true;
+                    }
+                    answer.text.push_str(&text);
+                }
+                Event::Thinking(text) => {
+                    if is_shown && !text.is_empty() {
+                        self.engine.sink.emit(wire::thinking(&text)).await?;
+                    }
+                }
+                Event::Thought(thought) => answer.thoughts.push(thought),
+                Event::ToolCall(call) => {
+                    let place = format!("{}/{}/{}", self.state.turn.number, self.state.log.len(), answer.calls.len());
+                    let id = derived_id(self.run.id.as_str(), &place);
+                    answer.calls.push(ModelCall {
+                        id: format!("wf-call-{id}"),
+                        name: call.name,
+                        args: call.arguments,
+                        signature: call.signature,
+                    });
+                }
+                Event::Usage(usage) => {
+                    self.tokens = self.tokens.saturating_add(usage.total_tokens);
+                    self.engine.sink.emit(wire::usage(&usage)).await?;
+                }
+                Event::Done(_) => {}
+            }
+        }
+        Ok(Ok(answer))
+    }
+}
+
+/// What the model may call, as it is told.
+fn tools(ask: &Ask) -> Vec<Tool> {
+    let mut tools: Vec<Tool> = ask.tools.iter().filter_map(|tool: &ToolName| registry::find(*tool)).map(registry::llm_tool).collect();
+    if ask.may_render {
+        tools.push(registry::render_ui_tool());
+    }
+    for tool in &mut tools {
+        // The reason is shown with the call.
+        if let Some(properties) = tool.parameters.get_mut("properties").and_then(serde_json::Value::as_object_mut) {
+            properties.entry("rationale").or_insert_with(|| json!({ "type": "string", "description": "Why, in one sentence." }));
+        }
+    }
+    tools
+}
