@@ -237,3 +237,12 @@ pub struct PredictPath {
     /// The deployment.
     pub deployment_id: DeploymentId,
 }
+
+/// `/feature-engineering/runs/{runId}`. A text, because what is no id names no run either.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct FeatureRunPath {
+    /// The run: `feat-` and a UUID.
+    pub run_id: String,
+}

@@ -292,6 +292,7 @@ fn missing_text(code: ErrorCode) -> &'static str {
         ErrorCode::ProjectNotFound => "Project not found",
         ErrorCode::DatasetNotFound => "Dataset not found",
         ErrorCode::DocumentNotFound => "Document not found",
+        ErrorCode::WorkflowNotFound => "Workflow run not found",
         ErrorCode::PlanChatNotFound => "Plan chat not found",
         ErrorCode::GoldenQuestionNotFound => "Golden question not found",
         ErrorCode::JobNotFound => "Job not found",
@@ -357,6 +358,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::DatasetNotFound
         | E::DocumentNotFound
         | E::ColumnNotFound
+        | E::WorkflowNotFound
         | E::PlanChatNotFound
         | E::GoldenQuestionNotFound
         | E::JobNotFound

@@ -28,6 +28,7 @@ pub mod savepoints;
 pub mod scoring;
 pub mod settings;
 pub mod uploads;
+pub mod workflows;
 
 use actix_web::{HttpRequest, HttpResponse};
 use gristmill_domain::ErrorCode;
@@ -62,6 +63,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(deployments::configure)
         .configure(llm::configure)
         .configure(plan_chats::configure)
+        .configure(workflows::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

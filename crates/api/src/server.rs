@@ -24,7 +24,7 @@ use gristmill_persistence::{
         datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
         file_deletions::FileDeletions, golden_questions::GoldenQuestions, identity::Identity as IdentityStore, jobs::Jobs,
         llm_usage::LlmUsage, models::Models, nl_suggestions::NlSuggestions, notebooks::Notebooks, plan_chats::PlanChats,
-        projects::Projects, settings::UserSettings, tracking::Tracking,
+        projects::Projects, settings::UserSettings, tracking::Tracking, workflows::Workflows,
     },
 };
 use gristmill_runtime::{Runtime, RuntimeOptions};
@@ -50,6 +50,7 @@ use crate::{
     openapi, routes,
     sql::SqlService,
     state::AppState,
+    workflows::TurnHandler,
 };
 
 /// Connections that may wait to be accepted.
@@ -58,6 +59,8 @@ const BACKLOG: u32 = 1024;
 const TASKS_DEADLINE: Duration = Duration::from_secs(5);
 /// Deployments that are brought up at the same time.
 const DEPLOYMENT_STARTS: usize = 2;
+/// Turns of agents that are worked on at the same time: they mostly wait for models.
+const TURNS: usize = 64;
 /// How often ended jobs, expired tokens and forgotten spool files are looked for.
 const JANITOR_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -179,6 +182,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         backfill: Backfill::default(),
         documents,
         plan_chats: PlanChats::new(database.clone()),
+        workflows: Workflows::new(database.clone()),
         datasets,
         settings,
         job_reader: JobReader::new(Arc::clone(&jobs), signals.clone()),
@@ -404,6 +408,7 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
         (modeling, state.config.modeling.workers),
         (serving, DEPLOYMENT_STARTS),
         (questions, state.config.nl.concurrency),
+        (vec![Arc::new(TurnHandler::new(state.clone())) as Arc<dyn JobHandler>], TURNS),
     ];
     let start = |(handlers, concurrency): (Vec<Arc<dyn JobHandler>>, usize)| {
         // A run of golden questions takes long, and somebody waits for each question.

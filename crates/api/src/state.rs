@@ -15,7 +15,7 @@ use gristmill_persistence::{
     repo::{
         datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
         golden_questions::GoldenQuestions, models::Models, notebooks::Notebooks, plan_chats::PlanChats, projects::Projects,
-        settings::UserSettings, tracking::Tracking,
+        settings::UserSettings, tracking::Tracking, workflows::Workflows,
     },
 };
 
@@ -53,6 +53,8 @@ pub struct AppState {
     pub projects: Projects,
     /// Plan chats.
     pub plan_chats: PlanChats,
+    /// Runs of agent workflows.
+    pub workflows: Workflows,
     /// Datasets.
     pub datasets: Datasets,
     /// Documents.

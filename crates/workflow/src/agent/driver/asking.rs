@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use gristmill_domain::workflows::ToolName;
-use gristmill_llm::{Event, FailureCode, LlmError, Request, Spender, Tool};
+use gristmill_llm::{Event, FailureCode, LlmError, OUTPUT_BYTES_MAX, Request, Spender, Tool};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -64,17 +64,26 @@ impl Work<'_> {
     }
 
     async fn hear(&mut self, ask: &Ask, request: Request) -> Result<Result<Answer, LlmError>, TurnError> {
-        let mut stream = match self.engine.provider.stream(request).await {
+        let mut stream = match self.engine.provider.stream(&request).await {
             Ok(stream) => stream,
             Err(error) => return Ok(Err(error)),
         };
         let is_shown = ask.mode == AskMode::Text;
         let mut answer = Answer { node: ask.node.to_owned(), ..Answer::default() };
+        let mut bytes = 0_usize;
         while let Some(event) = stream.next().await {
             let event = match event {
                 Ok(event) => event,
                 Err(error) => return Ok(Err(error)),
             };
+            bytes = bytes.saturating_add(match &event {
+                Event::Text(text) | Event::Thinking(text) => text.len(),
+                Event::ToolCall(call) => call.arguments.to_string().len(),
+                _ => 0,
+            });
+            if bytes > OUTPUT_BYTES_MAX {
+                return Ok(Err(LlmError::TooLarge { bytes_max: OUTPUT_BYTES_MAX }));
+            }
             match event {
                 Event::Text(text) => {
                     if is_shown && !text.is_empty() {

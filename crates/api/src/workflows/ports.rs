@@ -1,0 +1,118 @@
+//! The engine's ports over the server's repositories: the run under its job's lease, and the job's log.
+
+use actix_web::web;
+use async_trait::async_trait;
+use gristmill_domain::{
+    Caller, ErrorCode, JobId,
+    jobs::{Lease, NewJobEvent},
+    ports::StoreError,
+    workflows::{RunRecord, WorkflowEvent, WorkflowRun, WorkflowRunId},
+};
+use gristmill_jobs::{EventWriter, JobContext};
+use gristmill_workflow::{
+    agent::ports::{ClientEvent, TurnSink, TurnStore},
+    ports::PortError,
+};
+use serde_json::{Value, json};
+
+use crate::{error::ApiError, state::AppState};
+
+/// Events of a log that are read at once.
+const PAGE: u32 = 500;
+/// Where a job event says which event of the run it tells.
+const SEQUENCE: &str = "_sequence";
+
+/// A run under the lease of its turn's job.
+#[derive(Debug)]
+pub(super) struct LeasedRun {
+    state: web::Data<AppState>,
+    caller: Caller,
+    lease: Lease,
+    run: WorkflowRunId,
+}
+
+impl LeasedRun {
+    pub(super) fn new(state: &web::Data<AppState>, caller: Caller, lease: Lease, run: WorkflowRunId) -> Self {
+        Self { state: state.clone(), caller, lease, run }
+    }
+}
+
+#[async_trait]
+impl TurnStore for LeasedRun {
+    async fn load(&self) -> Result<(WorkflowRun, Vec<WorkflowEvent>), PortError> {
+        let run = self.state.workflows.find(&self.caller, &self.run).await.map_err(store)?;
+        let events = self.state.workflows.events(&self.caller, &self.run).await.map_err(store)?;
+        Ok((run, events))
+    }
+
+    async fn record(&self, record: RunRecord) -> Result<(WorkflowRun, i64), PortError> {
+        self.state.workflows.record(self.lease, &self.run, record, self.state.clock.now()).await.map_err(store)
+    }
+}
+
+pub(super) fn store(error: StoreError) -> PortError {
+    if matches!(error, StoreError::LeaseLost | StoreError::Conflict(_)) {
+        return PortError {
+            code: ErrorCode::Conflict,
+            message: "The turn has ended, or another server has it".to_owned(),
+            source: Some(Box::new(error)),
+        };
+    }
+    let error = ApiError::store(ErrorCode::WorkflowNotFound)(error);
+    PortError { code: error.code(), message: error.to_string(), source: Some(Box::new(error)) }
+}
+
+/// The log of a turn's job. What it tells of the run is committed there already, so it may wait for others here.
+#[derive(Debug)]
+pub(super) struct LogSink {
+    state: web::Data<AppState>,
+    caller: Caller,
+    job: JobId,
+    events: EventWriter,
+}
+
+impl LogSink {
+    pub(super) fn new(state: &web::Data<AppState>, caller: Caller, context: &JobContext) -> Self {
+        Self { state: state.clone(), caller, job: context.job().id, events: context.events().clone() }
+    }
+
+    /// Whether something of the turn was told.
+    pub(super) async fn has_begun(&self) -> Result<bool, PortError> {
+        let events = self.state.jobs.events(&self.caller, self.job, 0, PAGE).await.map_err(store)?;
+        Ok(events.iter().any(|event| event.event_type == "workflow_state"))
+    }
+}
+
+#[async_trait]
+impl TurnSink for LogSink {
+    async fn emit(&self, event: ClientEvent) -> Result<(), PortError> {
+        let mut data = event.data;
+        if event.sequence > 0 && let Value::Object(fields) = &mut data {
+            fields.insert(SEQUENCE.to_owned(), json!(event.sequence));
+        }
+        let told = NewJobEvent::new(event.name, data);
+        let appended = if event.name == "done" { self.events.push(told).await.map(drop) } else { self.events.push_delta(told).await };
+        appended.map_err(|error| PortError {
+            code: ErrorCode::Conflict,
+            message: "The log of the turn takes no more events".to_owned(),
+            source: Some(Box::new(error)),
+        })
+    }
+
+    async fn told(&self) -> Result<i64, PortError> {
+        let (mut after, mut told) = (0, 0);
+        loop {
+            let events = match self.state.jobs.events(&self.caller, self.job, after, PAGE).await {
+                Ok(events) => events,
+                Err(error) => return Err(store(error)),
+            };
+            let Some(last) = events.last() else { return Ok(told) };
+            after = last.seq;
+            let sequences = events.iter().filter_map(|event| event.data[SEQUENCE].as_i64());
+            told = sequences.max().unwrap_or(0).max(told);
+            if events.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
+                return Ok(told);
+            }
+        }
+    }
+}
