@@ -5,6 +5,7 @@ pub mod datasets;
 pub mod deployments;
 pub mod documents;
 pub mod execution_sessions;
+pub mod feature_runs;
 pub mod file_deletions;
 pub mod golden_questions;
 mod idempotency;

@@ -563,6 +563,40 @@ diesel::table! {
 }
 
 diesel::table! {
+    feature_runs (run_id) {
+        run_id -> Uuid,
+        project_id -> Uuid,
+        scope_notebook_id -> Nullable<Uuid>,
+        features -> Json,
+        checkpoint_id -> Nullable<Text>,
+        checkpoint_label -> Nullable<Text>,
+        checkpoint_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    feature_run_calls (project_id, call_key) {
+        project_id -> Uuid,
+        call_key -> Text,
+        run_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    dataset_features (dataset_id) {
+        dataset_id -> Uuid,
+        source_id -> Uuid,
+        source_version -> Integer,
+        features -> Json,
+        warning -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     plan_chats (chat_id) {
         chat_id -> Uuid,
         project_id -> Uuid,
@@ -775,9 +809,15 @@ diesel::allow_tables_to_appear_in_same_query!(
     llm_usage,
     dataset_splits,
     dataset_key_sketches,
+    feature_runs,
+    feature_run_calls,
+    dataset_features,
     workflow_runs,
     workflow_events,
     workflow_artifacts,
     workflow_approvals,
 );
 diesel::joinable!(dataset_key_sketches -> datasets (dataset_id));
+diesel::joinable!(feature_runs -> projects (project_id));
+diesel::joinable!(feature_run_calls -> feature_runs (run_id));
+diesel::joinable!(dataset_features -> datasets (dataset_id));

@@ -1,5 +1,6 @@
 //! Datasets: their control data. Rows live in Parquet files.
 
+mod derived;
 mod key_sketches;
 mod overviews;
 
@@ -19,6 +20,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+pub use self::derived::{DatasetLineage, DerivedDataset};
 use super::{
     file_deletions, jobs,
     ownership::{lock_project, own_project},
@@ -206,29 +208,7 @@ impl Datasets {
         now: DateTime<Utc>,
     ) -> Result<Dataset, StoreError> {
         let mut connection = self.database.connection().await?;
-        let row = connection
-            .transaction(async |connection| {
-                // The job first: the lock order of every writer.
-                let outcome = JobOutcome::Succeeded(json!({ "datasetId": create.id }));
-                jobs::finish_in(connection, lease, outcome).await?;
-                let sql_name = match create.project_id {
-                    None => sql_names::logical_name(&create.filename, |_| false),
-                    Some(project) => {
-                        lock_project(connection, owner, project).await?;
-                        free_name(connection, project, &create.filename).await?
-                    }
-                };
-                let (id, sketches) = (create.id, create.content.key_sketches.clone());
-                let row = new_row(owner, create, sql_name, now)?;
-                let row = diesel::insert_into(datasets::table)
-                    .values(&row)
-                    .returning(DatasetRow::as_returning())
-                    .get_result(connection)
-                    .await?;
-                key_sketches::replace(connection, id, &sketches).await?;
-                Ok::<DatasetRow, DbError>(row)
-            })
-            .await?;
+        let row = connection.transaction(async |connection| insert_in(connection, lease, owner, create, now).await).await?;
         row.try_into()
     }
 
@@ -417,6 +397,34 @@ impl Datasets {
             .await?;
         Ok(())
     }
+}
+
+/// Ends the job, and inserts the dataset that it made.
+async fn insert_in(
+    connection: &mut AsyncPgConnection,
+    lease: Lease,
+    owner: UserId,
+    create: DatasetCreate,
+    now: DateTime<Utc>,
+) -> Result<DatasetRow, DbError> {
+    // The job first: the lock order of every writer.
+    jobs::finish_in(connection, lease, JobOutcome::Succeeded(json!({ "datasetId": create.id }))).await?;
+    let sql_name = match create.project_id {
+        None => sql_names::logical_name(&create.filename, |_| false),
+        Some(project) => {
+            lock_project(connection, owner, project).await?;
+            free_name(connection, project, &create.filename).await?
+        }
+    };
+    let (id, sketches) = (create.id, create.content.key_sketches.clone());
+    let row = new_row(owner, create, sql_name, now)?;
+    let row = diesel::insert_into(datasets::table)
+        .values(&row)
+        .returning(DatasetRow::as_returning())
+        .get_result(connection)
+        .await?;
+    key_sketches::replace(connection, id, &sketches).await?;
+    Ok(row)
 }
 
 fn new_row(owner: UserId, create: DatasetCreate, sql_name: String, now: DateTime<Utc>) -> Result<DatasetRow, StoreError> {
