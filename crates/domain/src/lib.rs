@@ -26,6 +26,7 @@ pub mod nl;
 pub mod notebooks;
 pub mod plan_chats;
 pub mod ports;
+pub mod preprocessing;
 pub mod projects;
 pub mod settings;
 pub mod sql_names;

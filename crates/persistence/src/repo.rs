@@ -17,6 +17,7 @@ pub mod nl_suggestions;
 pub mod notebooks;
 mod ownership;
 pub mod plan_chats;
+pub mod preprocessing;
 pub mod projects;
 pub mod quota;
 pub mod settings;

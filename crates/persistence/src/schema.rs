@@ -641,6 +641,88 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    preprocessing_runs (run_id) {
+        run_id -> Uuid,
+        project_id -> Uuid,
+        workflow_run_id -> Nullable<Text>,
+        active_dataset_id -> Nullable<Uuid>,
+        seen_dataset_id -> Nullable<Uuid>,
+        derived_dataset_ids -> Json,
+        event_sequence -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preprocessing_steps (step_id) {
+        step_id -> Uuid,
+        run_id -> Uuid,
+        place -> Integer,
+        title -> Text,
+        rationale -> Nullable<Text>,
+        intent_type -> Text,
+        status -> Text,
+        approval -> Nullable<Text>,
+        decision_reason -> Nullable<Text>,
+        tool_call_id -> Nullable<Text>,
+        linked_from -> Nullable<Uuid>,
+        code -> Nullable<Text>,
+        code_hash -> Nullable<Text>,
+        version -> Integer,
+        cell_ids -> Json,
+        asks_approval -> Bool,
+        requires_approval -> Bool,
+        validation -> Nullable<Json>,
+        executed -> Bool,
+        validated -> Bool,
+        input -> Nullable<Json>,
+        before_divergence -> Nullable<Text>,
+        output -> Nullable<Json>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preprocessing_checkpoints (checkpoint_id) {
+        checkpoint_id -> Uuid,
+        run_id -> Uuid,
+        place -> Integer,
+        label -> Text,
+        dataset_id -> Uuid,
+        dataset_version -> Integer,
+        step_ids -> Json,
+        replay_until -> BigInt,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preprocessing_events (run_id, sequence) {
+        run_id -> Uuid,
+        sequence -> BigInt,
+        event_id -> Uuid,
+        event_type -> Text,
+        step_id -> Nullable<Uuid>,
+        checkpoint_id -> Nullable<Uuid>,
+        dataset_id -> Nullable<Uuid>,
+        payload -> Nullable<Json>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preprocessing_calls (run_id, call_key) {
+        run_id -> Uuid,
+        call_key -> Text,
+        output -> Json,
+        error -> Nullable<Text>,
+        created_at -> Timestamptz,
+    }
+}
+
 diesel::joinable!(nl_placeholder_suggestions -> projects (project_id));
 diesel::joinable!(golden_questions -> projects (project_id));
 diesel::joinable!(plan_chats -> projects (project_id));
@@ -809,6 +891,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     llm_usage,
     dataset_splits,
     dataset_key_sketches,
+    preprocessing_runs,
+    preprocessing_steps,
+    preprocessing_checkpoints,
+    preprocessing_events,
+    preprocessing_calls,
     feature_runs,
     feature_run_calls,
     dataset_features,
@@ -818,6 +905,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     workflow_approvals,
 );
 diesel::joinable!(dataset_key_sketches -> datasets (dataset_id));
+diesel::joinable!(preprocessing_runs -> projects (project_id));
+diesel::joinable!(preprocessing_calls -> preprocessing_runs (run_id));
 diesel::joinable!(feature_runs -> projects (project_id));
 diesel::joinable!(feature_run_calls -> feature_runs (run_id));
 diesel::joinable!(dataset_features -> datasets (dataset_id));
