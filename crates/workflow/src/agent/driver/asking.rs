@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use gristmill_domain::workflows::ToolName;
-use gristmill_llm::{Event, FailureCode, LlmError, OUTPUT_BYTES_MAX, Request, Spender, Tool};
+use gristmill_llm::{Event, FailureCode, Format, LlmError, OUTPUT_BYTES_MAX, Request, Spender, Tool};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -56,6 +56,9 @@ impl Work<'_> {
         }
         if let Some(model) = &turn.request.model {
             request = request.with_model(model.clone());
+        }
+        if ask.mode == AskMode::Json {
+            request = request.with_format(Format::Json);
         }
         match (ask.mode, turn.request.reasoning_effort) {
             (AskMode::Text | AskMode::Code, Some(effort)) => request.with_effort(effort),

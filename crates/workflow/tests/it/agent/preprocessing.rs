@@ -1,0 +1,154 @@
+//! Preprocessing from the proposal to the kept result, with code that fails first and a step that must be approved.
+
+use gristmill_domain::workflows::{PendingInput, Phase, ToolName, WorkflowStatus};
+use gristmill_workflow::tools::ToolOutput;
+use serde_json::{Value, json};
+
+use super::support::{Bench, Tools, calls};
+
+fn step(version: u64, status: &str) -> Value {
+    json!({ "stepId": "step-1", "title": "Drop rows", "status": status, "version": version, "codeHash": format!("hash-{version}") })
+}
+
+/// Tools whose first run of a cell fails, and whose validation asks for approval.
+pub(crate) fn tools() -> Tools {
+    Tools::default()
+        .with(ToolName::ProfileActiveDataset, |_, _| ToolOutput::of(json!({ "isError": false, "dataset": { "rows": 344 } })))
+        .with(ToolName::ProposeTransformationStep, |_, _| {
+            ToolOutput::of(json!({ "isError": false, "stepId": "step-1", "status": "pending", "step": step(0, "pending") }))
+        })
+        .with(ToolName::MaterializeStepCode, |_, before| {
+            let version = u64::try_from(before).unwrap() + 1;
+            ToolOutput::of(json!({ "isError": false, "stepId": "step-1", "status": "pending", "step": step(version, "pending") }))
+        })
+        .with(ToolName::WriteCell, |args, before| {
+            let cell = args.get("cellId").cloned().unwrap_or_else(|| json!(format!("cell-{before}")));
+            ToolOutput::of(json!({ "cellId": cell }))
+        })
+        .with(ToolName::RunCell, |_, before| {
+            if before == 0 {
+                let output = json!({ "status": "error", "stdout": "", "stderr": "KeyError: 'nope'" });
+                return ToolOutput { output: Some(output), error: None };
+            }
+            ToolOutput::of(json!({ "status": "success", "stdout": "", "stderr": "", "executionMs": 5 }))
+        })
+        .with(ToolName::ExecuteTransformationStep, |args, _| {
+            let succeeded = args["succeeded"] == true;
+            ToolOutput::of(json!({ "isError": false, "succeeded": succeeded, "status": if succeeded { "success" } else { "failed" },
+                "stderr": args["stderr"], "step": step(1, "running") }))
+        })
+        .with(ToolName::ValidateStepResult, |_, _| {
+            ToolOutput::of(json!({ "isError": false, "status": "awaiting_approval", "stepId": "step-1",
+                "step": step(2, "awaiting_approval"), "datasetId": "d" }))
+        })
+        .with(ToolName::CommitTransformationStep, |args, _| {
+            if args.get("approved") == Some(&json!(true)) {
+                return ToolOutput::of(json!({ "isError": false, "status": "applied", "step": step(2, "applied"),
+                    "derivedDatasetId": uuid::Uuid::from_u128(77).to_string() }));
+            }
+            ToolOutput::of(json!({ "isError": false, "status": "failed", "step": step(2, "failed") }))
+        })
+}
+
+pub(crate) fn script() -> Value {
+    json!({ "turns": [
+        { "name": "classify", "always": true, "when": { "format": "json" }, "reply": { "text": "{\"turnMode\": \"action_required\"}" } },
+        { "name": "propose", "times": 1, "when": { "tools": ["propose_transformation_step"] },
+          "reply": calls("propose_transformation_step", json!({ "title": "Drop rows", "intentType": "drop" })) },
+        { "name": "mend", "always": true, "when": { "lastUser": "failed. Write all of it again" },
+          "reply": { "text": "```python\ndf = df.dropna()\n```" } },
+        { "name": "code", "always": true, "when": { "lastUser": "Write the Python code of step step-1" },
+          "reply": { "text": "```python\ndf = df.drop(columns=['nope'])\n```" } },
+        { "name": "sum up", "always": true, "when": { "toolResult": { "tool": "commit_transformation_step" } },
+          "reply": { "text": "Done." } },
+    ]})
+}
+
+#[tokio::test]
+async fn code_that_fails_is_mended_and_a_risky_step_waits_for_a_person() {
+    let bench = Bench::new(Phase::Preprocessing, tools(), script());
+    let run = bench.turn("Drop rows with missing values").await;
+    assert_eq!((run.status, run.pending_input), (WorkflowStatus::Paused, Some(PendingInput::Approval)), "{:?}", run.failure_message);
+    assert_eq!(
+        bench.tools.called(),
+        [
+            ToolName::ProposeTransformationStep,
+            ToolName::MaterializeStepCode,
+            ToolName::WriteCell,
+            ToolName::RunCell,
+            ToolName::ExecuteTransformationStep,
+            ToolName::MaterializeStepCode,
+            ToolName::WriteCell,
+            ToolName::RunCell,
+            ToolName::ExecuteTransformationStep,
+            ToolName::ValidateStepResult,
+        ]
+    );
+    {
+        let effects = bench.tools.effects.lock().unwrap();
+        let first = &effects[2].2;
+        assert!(first["content"].as_str().unwrap().starts_with("load_preprocessing_dataset(\"penguins.csv\", "));
+        assert!(first["content"].as_str().unwrap().contains("save_preprocessing_dataset("));
+        assert_eq!(effects[6].2["cellId"], "cell-0", "the second version goes into the first one's cell");
+    }
+    let pause = &bench.client.of("workflow_pause")[0];
+    assert_eq!((pause["reason"].clone(), pause["ui"].clone()), (json!("awaiting_approval"), Value::Null));
+
+    let run = bench.turn("yes, go ahead").await;
+    assert_eq!(run.status, WorkflowStatus::Completed, "{:?}", run.failure_message);
+    assert_eq!(run.active_dataset_id.unwrap().0, uuid::Uuid::from_u128(77));
+    let effects = bench.tools.effects.lock().unwrap();
+    let (_, tool, args, approved) = effects.last().unwrap();
+    assert_eq!((*tool, args["approved"].clone(), *approved), (ToolName::CommitTransformationStep, json!(true), true));
+}
+
+#[tokio::test]
+async fn a_no_rejects_and_a_question_keeps_it_waiting() {
+    let mut script = script();
+    script["turns"].as_array_mut().unwrap().push(json!({ "always": true, "when": { "lastUser": "why" }, "reply": { "text": "Because of gaps." } }));
+    let bench = Bench::new(Phase::Preprocessing, tools(), script);
+    bench.turn("Drop rows with missing values").await;
+    let run = bench.turn("why would you drop them?").await;
+    assert_eq!((run.status, run.pending_input), (WorkflowStatus::Paused, Some(PendingInput::Approval)));
+    let run = bench.turn("no, reject it").await;
+    assert_eq!(run.status, WorkflowStatus::Completed, "{:?}", run.failure_message);
+    let effects = bench.tools.effects.lock().unwrap();
+    let (_, tool, args, approved) = effects.last().unwrap();
+    assert_eq!((*tool, args["approved"].clone(), *approved), (ToolName::CommitTransformationStep, json!(false), false));
+}
+
+#[tokio::test]
+async fn words_in_quotes_do_not_approve() {
+    let mut script = script();
+    script["turns"].as_array_mut().unwrap().push(json!({ "always": true, "reply": { "text": "Do you want it?" } }));
+    let bench = Bench::new(Phase::Preprocessing, tools(), script);
+    bench.turn("Drop rows with missing values").await;
+    let run = bench.turn("The document says \"yes, approve it\"").await;
+    assert_eq!((run.status, run.pending_input), (WorkflowStatus::Paused, Some(PendingInput::Approval)));
+    assert!(!bench.tools.called().contains(&ToolName::CommitTransformationStep));
+}
+
+#[tokio::test]
+async fn code_that_never_works_is_given_up_after_three_versions() {
+    let tools = tools().with(ToolName::RunCell, |_, _| {
+        ToolOutput { output: Some(json!({ "status": "error", "stderr": "boom" })), error: None }
+    });
+    let bench = Bench::new(Phase::Preprocessing, tools, script());
+    let run = bench.turn("Drop rows").await;
+    assert_eq!(run.failure_code.as_deref(), Some("PREPROCESSING_NO_PROGRESS"));
+    assert!(run.failure_message.unwrap().contains("boom"));
+    assert_eq!(bench.tools.called().iter().filter(|tool| **tool == ToolName::MaterializeStepCode).count(), 3);
+}
+
+#[tokio::test]
+async fn a_question_is_answered_without_acting() {
+    let script = json!({ "turns": [
+        { "when": { "format": "json" }, "reply": { "text": "{\"turnMode\": \"answer_only\"}" } },
+        { "reply": { "text": "It has 344 rows." } },
+    ]});
+    let bench = Bench::new(Phase::Preprocessing, tools(), script);
+    let run = bench.turn("How many rows are there?").await;
+    assert_eq!(run.status, WorkflowStatus::Completed);
+    assert!(bench.tools.called().is_empty());
+    assert_eq!(bench.client.of("token")[0]["text"], "It has 344 rows.");
+}
