@@ -74,3 +74,5 @@ mod training;
 mod transport;
 #[cfg(test)]
 mod uploads;
+#[cfg(test)]
+mod workflows;

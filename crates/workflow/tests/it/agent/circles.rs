@@ -74,7 +74,7 @@ async fn unknown_tools_wrong_arguments_and_silence_are_told_and_then_end_the_tur
 
 #[tokio::test]
 async fn a_model_that_fails_ends_the_turn_with_its_code() {
-    let bench = Bench::new(Phase::FeatureEngineering, listing(), json!({ "turns": [{ "reply": { "error": { "status": 401, "message": "sk-secret" } } }] }));
+    let bench = Bench::new(Phase::FeatureEngineering, listing(), json!({ "turns": [{ "reply": { "error": { "kind": "authentication", "message": "sk-secret" } } }] }));
     let run = bench.turn("go").await;
     assert_eq!(run.failure_code.as_deref(), Some("UPSTREAM_AUTH_FAILED"));
     assert_eq!(run.status, WorkflowStatus::FailedTerminal);
