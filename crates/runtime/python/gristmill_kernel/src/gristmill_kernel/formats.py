@@ -66,6 +66,22 @@ def write(frame: pd.DataFrame, path: Path, kind: Kind) -> None:
         frame.to_csv(path, sep="\t" if kind == "tsv" else ",", index=False)
 
 
+def widened(frame: pd.DataFrame, table: Path) -> list[str]:
+    """The columns of whole numbers that pandas made floats, because some values are missing."""
+    import pyarrow.parquet
+    import pyarrow.types
+
+    whole = {field.name for field in pyarrow.parquet.read_schema(table) if pyarrow.types.is_integer(field.type)}
+    return [str(name) for name, dtype in frame.dtypes.items() if name in whole and dtype.kind == "f"]
+
+
+def narrowed(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Gives these columns back their whole numbers, unless they have others by now."""
+    names = [name for name in columns if list(frame.columns).count(name) == 1 and frame[name].dtype.kind == "f"]
+    whole = [name for name in names if (values := frame[name].dropna()).empty or values.mod(1).eq(0).all()]
+    return frame.astype(dict.fromkeys(whole, "Int64")) if whole else frame
+
+
 def copy(frame: pd.DataFrame) -> pd.DataFrame:
     """Gives a frame whose changes leave this one alone."""
     import pandas as pd
