@@ -17,6 +17,7 @@ mod engine;
 mod error;
 mod evaluate;
 mod handlers;
+mod holdout;
 pub mod insights;
 pub mod nl_filter;
 mod package;
@@ -41,4 +42,5 @@ pub use error::ModelingError;
 pub use handlers::{
     EvaluateHandler, JobBudget, StudyRequest, TrainHandler, TuneHandler, Workshop, evaluate_job, train_job, tune_job,
 };
+pub use holdout::held_out_ids;
 pub use templates::{Catalogue, Parameter, ParameterOption, Template, TemplateError, tuning_metric};
