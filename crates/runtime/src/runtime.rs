@@ -24,7 +24,7 @@ pub use self::{
     backend::Survey,
     install::{InstallEvent, InstallOutcome},
     options::RuntimeOptions,
-    status::{Export, PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeStatus},
+    status::{Export, PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeStatus, TakenFile, WorkspaceFile},
 };
 use self::{
     index::Index,
@@ -237,6 +237,18 @@ impl Runtime {
         let taken = self.inner.directories.exports(place.project);
         let bytes_max = self.inner.options.export_bytes_max;
         blocking("taking over exported files", move || workspace::take_exports(&workspace, &taken, bytes_max)).await
+    }
+
+    /// Copies a file of the place's workspace out of the code's reach: a regular file of the workspace's own, at most as large
+    /// as an export.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub async fn take_file(&self, place: &KernelPlace, path: &str) -> Result<WorkspaceFile, RuntimeError> {
+        let workspace = self.inner.directories.workspace(place.key());
+        let taken = self.inner.directories.exports(place.project);
+        let (path, bytes_max) = (path.to_owned(), self.inner.options.export_bytes_max);
+        blocking("taking over a file", move || workspace::take_file(&workspace, &path, &taken, bytes_max)).await
     }
 
     /// Installs packages into the project's layer. Its kernels can import them at once. Progress goes to `sink`, which

@@ -7,8 +7,7 @@ use crate::{DatasetId, UserId, datasets::iso_millis};
 
 use super::{
     ApprovalDecision, CHECKPOINTS_MAX, CellsNow, CheckpointId, Happening, PrepEventKind, PrepRun, ReasonCode, Refusal, SchemaNow,
-    Step, StepId, StepOutput, StepStatus, WORDS_CHARS_MAX, checkpoints, divergence, plain,
-    steps::forget_measurement,
+    Step, StepId, StepOutput, StepStatus, WORDS_CHARS_MAX, checkpoints, divergence, plain, steps::forget_measurement,
 };
 
 /// Who says that a step's output is to be kept.
@@ -181,13 +180,7 @@ fn ensure_same(run: &mut PrepRun, id: StepId, facts: (&CellsNow, &BasisNow), now
 ///
 /// # Errors
 /// `STEP_NOT_FOUND`; `INVALID_OPERATION` for a step that is applied, was applied before its cell was edited, or failed.
-pub fn reject(
-    run: &mut PrepRun,
-    id: StepId,
-    by: Option<UserId>,
-    why: Option<&str>,
-    now: DateTime<Utc>,
-) -> Result<(), Refusal> {
+pub fn reject(run: &mut PrepRun, id: StepId, by: Option<UserId>, why: Option<&str>, now: DateTime<Utc>) -> Result<(), Refusal> {
     let step = run.step_mut(id)?;
     let refused = |message: String| Err(Refusal::new(ReasonCode::InvalidOperation, message).of_step(id));
     match step.status {

@@ -13,8 +13,8 @@ use crate::{
 };
 
 use super::{
-    CHECKPOINTS_MAX, Checkpoint, CheckpointId, Happening, PrepEvent, PrepEventKind, PrepRun, ReasonCode, Refusal, StepId, StepStatus,
-    TITLE_CHARS_MAX, plain, steps::give_up,
+    CHECKPOINTS_MAX, Checkpoint, CheckpointId, Happening, PrepEvent, PrepEventKind, PrepRun, ReasonCode, Refusal, StepId,
+    StepStatus, TITLE_CHARS_MAX, plain, steps::give_up,
 };
 
 named! {
@@ -170,7 +170,13 @@ pub fn compatibility(run: &PrepRun, id: CheckpointId, target: &SchemaNow) -> Res
                 Some(_) => continue,
             };
             let column = name.clone();
-            issues.push(CompatibilityIssue { step_id: *step, column, issue, expected_type: Some(*expected), actual_type: actual });
+            issues.push(CompatibilityIssue {
+                step_id: *step,
+                column,
+                issue,
+                expected_type: Some(*expected),
+                actual_type: actual,
+            });
         }
         for (name, _) in &input.0 {
             columns.remove(name.as_str());

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{
-    CellsNow, Happening, PrepEventKind, PrepRun, ReasonCode, Refusal, STEPS_MAX, Step, StepId, StepStatus, TITLE_CHARS_MAX, plain,
+    CellsNow, Happening, PrepEventKind, PrepRun, ReasonCode, Refusal, STEPS_MAX, Step, StepId, StepStatus, TITLE_CHARS_MAX,
+    plain,
     steps::{fresh, give_up, set_code},
 };
 

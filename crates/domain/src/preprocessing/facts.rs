@@ -87,11 +87,8 @@ impl TableNow {
     /// What a profile tells of a table.
     #[must_use]
     pub fn of(row_count: u64, columns: &[ColumnProfile]) -> Self {
-        let column = |column: &ColumnProfile| ColumnNow {
-            name: column.name.clone(),
-            dtype: column.dtype,
-            null_count: column.null_count,
-        };
+        let column =
+            |column: &ColumnProfile| ColumnNow { name: column.name.clone(), dtype: column.dtype, null_count: column.null_count };
         Self { row_count, columns: columns.iter().map(column).collect() }
     }
 

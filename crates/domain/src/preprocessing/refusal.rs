@@ -92,13 +92,19 @@ impl Refusal {
     /// There is no such step.
     #[must_use]
     pub fn no_step(id: &str) -> Self {
-        Self::new(ReasonCode::StepNotFound, format!("The run has no step {id}. Use the stepId that propose_transformation_step gave."))
+        Self::new(
+            ReasonCode::StepNotFound,
+            format!("The run has no step {id}. Use the stepId that propose_transformation_step gave."),
+        )
     }
 
     /// There is no such checkpoint.
     #[must_use]
     pub fn no_checkpoint(id: &str) -> Self {
-        Self::new(ReasonCode::CheckpointNotFound, format!("The run has no checkpoint {id}. list_checkpoints tells which there are."))
+        Self::new(
+            ReasonCode::CheckpointNotFound,
+            format!("The run has no checkpoint {id}. list_checkpoints tells which there are."),
+        )
     }
 
     /// An argument is missing.

@@ -117,10 +117,7 @@ pub fn materialize(run: &mut PrepRun, id: StepId, material: Material, now: DateT
     step.input = Some(material.input);
     set_code(step, material.code, material.hash, now);
     let payload = json!({ "version": step.version, "codeHash": step.code_hash });
-    run.record(
-        Happening::of(PrepEventKind::StepCodeMaterialized).step(id).dataset(material.input.dataset_id).with(payload),
-        now,
-    );
+    run.record(Happening::of(PrepEventKind::StepCodeMaterialized).step(id).dataset(material.input.dataset_id).with(payload), now);
     Ok(())
 }
 

@@ -209,7 +209,11 @@ fn risky_kinds_and_measured_losses_need_a_person() {
         for (approval, refusal) in
             [(Approval::Absent, ReasonCode::StepApprovalRequired), (Approval::ByAgent, ReasonCode::StepApprovalUserRequired)]
         {
-            assert_eq!(check_approval(&run, id, approval).err().map(|refusal| refusal.reason), needs.then_some(refusal), "{what}");
+            assert_eq!(
+                check_approval(&run, id, approval).err().map(|refusal| refusal.reason),
+                needs.then_some(refusal),
+                "{what}"
+            );
         }
         committed(&mut run, id, Approval::ByUser(UserId::random()), kept()).unwrap();
     }
@@ -273,7 +277,8 @@ fn a_failed_step_is_repaired_by_new_code() {
 
 #[test]
 fn code_that_did_not_run_as_it_is_was_not_run() {
-    for (state, words) in [(CellRunNow::Never, "did not run"), (CellRunNow::Running, "running"), (CellRunNow::Outdated, "edited")] {
+    for (state, words) in [(CellRunNow::Never, "did not run"), (CellRunNow::Running, "running"), (CellRunNow::Outdated, "edited")]
+    {
         let mut run = run();
         let id = proposed(&mut run, "fill");
         materialized(&mut run, id, "x");
@@ -422,10 +427,7 @@ fn states_are_gone_back_to() {
     let third = ready(&mut run, "fill");
     let other = committed(&mut run, third, Approval::Absent, kept()).unwrap();
     assert_eq!(run.checkpoint(other).unwrap().step_ids, [first, third], "the second is of another state");
-    assert_eq!(
-        reason(checkpoint(&mut run, (source, 1), None, Some(vec![under_way]), NOW)),
-        ReasonCode::InvalidOperation
-    );
+    assert_eq!(reason(checkpoint(&mut run, (source, 1), None, Some(vec![under_way]), NOW)), ReasonCode::InvalidOperation);
 }
 
 #[test]

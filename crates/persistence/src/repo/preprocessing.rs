@@ -312,12 +312,7 @@ async fn load(connection: &mut AsyncPgConnection, row: RunRow, log: Log) -> Resu
 }
 
 /// Writes what is other than before.
-async fn store(
-    connection: &mut AsyncPgConnection,
-    before: &PrepRun,
-    after: PrepRun,
-    now: DateTime<Utc>,
-) -> Result<(), DbError> {
+async fn store(connection: &mut AsyncPgConnection, before: &PrepRun, after: PrepRun, now: DateTime<Utc>) -> Result<(), DbError> {
     let row = RunRow::of(&after)?;
     diesel::update(runs::table.find(row.run_id))
         .set((

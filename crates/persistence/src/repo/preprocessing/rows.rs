@@ -6,8 +6,8 @@ use gristmill_domain::{
     DatasetId, ProjectId,
     ports::StoreError,
     preprocessing::{
-        ApprovalDecision, Checkpoint, CheckpointId, CodeHash, PrepEvent, PrepEventId, PrepEventKind, PrepRun, PrepRunId, Step, StepId,
-        StepStatus,
+        ApprovalDecision, Checkpoint, CheckpointId, CodeHash, PrepEvent, PrepEventId, PrepEventKind, PrepRun, PrepRunId, Step,
+        StepId, StepStatus,
     },
     workflows::WorkflowRunId,
 };
