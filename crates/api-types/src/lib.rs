@@ -23,6 +23,7 @@ pub mod notebooks;
 pub mod oip;
 pub mod paths;
 pub mod plan_chats;
+pub mod preprocessing;
 pub mod projects;
 pub mod python;
 pub mod query;
