@@ -97,6 +97,7 @@ impl KnowledgeSource for StoredKnowledge {
                 .filter(|other| Some(other.id) != run.active_dataset_id)
                 .map(|other| other.filename.clone())
                 .collect(),
+            experiments: run.metadata.get("experiments").and_then(|it| it.as_object()).cloned().unwrap_or_default(),
         };
         Ok(Knowledge { facts, material })
     }

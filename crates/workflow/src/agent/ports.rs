@@ -69,7 +69,7 @@ pub struct Material {
 }
 
 /// What is known of a project when a turn begins.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Knowledge {
     /// What phases look at.
     pub facts: Facts,

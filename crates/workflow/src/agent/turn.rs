@@ -92,7 +92,7 @@ pub struct DatasetFacts {
 }
 
 /// What a turn found when it began.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Facts {
     /// The dataset to work on.
@@ -106,6 +106,9 @@ pub struct Facts {
     /// File names of the project's other datasets: hostile text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub other_datasets: Vec<String>,
+    /// The experiments of the run, as its metadata has them.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub experiments: Map<String, Value>,
 }
 
 /// A call as the model made it.

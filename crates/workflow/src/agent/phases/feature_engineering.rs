@@ -32,12 +32,12 @@ const LIFECYCLE: [ToolName; 2] = [ToolName::MaterializeFeatureCode, ToolName::Ex
 const VERSIONS_MAX: usize = 3;
 
 pub(super) fn decide(state: &State) -> Next {
-    let selected = phrases::selected_feature_ids(state.prompt());
+    let selected = phrases::selected_feature_ids(state.prompt()).unwrap_or_default();
     if selected.is_empty() { proposal(state) } else { implementation(state, &selected) }
 }
 
 pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
-    let selected = phrases::selected_feature_ids(state.prompt());
+    let selected = phrases::selected_feature_ids(state.prompt()).unwrap_or_default();
     let tools = if selected.is_empty() { proposal_tools() } else { implementation_tools() };
     let has_calls = !answer.calls.is_empty();
     if !selected.is_empty() && !has_calls && next_open(state, &selected).is_some() {

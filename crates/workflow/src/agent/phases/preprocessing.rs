@@ -339,11 +339,11 @@ fn pending_approval(state: &State) -> Option<Next> {
         Next::Calls("commit", vec![(ToolName::CommitTransformationStep, fields(args), Some(decision))])
     };
     Some(match phrases::decision(state.prompt()) {
-        Some(true) => decide(true, json!({ "stepId": step, "approved": true })),
-        Some(false) => {
-            let reason = crate::prompts::line(phrases::own_words(state.prompt()), 300);
+        phrases::Decision::Approve => decide(true, json!({ "stepId": step, "approved": true })),
+        phrases::Decision::Reject => {
+            let reason = crate::prompts::line(&phrases::own_words(state.prompt()), 300);
             decide(false, json!({ "stepId": step, "approved": false, "rejectionReason": reason }))
         }
-        None => Next::Ask(Ask::text("await_approval", Vec::new())),
+        phrases::Decision::None => Next::Ask(Ask::text("await_approval", Vec::new())),
     })
 }

@@ -1,0 +1,109 @@
+//! The cells of a training, as the turn's log tells of them.
+
+use gristmill_domain::workflows::ToolName;
+use serde_json::Value;
+
+use super::{GENERATE, REPAIR};
+use crate::{
+    agent::machine::{Entry, Exchange, State},
+    training::code,
+};
+
+/// A cell that was written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cell {
+    pub(super) id: String,
+    pub(super) code: String,
+    pub(super) metadata: Value,
+    /// Whether it ran well; absent: it did not run since it was written.
+    pub(super) ran: Option<bool>,
+    pub(super) stdout: String,
+    pub(super) error: String,
+    /// Better code, which is to be written.
+    pub(super) mended: Option<String>,
+}
+
+/// The cells of a training.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cells {
+    /// The generated code.
+    pub(super) segments: Option<Vec<code::Segment>>,
+    /// What is written, in order.
+    pub(super) written: Vec<Cell>,
+    /// Packages that were asked for.
+    pub(super) installed: Vec<String>,
+    /// Whether one was installed since a cell failed last.
+    pub(super) is_installed_since_failure: bool,
+}
+
+impl Cells {
+    pub(super) fn of(state: &State) -> Self {
+        let mut cells = Self::default();
+        for entry in state.log.iter().skip(state.began) {
+            match entry {
+                Entry::Said(answer) if answer.node == GENERATE => {
+                    if let Ok(segments) = code::split(&answer.text) {
+                        // The last answer that could be used counts.
+                        cells.segments = Some(segments);
+                    }
+                }
+                Entry::Said(answer) if answer.node == REPAIR => cells.mend(&answer.text),
+                Entry::Noted(_) => cells.forget_refused(),
+                Entry::Did(done) => cells.take(done),
+                _ => {}
+            }
+        }
+        cells
+    }
+
+    /// What was said last could not be used, and the model was told so.
+    fn forget_refused(&mut self) {
+        if self.written.is_empty() {
+            self.segments = None;
+        }
+        for cell in &mut self.written {
+            cell.mended = None;
+        }
+    }
+
+    fn mend(&mut self, text: &str) {
+        let Ok(segments) = code::split(text) else { return };
+        let code: Vec<String> = segments.into_iter().map(|segment| segment.code).collect();
+        if let Some(cell) = self.written.iter_mut().find(|cell| cell.ran == Some(false)) {
+            cell.mended = Some(code.join("\n\n"));
+        }
+    }
+
+    fn take(&mut self, done: &Exchange) {
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        match done.call.tool {
+            ToolName::WriteCell if !done.result.is_failed() => {
+                let cell = Cell {
+                    id: text(Some(done.output("cellId"))),
+                    code: text(done.call.args.get("content")),
+                    metadata: done.call.args.get("metadata").cloned().unwrap_or(Value::Null),
+                    ..Cell::default()
+                };
+                match self.written.iter_mut().find(|other| other.id == cell.id) {
+                    Some(other) => *other = cell,
+                    None => self.written.push(cell),
+                }
+            }
+            ToolName::RunCell => {
+                let id = text(done.call.args.get("cellId"));
+                if let Some(cell) = self.written.iter_mut().find(|cell| cell.id == id) {
+                    cell.ran = Some(!done.result.is_failed() && done.output("status").as_str() == Some("success"));
+                    cell.stdout = text(Some(done.output("stdout")));
+                    let error = done.result.error.clone().unwrap_or_else(|| text(Some(done.output("error"))));
+                    cell.error = [error, text(Some(done.output("stderr")))].join("\n").trim().to_owned();
+                    self.is_installed_since_failure = false;
+                }
+            }
+            ToolName::InstallPackage => {
+                self.installed.push(text(done.call.args.get("packageName")));
+                self.is_installed_since_failure = true;
+            }
+            _ => {}
+        }
+    }
+}
