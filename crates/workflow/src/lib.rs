@@ -3,6 +3,7 @@
 //! * [`nl2sql`]: a question to a statement and its rows, with an event for each step.
 //! * [`suggestions`]: questions worth asking of a project's tables.
 //! * [`tools`]: what agents may call, and how a call is made so that its effect happens once.
+//! * [`training`]: what experiments are, and what generated training code must be; [`phrases`]: yes and no in prompts.
 //! * [`golden`]: questions with known answers, and how many of them a model gets right.
 //!
 //! What is outside comes through [`ports`]: tables, documents, the engine that runs statements, storage. What a model
@@ -16,11 +17,13 @@ mod error;
 pub mod golden;
 pub mod joins;
 pub mod nl2sql;
+pub mod phrases;
 pub mod ports;
 mod prompts;
 pub mod results;
 pub mod suggestions;
 pub mod tools;
+pub mod training;
 mod words;
 
 pub use confidence::{Evidence, confidence, reliability_tier, warning_level};
