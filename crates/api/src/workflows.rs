@@ -15,7 +15,7 @@ use gristmill_domain::{
 use gristmill_persistence::repo::workflows::{NewTurn, OTHER_PHASE, TurnBegun};
 use serde_json::{Map, Value, json};
 
-pub use self::{jobs::TurnHandler, stream::turn_stream};
+pub use self::{jobs::TurnHandler, ports::StoredExperiments, stream::turn_stream};
 use crate::{
     error::{ApiError, ApiResult},
     state::AppState,

@@ -3,15 +3,18 @@
 use actix_web::web;
 use async_trait::async_trait;
 use gristmill_domain::{
-    Caller, ErrorCode, JobId,
+    Caller, ErrorCode, JobId, ProjectId,
     jobs::{Lease, NewJobEvent},
     ports::StoreError,
     workflows::{RunRecord, WorkflowEvent, WorkflowRun, WorkflowRunId},
 };
 use gristmill_jobs::{EventWriter, JobContext};
+use gristmill_persistence::repo::workflows::Workflows;
 use gristmill_workflow::{
     agent::ports::{ClientEvent, TurnSink, TurnStore},
     ports::PortError,
+    tools::ToolOutput,
+    training::{Change, ExperimentStore, TrainingRun, experiments::Experiments},
 };
 use serde_json::{Value, json};
 
@@ -114,5 +117,58 @@ impl TurnSink for LogSink {
                 return Ok(told);
             }
         }
+    }
+}
+
+/// The experiments of runs, in their metadata.
+#[derive(Debug, Clone)]
+pub struct StoredExperiments {
+    workflows: Workflows,
+}
+
+impl StoredExperiments {
+    /// Over this repository.
+    #[must_use]
+    pub fn new(workflows: Workflows) -> Self {
+        Self { workflows }
+    }
+}
+
+fn training_run(run: &WorkflowRun, begun: &WorkflowEvent) -> TrainingRun {
+    TrainingRun {
+        turn: begun.sequence,
+        target: begun.payload["targetColumn"].as_str().map(str::to_owned),
+        experiments: Experiments::read(&run.metadata),
+    }
+}
+
+#[async_trait]
+impl ExperimentStore for StoredExperiments {
+    async fn load(&self, caller: &Caller, project: ProjectId, run: &WorkflowRunId) -> Result<TrainingRun, StoreError> {
+        let (found, begun) = self.workflows.find_with_turn(caller, run).await?;
+        if found.project_id != project {
+            return Err(StoreError::NotFound);
+        }
+        Ok(training_run(&found, &begun))
+    }
+
+    async fn update(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        run: &WorkflowRunId,
+        _key: &str,
+        change: Change<'_>,
+    ) -> Result<ToolOutput, StoreError> {
+        let decide = |run: &WorkflowRun, begun: &WorkflowEvent| {
+            let changed = change(&training_run(run, begun));
+            let metadata = changed.experiments.map(|experiments| {
+                let mut metadata = run.metadata.clone();
+                metadata.insert("experiments".to_owned(), experiments.to_value());
+                metadata
+            });
+            (metadata, changed.output)
+        };
+        self.workflows.update_metadata(caller, project, run, decide).await
     }
 }

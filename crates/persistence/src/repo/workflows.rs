@@ -19,7 +19,7 @@ use gristmill_domain::{
         WorkflowRunId, WorkflowStatus,
     },
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use self::{
     begin::begin_in,
@@ -246,6 +246,58 @@ impl Workflows {
         rows.into_iter().map(WorkflowRun::try_from).collect()
     }
 
+    /// Reads one of the caller's runs while a turn of it runs, with the first event of that turn, and keeps the metadata that
+    /// `change` decides. Returns what else it decides.
+    ///
+    /// # Errors
+    /// `NotFound` when the run is not the caller's or not the project's; `Conflict` ([`TURN_ENDED`]) when no turn of it
+    /// runs; `Unavailable`, `Defect`.
+    pub async fn update_metadata<T: Send>(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        id: &WorkflowRunId,
+        change: impl Fn(&WorkflowRun, &WorkflowEvent) -> (Option<Map<String, Value>>, T) + Send + Sync,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let decided = connection
+            .transaction(async |connection| {
+                find_in(connection, caller, id).await?;
+                let row: RunRow = workflow_runs::table
+                    .find(id.as_str())
+                    .filter(workflow_runs::project_id.eq(project.0))
+                    .select(RunRow::as_select())
+                    .for_update()
+                    .first(connection)
+                    .await?;
+                if !row.is_running() {
+                    return Err(DbError::from(StoreError::Conflict(TURN_ENDED.to_owned())));
+                }
+                let begun: EventRow = turn_of(id).first(connection).await?;
+                let (metadata, decided) = change(&WorkflowRun::try_from(row)?, &begun.into());
+                if let Some(metadata) = metadata {
+                    diesel::update(workflow_runs::table.find(id.as_str()))
+                        .set(workflow_runs::metadata.eq(Value::Object(metadata)))
+                        .execute(connection)
+                        .await?;
+                }
+                Ok::<T, DbError>(decided)
+            })
+            .await?;
+        Ok(decided)
+    }
+
+    /// Reads a run with the first event of its last turn.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    pub async fn find_with_turn(&self, caller: &Caller, id: &WorkflowRunId) -> Result<(WorkflowRun, WorkflowEvent), StoreError> {
+        let mut connection = self.database.connection().await?;
+        let row = find_in(&mut connection, caller, id).await?;
+        let begun: EventRow = turn_of(id).first(&mut connection).await.map_err(DbError::from)?;
+        Ok((row.try_into()?, begun.into()))
+    }
+
     /// Interrupts a run that runs or waits. Returns the run, whether it was interrupted now, and the job of the turn that
     /// was stopped by it, whose work is to be cancelled.
     ///
@@ -360,6 +412,18 @@ async fn find_in(connection: &mut AsyncPgConnection, caller: &Caller, id: &Workf
         .first(connection)
         .await?;
     Ok(row)
+}
+
+/// The first event of a run's last turn.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn turn_of(id: &WorkflowRunId) -> _ {
+    let id: &str = id.as_str();
+    let select: diesel::dsl::AsSelect<EventRow, diesel::pg::Pg> = EventRow::as_select();
+    workflow_events::table
+        .filter(workflow_events::run_id.eq(id))
+        .filter(workflow_events::event_type.eq("workflow_turn_started"))
+        .order(workflow_events::sequence.desc())
+        .select(select)
 }
 
 async fn events_in(connection: &mut AsyncPgConnection, id: &WorkflowRunId) -> Result<Vec<WorkflowEvent>, DbError> {

@@ -203,8 +203,8 @@ impl Work<'_> {
         let result = ToolResult {
             id: call.id.clone(),
             tool: call.tool,
-            output: made.output.map(|value| output::capped(call.tool, value)),
-            error: made.error.map(|error| crate::prompts::cut(&error, 4_000)),
+            output: made.output.map(|value| output::cap(call.tool, &call.args, value).output),
+            error: made.error.map(|error| output::cap_error(&error)),
         };
         let active = result.output.as_ref().filter(|_| result.error.is_none()).and_then(|made| active_dataset(call.tool, made));
         let executed = TurnEvent::Executed(Box::new((call.clone(), result.clone())));

@@ -69,10 +69,10 @@ fn missing_dataset(state: &State) -> Option<End> {
 
 /// An answer as calls to make, questions, something drawn, or text. Calls of tools that there are not, or not here, are
 /// told to the model instead.
-pub(super) fn hear_calls(answer: &Answer, allowed: &Allowed<'_>) -> Heard {
+pub(super) fn hear_calls(state: &State, answer: &Answer, allowed: &Allowed<'_>) -> Heard {
     let mut calls = Vec::new();
     for call in &answer.calls {
-        if let Some(heard) = special::hear(call, answer, allowed) {
+        if let Some(heard) = special::hear(state, call, answer, allowed) {
             // What was to be done before a question or a plan is done first, and then asked again.
             return if calls.is_empty() { heard } else { Heard::Calls(calls) };
         }

@@ -126,7 +126,7 @@ impl Work<'_> {
 fn tools(ask: &Ask) -> Vec<Tool> {
     let mut tools: Vec<Tool> = ask.tools.iter().filter_map(|tool: &ToolName| registry::find(*tool)).map(registry::llm_tool).collect();
     if ask.may_render {
-        tools.push(registry::render_ui_tool());
+        tools.push(registry::llm_tool(registry::render_ui()));
     }
     for tool in &mut tools {
         // The reason is shown with the call.

@@ -43,7 +43,7 @@ pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
     if !selected.is_empty() && !has_calls && next_open(state, &selected).is_some() {
         return Heard::Useless("Do not describe the feature: call materialize_feature_code with its code.".to_owned());
     }
-    hear_calls(answer, &Allowed { tools: &tools, may_render: selected.is_empty() })
+    hear_calls(state, answer, &Allowed { tools: &tools, may_render: selected.is_empty() })
 }
 
 pub(super) fn executed(_: &State) -> Option<Next> {

@@ -3,13 +3,13 @@
 use gristmill_domain::workflows::ToolName;
 use gristmill_llm::FailureCode;
 
-use super::{Allowed, hear_calls, special::unusable_plan};
+use super::{Allowed, hear_calls, special};
 use crate::{
     agent::{
         machine::{Ask, AskMode, Heard, Next, State},
         turn::{Answer, End},
     },
-    plan,
+    ui::PlanExit,
 };
 
 const NODE: &str = "onboarding_converse";
@@ -49,10 +49,13 @@ pub(super) fn decide(state: &State) -> Next {
 
 pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
     if answer.node == REPAIR {
-        return match plan::read(&answer.text.clone().into()) {
-            Some(plan) => Heard::End(End::PlanReady { plan_name: plan.name, plan_markdown: plan.markdown }),
-            None => Heard::End(End::failed_with(FailureCode::ModelToolOutputInvalid, unusable_plan(&answer.text))),
+        return match PlanExit::read(&answer.text.clone().into()) {
+            Ok(plan) => Heard::End(special::ready(plan)),
+            Err(why) => {
+                let told = special::unusable_plan(&why.to_string(), &answer.text);
+                Heard::End(End::failed_with(FailureCode::ModelToolOutputInvalid, told))
+            }
         };
     }
-    hear_calls(answer, &Allowed { tools: &tools(state), may_render: false })
+    hear_calls(state, answer, &Allowed { tools: &tools(state), may_render: false })
 }

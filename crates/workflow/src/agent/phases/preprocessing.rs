@@ -68,10 +68,10 @@ pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
                 let message = Some(answer.text.clone()).filter(|text| !text.trim().is_empty());
                 Heard::End(End::AwaitsApproval { subject, message })
             }
-            None => hear_calls(answer, &Allowed { tools: &[], may_render: false }),
+            None => hear_calls(state, answer, &Allowed { tools: &[], may_render: false }),
         },
-        "plan_step" => hear_calls(answer, &Allowed { tools: &PLAN_TOOLS, may_render: false }),
-        _ => hear_calls(answer, &Allowed { tools: &[], may_render: false }),
+        "plan_step" => hear_calls(state, answer, &Allowed { tools: &PLAN_TOOLS, may_render: false }),
+        _ => hear_calls(state, answer, &Allowed { tools: &[], may_render: false }),
     }
 }
 
@@ -344,6 +344,6 @@ fn pending_approval(state: &State) -> Option<Next> {
             let reason = crate::prompts::line(&phrases::own_words(state.prompt()), 300);
             decide(false, json!({ "stepId": step, "approved": false, "rejectionReason": reason }))
         }
-        phrases::Decision::None => Next::Ask(Ask::text("await_approval", Vec::new())),
+        phrases::Decision::Undecided => Next::Ask(Ask::text("await_approval", Vec::new())),
     })
 }

@@ -79,8 +79,8 @@ pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
             },
             Err(why) => Heard::Useless(why.to_string()),
         },
-        PROPOSE => hear_calls(answer, &Allowed { tools: &proposing(), may_render: false }),
-        _ => hear_calls(answer, &Allowed { tools: &SETTING_UP, may_render: false }),
+        PROPOSE => hear_calls(state, answer, &Allowed { tools: &proposing(), may_render: false }),
+        _ => hear_calls(state, answer, &Allowed { tools: &SETTING_UP, may_render: false }),
     }
 }
 
