@@ -1,6 +1,11 @@
 //! The tools of agents: what there is, what it takes, and where it runs.
 //!
-//! One registry for the engine, `GET /llm/tools` and MCP. The tools themselves are the embedder's: [`ToolHost`].
+//! One [`registry`] for the engine, `GET /llm/tools` and MCP. The tools themselves are the embedder's: [`ToolHost`].
+
+pub mod args;
+pub mod output;
+pub mod registry;
+pub(crate) mod schema;
 
 use std::fmt::Debug;
 
