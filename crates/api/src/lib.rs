@@ -1,6 +1,7 @@
 //! The HTTP server: configuration, wiring, extractors, routes, streams, OpenAPI. Thin: a handler makes one call
 //! into a repository or an engine and converts the answer.
 
+pub mod agent;
 pub mod cli;
 pub mod config;
 pub mod datasets;

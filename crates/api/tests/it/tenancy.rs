@@ -43,6 +43,7 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
         | "GET /api/execute/health"
         | "GET /api/execute/runtimes"
         | "GET /api/llm/models"
+        | "GET /api/llm/tools"
         | "GET /api/projects"
         | "GET /api/query/cache/config"
         | "GET /api/settings"

@@ -1,0 +1,5 @@
+//! Agents over the server's own services.
+
+mod tools;
+
+pub use tools::{ServerTools, run_general};
