@@ -293,6 +293,7 @@ fn missing_text(code: ErrorCode) -> &'static str {
         ErrorCode::DatasetNotFound => "Dataset not found",
         ErrorCode::DocumentNotFound => "Document not found",
         ErrorCode::WorkflowNotFound => "Workflow run not found",
+        ErrorCode::PrepRunNotFound => "Preprocessing run not found",
         ErrorCode::PlanChatNotFound => "Plan chat not found",
         ErrorCode::GoldenQuestionNotFound => "Golden question not found",
         ErrorCode::JobNotFound => "Job not found",
@@ -359,6 +360,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::DocumentNotFound
         | E::ColumnNotFound
         | E::WorkflowNotFound
+        | E::PrepRunNotFound
         | E::PlanChatNotFound
         | E::GoldenQuestionNotFound
         | E::JobNotFound

@@ -21,6 +21,7 @@ pub mod models;
 pub mod nl;
 pub mod notebooks;
 pub mod openapi;
+pub mod preprocessing;
 pub mod quota;
 pub mod request_id;
 pub mod respond;

@@ -21,6 +21,7 @@ pub mod notebooks;
 pub mod oip;
 pub mod plan_chats;
 pub mod predict;
+pub mod preprocessing;
 pub mod projects;
 pub mod python;
 pub mod query;
@@ -64,6 +65,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(llm::configure)
         .configure(plan_chats::configure)
         .configure(workflows::configure)
+        .configure(preprocessing::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

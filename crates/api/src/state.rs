@@ -33,6 +33,7 @@ use crate::{
     llm::{InsightCache, LanguageModels, StoredUsage},
     nl::StoredSchema,
     notebooks::{OutputLinks, RunRegistry},
+    preprocessing::Preprocessing,
     sql::SqlService,
 };
 
@@ -53,6 +54,8 @@ pub struct AppState {
     pub projects: Projects,
     /// Plan chats.
     pub plan_chats: PlanChats,
+    /// Preprocessing runs.
+    pub preprocessing: Preprocessing,
     /// Runs of agent workflows.
     pub workflows: Workflows,
     /// Datasets.

@@ -25,7 +25,7 @@ mod tests;
 mod validation;
 
 pub use active::{register_derived, see_dataset, set_active_dataset};
-pub use approval::{Approval, BasisNow, Kept, check_approval, commit, reject};
+pub use approval::{Approval, BasisNow, Kept, check_approval, check_commit, commit, reject};
 pub use checkpoints::{
     CompatibilityIssue, CompatibilityProblem, SchemaNow, applied_steps, checkpoint, compatibility, record_compatibility, restore,
 };

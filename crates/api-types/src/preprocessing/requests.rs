@@ -76,6 +76,10 @@ pub struct StepDecision {
     #[serde(default)]
     #[garde(inner(length(chars, max = WORDS_CHARS_MAX), custom(no_nul)))]
     pub rejection_reason: Option<String>,
+    /// The hash of the code that the person has seen; a step that has other code by now is left alone. Additive.
+    #[serde(default)]
+    #[garde(inner(length(chars, max = 100), custom(no_nul)))]
+    pub code_hash: Option<String>,
     /// The dataset that is worked on; must be the project's.
     #[serde(default)]
     #[garde(inner(length(chars, max = 500), custom(no_nul)))]

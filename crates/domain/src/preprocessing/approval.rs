@@ -80,12 +80,27 @@ pub fn check_approval(run: &PrepRun, id: StepId, approval: Approval) -> Result<(
     }
 }
 
-/// Applies a step: its output is the dataset that is worked on from now on, and a state that one can go back to. The approval
-/// holds for the measured code, dataset and file only.
+/// Whether a step may be applied, all things considered: as [`check_approval`], and nothing is other than when it was measured.
 ///
 /// # Errors
 /// As [`check_approval`]; `DATASET_NOT_FOUND`, `PROCESSED_DATASET_NOT_FOUND`; recorded: `STEP_COMMIT_REQUIRES_EXECUTE_VALIDATE`
 /// when something changed since it was measured.
+pub fn check_commit(
+    run: &mut PrepRun,
+    id: StepId,
+    approval: Approval,
+    facts: (&CellsNow, &BasisNow),
+    now: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    check_approval(run, id, approval)?;
+    ensure_same(run, id, facts, now)
+}
+
+/// Applies a step: its output is the dataset that is worked on from now on, and a state that one can go back to. The approval
+/// holds for the measured code, dataset and file only.
+///
+/// # Errors
+/// As [`check_commit`]; `INVALID_OPERATION` when there are too many checkpoints.
 pub fn commit(
     run: &mut PrepRun,
     id: StepId,
@@ -94,8 +109,7 @@ pub fn commit(
     kept: Kept,
     now: DateTime<Utc>,
 ) -> Result<CheckpointId, Refusal> {
-    check_approval(run, id, approval)?;
-    ensure_same(run, id, facts, now)?;
+    check_commit(run, id, approval, facts, now)?;
     if run.checkpoints.len() >= CHECKPOINTS_MAX {
         let message = format!("The run has {CHECKPOINTS_MAX} checkpoints, as many as it may. Go on in a new run.");
         return Err(Refusal::new(ReasonCode::InvalidOperation, message).of_step(id));
