@@ -63,12 +63,14 @@ fn tidy(schema: &mut Value) {
             if fields.get("default").is_some_and(is_nothing) {
                 fields.remove("default");
             }
-            for key in ["items", "additionalProperties"] {
-                if let Some(inner) = fields.get_mut(key)
-                    && inner.is_object()
-                {
-                    tidy(inner);
-                }
+            if let Some(inner) = fields.get_mut("items") {
+                tidy(inner);
+            }
+            // Yes and no are said here, and mean something.
+            if let Some(inner) = fields.get_mut("additionalProperties")
+                && inner.is_object()
+            {
+                tidy(inner);
             }
             if let Some(Value::Object(properties)) = fields.get_mut("properties") {
                 properties.values_mut().for_each(tidy);
