@@ -154,10 +154,10 @@ pub(super) async fn search_documents(
             }
         }
     })?;
-    Ok(Value::Array(found.into_iter().map(passage).collect()))
+    Ok(Value::Array(found.iter().map(passage).collect()))
 }
 
-fn passage(citation: Citation) -> Value {
+fn passage(citation: &Citation) -> Value {
     let (snippet, span) = (citation.snippet(), citation.span());
     json!({
         "chunkId": citation.chunk.id,
@@ -207,7 +207,8 @@ mod tests {
     #[test]
     fn samples_are_small() {
         let row: Row = (0..40).map(|column| (format!("c{column}"), Value::from("ä".repeat(300)))).collect();
-        let (shown, is_cut) = sample(&vec![row; 20]);
+        let rows = vec![row; 20];
+        let (shown, is_cut) = sample(&rows);
         assert!(is_cut && shown.len() == 10 && shown[0].len() == 30);
         assert_eq!(shown[0]["c0"].as_str().unwrap().chars().count(), 201);
         let row: Row = [("a".to_owned(), json!(1)), ("b".to_owned(), Value::Null)].into_iter().collect();
