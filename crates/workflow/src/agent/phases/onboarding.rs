@@ -9,7 +9,7 @@ use crate::{
         machine::{Ask, AskMode, Heard, Next, State},
         turn::{Answer, End},
     },
-    ui::PlanExit,
+    plan,
 };
 
 const NODE: &str = "onboarding_converse";
@@ -49,10 +49,10 @@ pub(super) fn decide(state: &State) -> Next {
 
 pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
     if answer.node == REPAIR {
-        return match PlanExit::read(&answer.text.clone().into()) {
-            Ok(plan) => Heard::End(special::ready(plan)),
-            Err(why) => {
-                let told = special::unusable_plan(&why.to_string(), &answer.text);
+        return match plan::read(&answer.text.clone().into()) {
+            Some(plan) => Heard::End(special::ready(plan)),
+            None => {
+                let told = special::unusable_plan(&answer.text);
                 Heard::End(End::failed_with(FailureCode::ModelToolOutputInvalid, told))
             }
         };

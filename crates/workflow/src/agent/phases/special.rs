@@ -3,14 +3,14 @@
 use gristmill_domain::workflows::{Phase, ToolName};
 use serde_json::json;
 
-use super::{Allowed, arguments};
+use super::Allowed;
 use crate::{
     agent::{
         machine::{Heard, State},
         turn::{Answer, End, ModelCall},
     },
-    plan::file_name,
-    ui::{AskUser, PlanExit, UiKind, UiSchema},
+    plan::{self, Plan, file_name},
+    ui::{AskUser, UiKind, UiSchema},
 };
 
 /// What becomes of a special call. `None`: it is an ordinary one.
@@ -18,15 +18,14 @@ pub(super) fn hear(state: &State, call: &ModelCall, answer: &Answer, allowed: &A
     let message = Some(answer.text.trim().to_owned()).filter(|text| !text.is_empty());
     match call.name.as_str() {
         "ask_user" if allowed.tools.contains(&ToolName::AskUser) => {
-            let asked = AskUser::read(&arguments(&call.args).unwrap_or_default());
-            Some(match asked {
+            Some(match AskUser::read(&call.args) {
                 Ok(asked) => Heard::End(End::Asked { questions: json!(asked.questions), message }),
                 Err(why) => Heard::Useless(format!("The questions could not be used: {why}. Call ask_user again.")),
             })
         }
-        "plan_exit" if allowed.tools.contains(&ToolName::PlanExit) => Some(match PlanExit::read(&call.args) {
-            Ok(plan) => Heard::End(ready(plan)),
-            Err(why) => Heard::Useless(unusable_plan(&why.to_string(), &call.args.to_string())),
+        "plan_exit" if allowed.tools.contains(&ToolName::PlanExit) => Some(match plan::read(&call.args) {
+            Some(plan) => Heard::End(ready(plan)),
+            None => Heard::Useless(unusable_plan(&call.args.to_string())),
         }),
         "render_ui" if allowed.may_render => {
             let ui = UiSchema::read(&call.args, kind(state.turn.phase));
@@ -41,9 +40,8 @@ pub(super) fn hear(state: &State, call: &ModelCall, answer: &Answer, allowed: &A
 }
 
 /// A plan to be looked at.
-pub(super) fn ready(plan: PlanExit) -> End {
-    let plan_name = file_name(plan.plan_name.as_deref(), "draft");
-    End::PlanReady { plan_name, plan_markdown: plan.plan_markdown }
+pub(super) fn ready(plan: Plan) -> End {
+    End::PlanReady { plan_name: file_name(plan.name.as_deref(), "draft"), plan_markdown: plan.markdown }
 }
 
 fn kind(phase: Phase) -> UiKind {
@@ -56,9 +54,9 @@ fn kind(phase: Phase) -> UiKind {
 }
 
 /// What the model is told of a plan that is none.
-pub(super) fn unusable_plan(why: &str, was: &str) -> String {
+pub(super) fn unusable_plan(was: &str) -> String {
     format!(
-        "The plan could not be used: {why}. Its sections are Objective, Data Summary, Approach, Feature Engineering, Evaluation, \
+        "The plan could not be used: planMarkdown must be the whole plan in Markdown and begin with `# Project Plan`. Its sections are Objective, Data Summary, Approach, Feature Engineering, Evaluation, \
          Risks & Assumptions and Next Steps. It was: {}",
         crate::prompts::cut(was, 1200)
     )
