@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "deployment",
             "documents",
             "domain",
+            "features",
             "identity",
             "ingest",
             "jobs",

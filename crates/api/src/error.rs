@@ -294,6 +294,7 @@ fn missing_text(code: ErrorCode) -> &'static str {
         ErrorCode::DocumentNotFound => "Document not found",
         ErrorCode::WorkflowNotFound => "Workflow run not found",
         ErrorCode::PrepRunNotFound => "Preprocessing run not found",
+        ErrorCode::FeatureRunNotFound => "Feature run not found",
         ErrorCode::PlanChatNotFound => "Plan chat not found",
         ErrorCode::GoldenQuestionNotFound => "Golden question not found",
         ErrorCode::JobNotFound => "Job not found",
@@ -361,6 +362,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::ColumnNotFound
         | E::WorkflowNotFound
         | E::PrepRunNotFound
+        | E::FeatureRunNotFound
         | E::PlanChatNotFound
         | E::GoldenQuestionNotFound
         | E::JobNotFound

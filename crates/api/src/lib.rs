@@ -10,6 +10,7 @@ pub mod documents;
 pub mod envelope;
 pub mod error;
 pub mod extract;
+pub mod features;
 pub mod file_cleaner;
 pub mod google;
 pub mod health;

@@ -53,6 +53,7 @@ pub const BEARER: &str = "bearer";
         (name = "mlflow", description = "Experiment tracking for programs that log to MLflow: set MLFLOW_TRACKING_URI to /api/mlflow"),
         (name = "llm", description = "Language models: what can be chosen, and sessions for speech"),
         (name = "workflows", description = "Agents that plan, clean, make features and train, with a person's approval"),
+        (name = "feature engineering", description = "Columns that tell a model more, and the runs of agents that make them"),
         (name = "plan chats", description = "Conversations about a project's plan"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),

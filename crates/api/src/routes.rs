@@ -10,6 +10,7 @@ pub mod deployments;
 pub mod documents;
 pub mod execute;
 pub mod experiments;
+pub mod feature_engineering;
 pub mod golden_questions;
 pub mod health;
 pub mod jobs;
@@ -66,6 +67,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(plan_chats::configure)
         .configure(workflows::configure)
         .configure(preprocessing::configure)
+        .configure(feature_engineering::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)

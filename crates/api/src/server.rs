@@ -22,9 +22,10 @@ use gristmill_persistence::{
     notifications::{Channel, Notifications, Signal},
     repo::{
         datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
-        file_deletions::FileDeletions, golden_questions::GoldenQuestions, identity::Identity as IdentityStore, jobs::Jobs,
-        llm_usage::LlmUsage, models::Models, nl_suggestions::NlSuggestions, notebooks::Notebooks, plan_chats::PlanChats,
-        projects::Projects, settings::UserSettings, tracking::Tracking, workflows::Workflows,
+        feature_runs::FeatureRuns, file_deletions::FileDeletions, golden_questions::GoldenQuestions,
+        identity::Identity as IdentityStore, jobs::Jobs, llm_usage::LlmUsage, models::Models, nl_suggestions::NlSuggestions,
+        notebooks::Notebooks, plan_chats::PlanChats, projects::Projects, settings::UserSettings, tracking::Tracking,
+        workflows::Workflows,
     },
 };
 use gristmill_runtime::{Runtime, RuntimeOptions};
@@ -38,6 +39,7 @@ use crate::{
     deployments::{self, StoredPlaces},
     documents::{self, Backfill, DocumentHandler},
     envelope::envelope,
+    features::FeatureHandler,
     file_cleaner::FileCleaner,
     google::GoogleSignIn,
     health::HealthBoard,
@@ -186,6 +188,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         plan_chats: PlanChats::new(database.clone()),
         preprocessing: Preprocessing::new(database.clone(), config.ingest.concurrency),
         workflows: Workflows::new(database.clone()),
+        feature_runs: FeatureRuns::new(database.clone()),
         datasets,
         settings,
         job_reader: JobReader::new(Arc::clone(&jobs), signals.clone()),
@@ -386,7 +389,7 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
     let mut handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(IngestHandler::new(state.clone(), Arc::clone(&places))),
         Arc::new(RetypeHandler::new(state.clone(), Arc::clone(&places))),
-        Arc::new(DocumentHandler::new(state.clone(), places)),
+        Arc::new(DocumentHandler::new(state.clone(), Arc::clone(&places))),
     ];
     if state.config.jobs.probes {
         handlers.push(Arc::new(ProbeHandler));
@@ -405,13 +408,15 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
     let serving: Vec<Arc<dyn JobHandler>> = vec![Arc::new(StartHandler::new(Arc::clone(&state.serving)))];
     let questions: Vec<Arc<dyn JobHandler>> =
         vec![Arc::new(NlQueryHandler::new(state.clone())), Arc::new(GoldenRunHandler::new(state.clone()))];
-    // Pools of their own: trainings take minutes, and neither uploads nor deployments nor questions wait for them.
+    // Pools of their own: trainings and code that makes features take minutes, and neither uploads nor deployments nor
+    // questions wait for them.
     let pools = [
         (handlers, state.config.jobs.workers),
         (modeling, state.config.modeling.workers),
         (serving, DEPLOYMENT_STARTS),
         (questions, state.config.nl.concurrency),
         (vec![Arc::new(TurnHandler::new(state.clone())) as Arc<dyn JobHandler>], TURNS),
+        (vec![Arc::new(FeatureHandler::new(state.clone(), places)) as Arc<dyn JobHandler>], state.config.ingest.concurrency),
     ];
     let start = |(handlers, concurrency): (Vec<Arc<dyn JobHandler>>, usize)| {
         // A run of golden questions takes long, and somebody waits for each question.

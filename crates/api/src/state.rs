@@ -14,8 +14,8 @@ use gristmill_persistence::{
     files::LocalFiles,
     repo::{
         datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
-        golden_questions::GoldenQuestions, models::Models, notebooks::Notebooks, plan_chats::PlanChats, projects::Projects,
-        settings::UserSettings, tracking::Tracking, workflows::Workflows,
+        feature_runs::FeatureRuns, golden_questions::GoldenQuestions, models::Models, notebooks::Notebooks,
+        plan_chats::PlanChats, projects::Projects, settings::UserSettings, tracking::Tracking, workflows::Workflows,
     },
 };
 
@@ -60,6 +60,8 @@ pub struct AppState {
     pub workflows: Workflows,
     /// Datasets.
     pub datasets: Datasets,
+    /// Runs of feature engineering.
+    pub feature_runs: FeatureRuns,
     /// Documents.
     pub documents: Documents,
     /// Search over documents.

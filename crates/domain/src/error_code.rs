@@ -81,6 +81,7 @@ codes! {
     OutOfBudget = "out_of_budget", "The work needed more time or memory than it may use; take fewer rows or columns, or raise the limit.";
     WorkflowNotFound = "workflow_not_found", "There is no such workflow run, or it belongs to somebody else.";
     PrepRunNotFound = "preprocessing_run_not_found", "There is no such preprocessing run, or it belongs to somebody else.";
+    FeatureRunNotFound = "feature_run_not_found", "There is no such run of feature engineering, or it belongs to somebody else.";
     PlanChatNotFound = "plan_chat_not_found", "There is no such plan chat, or it belongs to somebody else.";
     GoldenQuestionNotFound = "golden_question_not_found", "There is no such golden question, or it belongs to somebody else.";
     JobNotFound = "job_not_found", "There is no such job, or it belongs to somebody else.";

@@ -18,10 +18,13 @@ const PERSONAL_WORDS: [&str; 3] = ["email", "phone", "ssn"];
 /// Whether a column looks like one that names rows.
 #[must_use]
 pub fn is_identifier(column: &ColumnProfile) -> bool {
-    matches!(column.dtype, ColumnType::String | ColumnType::Integer) && (has_name_of_one(&column.name) || names_rows(column))
+    let can_be = matches!(column.dtype, ColumnType::String | ColumnType::Integer);
+    can_be && (is_identifier_name(&column.name) || names_rows(column))
 }
 
-fn has_name_of_one(name: &str) -> bool {
+/// Whether a column's name is that of an identifier, or of what belongs to one person.
+#[must_use]
+pub fn is_identifier_name(name: &str) -> bool {
     let words = split(name);
     let is_last = words.last().is_some_and(|word| LAST_WORDS.contains(&word.as_str()));
     is_last || words.iter().any(|word| PERSONAL_WORDS.contains(&word.as_str()))

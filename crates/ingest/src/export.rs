@@ -33,12 +33,7 @@ const BUFFER_BYTES: usize = 1 << 18;
 /// [`IngestError::SourceMissing`] when the dataset is gone, [`IngestError::Dataset`] when it is damaged,
 /// [`IngestError::Unreadable`] when a sheet cannot hold so many rows or columns, [`IngestError::DiskFull`],
 /// [`IngestError::Write`], and [`IngestError::Cancelled`]. Nothing is left behind then.
-pub fn export(
-    parquet: &Path,
-    file_type: FileType,
-    output: &Path,
-    observer: &dyn IngestObserver,
-) -> Result<u64, IngestError> {
+pub fn export(parquet: &Path, file_type: FileType, output: &Path, observer: &dyn IngestObserver) -> Result<u64, IngestError> {
     let file = DatasetFile::open(parquet)?;
     let staged = write::temporary(output)?;
     let sink = BufWriter::with_capacity(BUFFER_BYTES, write::handle(&staged)?);

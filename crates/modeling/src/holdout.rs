@@ -16,12 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// [`ModelingError::Refused`] when the rows cannot be divided so, [`ModelingError::DatasetGone`], and errors of reading.
-pub fn held_out_ids(
-    dataset: &Path,
-    origin: Option<&Path>,
-    target: &str,
-    split: &Split,
-) -> Result<HashSet<i64>, ModelingError> {
+pub fn held_out_ids(dataset: &Path, origin: Option<&Path>, target: &str, split: &Split) -> Result<HashSet<i64>, ModelingError> {
     let request = ViewRequest {
         dataset: dataset.to_owned(),
         origin: origin.map(Path::to_owned),

@@ -97,6 +97,8 @@ impl TurnHandler {
         match self.state.workflows.record(context.lease(), run, record, self.state.clock.now()).await {
             // Interrupted by its route already.
             Ok(_) | Err(StoreError::Conflict(_)) => {}
+            // The project was deleted meanwhile, or another server has the turn.
+            Err(StoreError::LeaseLost) => return Ok(JobVerdict::Stopped),
             Err(error) => return Err(job_error(&ApiError::store(ErrorCode::WorkflowNotFound)(error))),
         }
         self.tell_end(caller, sink, run, None).await?;
@@ -115,6 +117,10 @@ impl TurnHandler {
     ) -> Result<JobVerdict, JobError> {
         if context.reason().is_some() {
             return self.stopped(context, caller, sink, run).await;
+        }
+        if self.is_gone(caller, run).await {
+            tracing::debug!(project.id = %project, run.id = %run, "a turn ended with its project");
+            return Ok(JobVerdict::Finished(JobOutcome::Cancelled));
         }
         if error.code() == ErrorCode::Conflict {
             // It was interrupted, and its route recorded that.
@@ -144,6 +150,11 @@ impl TurnHandler {
         }
         self.tell_end(caller, sink, run, Some(&end)).await?;
         Err(JobError::new(error.code(), "The turn could not go on"))
+    }
+
+    /// Whether there is no run to work on any more: its project was deleted.
+    async fn is_gone(&self, caller: &Caller, run: &WorkflowRunId) -> bool {
+        matches!(self.state.workflows.find(caller, run).await, Err(StoreError::NotFound))
     }
 
     async fn tell_end(&self, caller: &Caller, sink: &LogSink, run: &WorkflowRunId, end: Option<&End>) -> Result<(), JobError> {

@@ -6,7 +6,9 @@ use futures_util::{Stream, StreamExt};
 use gristmill_domain::{
     Caller, JobId,
     jobs::{JOB_CANCELLED, JOB_FAILED, JOB_SUCCEEDED, JobEvent},
+    ports::StoreError,
 };
+use gristmill_jobs::JobsError;
 use gristmill_workflow::agent::wire::PLAIN;
 use serde_json::{Map, Value, json};
 
@@ -34,10 +36,24 @@ pub fn turn_stream(
                 }
                 line_of(&event, extended, &mut is_done).map(Ok)
             }
+            Err(JobsError::Store(StoreError::NotFound)) => {
+                guard.disarm();
+                last_words(&mut is_done).map(Ok)
+            }
             Err(error) => Some(Err(ApiError::job(error))),
         };
         std::future::ready(line)
     })
+}
+
+/// The end of a turn that went with its project: nobody else can say it any more.
+fn last_words(is_done: &mut bool) -> Option<Bytes> {
+    if std::mem::replace(is_done, true) {
+        return None;
+    }
+    let message = "The run is gone: its project was deleted";
+    let failed = json!({ "type": "workflow_error", "message": message, "retryable": false });
+    Some(Bytes::from(format!("{failed}\n{}\n", json!({ "type": "done" }))))
 }
 
 fn line_of(event: &JobEvent, extended: bool, is_done: &mut bool) -> Option<Bytes> {

@@ -26,8 +26,25 @@ pub fn uses_frame(code: &str) -> bool {
 #[must_use]
 pub fn is_placeholder(name: &str) -> bool {
     const PLACEHOLDERS: [&str; 19] = [
-        "", "col", "column", "columnname", "df", "feature", "featurecolumn", "featurename", "name", "newcol", "newcolumn",
-        "newfeature", "output", "outputcolumn", "outputcolumns", "placeholder", "tbd", "todo", "yourcolumn",
+        "",
+        "col",
+        "column",
+        "columnname",
+        "df",
+        "feature",
+        "featurecolumn",
+        "featurename",
+        "name",
+        "newcol",
+        "newcolumn",
+        "newfeature",
+        "output",
+        "outputcolumn",
+        "outputcolumns",
+        "placeholder",
+        "tbd",
+        "todo",
+        "yourcolumn",
     ];
     let letters: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     PLACEHOLDERS.contains(&letters.as_str()) || name.contains(['<', '>', '{', '}']) || name.contains("...")

@@ -25,7 +25,9 @@ pub enum FeatureRefusal {
     #[error("The code has {0} characters; it must have {min} to {max}.", min = CODE_CHARS_MIN, max = CODE_CHARS_MAX)]
     CodeLength(usize),
     /// The code makes nothing.
-    #[error("The code has no statement that uses `df`. Write final code that adds the output columns to the existing frame `df`.")]
+    #[error(
+        "The code has no statement that uses `df`. Write final code that adds the output columns to the existing frame `df`."
+    )]
     IdleCode,
     /// Columns must be named.
     #[error("Name 1 to {max} output columns, as the code makes them.", max = OUTPUT_COLUMNS_MAX)]
@@ -68,6 +70,20 @@ impl FeatureRun {
     /// [`FeatureRefusal::NotFound`].
     pub fn feature(&self, id: &str) -> Result<&FeatureStep, FeatureRefusal> {
         self.features.iter().find(|step| step.feature_id == id).ok_or_else(|| self.not_found(id))
+    }
+
+    /// One of its features, when it is the time to measure it.
+    ///
+    /// # Errors
+    /// Why it is not.
+    pub fn measurable(&self, id: &str) -> Result<&FeatureStep, FeatureRefusal> {
+        let step = self.feature(id)?;
+        match step.status {
+            FeatureStatus::Registered => Err(FeatureRefusal::Registered(id.to_owned())),
+            _ if step.code.is_none() => Err(FeatureRefusal::NoCode(id.to_owned())),
+            FeatureStatus::Executed | FeatureStatus::Validated => Ok(step),
+            status => Err(FeatureRefusal::NotExecuted(id.to_owned(), status.as_str())),
+        }
     }
 
     /// Ids of the features that are kept.
@@ -171,7 +187,9 @@ impl FeatureRun {
         let is_measured = matches!(step.status, FeatureStatus::Validated | FeatureStatus::Registered);
         match rejection {
             // What is not wanted needs no measurement.
-            Some(reason) => (step.status, step.rejection_reason, step.registered_at) = (FeatureStatus::Rejected, Some(reason), None),
+            Some(reason) => {
+                (step.status, step.rejection_reason, step.registered_at) = (FeatureStatus::Rejected, Some(reason), None);
+            }
             None if is_measured => {
                 step.registered_at = step.registered_at.or(Some(now));
                 (step.status, step.rejection_reason) = (FeatureStatus::Registered, None);
@@ -196,12 +214,8 @@ impl FeatureRun {
     }
 
     fn executed(&mut self, id: &str) -> Result<&mut FeatureStep, FeatureRefusal> {
-        let step = self.with_code(id)?;
-        if matches!(step.status, FeatureStatus::Executed | FeatureStatus::Validated) {
-            Ok(step)
-        } else {
-            Err(FeatureRefusal::NotExecuted(id.to_owned(), step.status.as_str()))
-        }
+        self.measurable(id)?;
+        self.open_step(id)
     }
 
     fn not_found(&self, id: &str) -> FeatureRefusal {

@@ -1,5 +1,6 @@
 //! Datasets: their control data. Rows live in Parquet files.
 
+mod delete;
 mod derived;
 mod key_sketches;
 mod overviews;
@@ -20,7 +21,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-pub use self::derived::{DatasetLineage, DerivedDataset};
+pub use self::{
+    delete::DatasetDeletion,
+    derived::{DatasetLineage, DerivedDataset},
+};
 use super::{
     file_deletions, jobs,
     ownership::{lock_project, own_project},
@@ -380,23 +384,6 @@ impl Datasets {
             .map_err(DbError::from)?;
         row.try_into()
     }
-
-    /// Deletes one of the caller's datasets and queues its files for removal in the same transaction.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`, `Defect`.
-    pub async fn delete(&self, caller: &Caller, id: DatasetId) -> Result<(), StoreError> {
-        let mut connection = self.database.connection().await?;
-        connection
-            .transaction(async |connection| {
-                let target = datasets::table.find(id.0).filter(datasets::owner_id.eq(caller.user_id.0));
-                let project: Option<Uuid> = diesel::delete(target).returning(datasets::project_id).get_result(connection).await?;
-                let prefix = files::dataset_prefix(caller.user_id, project.map(ProjectId), id);
-                file_deletions::queue(connection, prefix).await
-            })
-            .await?;
-        Ok(())
-    }
 }
 
 /// Ends the job, and inserts the dataset that it made.
@@ -418,11 +405,8 @@ async fn insert_in(
     };
     let (id, sketches) = (create.id, create.content.key_sketches.clone());
     let row = new_row(owner, create, sql_name, now)?;
-    let row = diesel::insert_into(datasets::table)
-        .values(&row)
-        .returning(DatasetRow::as_returning())
-        .get_result(connection)
-        .await?;
+    let row =
+        diesel::insert_into(datasets::table).values(&row).returning(DatasetRow::as_returning()).get_result(connection).await?;
     key_sketches::replace(connection, id, &sketches).await?;
     Ok(row)
 }

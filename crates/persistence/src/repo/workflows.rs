@@ -4,6 +4,7 @@
 //! interrupted, changes nothing more.
 
 mod begin;
+mod release;
 mod rows;
 mod write;
 
@@ -21,6 +22,7 @@ use gristmill_domain::{
 };
 use serde_json::{Map, Value, json};
 
+pub(super) use self::release::release_dataset;
 use self::{
     begin::begin_in,
     rows::{ApprovalRow, ArtifactRow, EventRow, RunRow},

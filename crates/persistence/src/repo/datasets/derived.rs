@@ -3,13 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use gristmill_domain::{
-    Caller, DatasetId, UserId,
-    datasets::Dataset,
-    jobs::Lease,
-    models::DeclaredSplit,
-    ports::StoreError,
-};
+use gristmill_domain::{Caller, DatasetId, UserId, datasets::Dataset, jobs::Lease, models::DeclaredSplit, ports::StoreError};
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -3,13 +3,17 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use gristmill_domain::workflows::{ApprovalDecision, ApprovalStatus, NewApproval, RunRecord};
+use gristmill_domain::{
+    DatasetId,
+    workflows::{ApprovalDecision, ApprovalStatus, NewApproval, RunRecord},
+};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::rows::{ApprovalRow, ArtifactRow, EventRow, RunRow};
 use crate::{
     database::DbError,
-    schema::{workflow_approvals, workflow_artifacts, workflow_events, workflow_runs},
+    schema::{datasets, workflow_approvals, workflow_artifacts, workflow_events, workflow_runs},
 };
 
 /// Writes to a run whose row this transaction has locked or made. Returns it with the position of its last event.
@@ -50,6 +54,7 @@ pub(super) async fn write_in(
     }
     ask_in(connection, &row.run_id, record.approvals, now).await?;
     decide_in(connection, &row.run_id, record.decisions, now).await?;
+    let taken_up = take_up(connection, &row, record.active_dataset_id).await?;
     let standing = record.standing;
     let changed = diesel::update(workflow_runs::table.find(&row.run_id))
         .set((
@@ -57,7 +62,7 @@ pub(super) async fn write_in(
             workflow_runs::revision.eq(row.revision + 1),
             workflow_runs::updated_at.eq(now),
             workflow_runs::metadata.eq(record.metadata.map_or(row.metadata, Value::Object)),
-            workflow_runs::active_dataset_id.eq(record.active_dataset_id.map(|id| id.0).or(row.active_dataset_id)),
+            workflow_runs::active_dataset_id.eq(taken_up.or(row.active_dataset_id)),
             standing.as_ref().map(|standing| {
                 (
                     workflow_runs::status.eq(standing.status.as_str()),
@@ -73,6 +78,18 @@ pub(super) async fn write_in(
         .get_result(connection)
         .await?;
     Ok((changed, last))
+}
+
+/// The other dataset that is worked on from now. Held until this commits, so that whoever deletes it sees the run; `None`
+/// when it was deleted meanwhile.
+async fn take_up(
+    connection: &mut AsyncPgConnection,
+    row: &RunRow,
+    next: Option<DatasetId>,
+) -> Result<Option<Uuid>, DbError> {
+    let Some(next) = next.map(|id| id.0).filter(|next| Some(*next) != row.active_dataset_id) else { return Ok(None) };
+    let held = datasets::table.find(next).select(datasets::dataset_id).for_key_share().first(connection).await.optional()?;
+    Ok(held)
 }
 
 async fn ask_in(

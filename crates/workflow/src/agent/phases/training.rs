@@ -17,6 +17,7 @@ use crate::{
     },
     training::{
         approval::{Approval, approval},
+        checks::{self, Expected, Selection},
         code, experiments::{Experiment, Experiments},
         finalise, markers, packages,
         selection::{Selected, mismatch},
@@ -73,7 +74,7 @@ pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
             Err(why) => Heard::Useless(why.to_string()),
         },
         REPAIR => match code::split(&answer.text) {
-            Ok(segments) => match objection(state, &segments) {
+            Ok(segments) => match objection_to_cell(state, &segments) {
                 Some(why) => Heard::Useless(format!("The cell cannot be used: {why}. Write it again.")),
                 None => Heard::GoOn,
             },
@@ -150,7 +151,21 @@ fn objection(state: &State, segments: &[code::Segment]) -> Option<String> {
     let experiment = all.get(id)?;
     let dataset = state.facts.as_ref()?.dataset.as_ref()?;
     let target = state.turn.request.target_column.as_deref().or(experiment.target_column.as_deref());
-    crate::training::checks::objection(segments, experiment, &dataset.filename, target)
+    let id = dataset.id.to_string();
+    let selection = Selection { dataset_file: &dataset.filename, dataset_id: &id, target };
+    let expected = Expected { selection, model_type: &experiment.model_type, task: experiment.task_type };
+    let code: Vec<&str> = segments.iter().map(|segment| segment.code.as_str()).collect();
+    let problems = checks::problems(&code.join("\n\n"), &expected);
+    (!problems.is_empty()).then(|| problems.join("; "))
+}
+
+/// Why one cell that was mended is not run: which model it trains shows in all cells together.
+fn objection_to_cell(state: &State, segments: &[code::Segment]) -> Option<String> {
+    let dataset = state.facts.as_ref()?.dataset.as_ref()?;
+    let id = dataset.id.to_string();
+    let target = state.turn.request.target_column.as_deref();
+    let selection = Selection { dataset_file: &dataset.filename, dataset_id: &id, target };
+    segments.iter().find_map(|segment| checks::cell_problem(&segment.code, &selection))
 }
 
 /// The next step of a training that was approved of.
