@@ -15,7 +15,6 @@ pub mod finalise;
 #[cfg(test)]
 mod fixtures;
 pub mod guards;
-pub mod identifiers;
 pub mod markers;
 pub mod packages;
 pub mod plan;

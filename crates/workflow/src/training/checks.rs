@@ -3,6 +3,8 @@
 use gristmill_domain::models::TaskType;
 
 use super::{
+    code::Segment,
+    experiments::Experiment,
     family::{Family, family_of, made_by},
     python::{Kind, Token, active_tokens},
 };
@@ -39,6 +41,17 @@ pub fn problems(code: &str, expected: &Expected<'_>) -> Vec<String> {
     found.extend(inline_install(&all));
     found.extend(cell_problem_in(&all, &expected.selection));
     found
+}
+
+/// Why the generated cells of an experiment are not to be run, in words for the model; none when nothing was found.
+#[must_use]
+pub fn objection(segments: &[Segment], experiment: &Experiment, dataset_file: &str, target: Option<&str>) -> Option<String> {
+    let dataset_id = experiment.dataset_id.to_string();
+    let selection = Selection { dataset_file, dataset_id: &dataset_id, target };
+    let expected = Expected { selection, model_type: &experiment.model_type, task: experiment.task_type };
+    let code: Vec<&str> = segments.iter().map(|segment| segment.code.as_str()).collect();
+    let found = problems(&code.join("\n\n"), &expected);
+    (!found.is_empty()).then(|| found.join("; "))
 }
 
 /// What is wrong with one cell: what no cell of a training may do, whatever else there is.
@@ -352,6 +365,20 @@ mod tests {
         }
         let open = Selection { target: None, ..SELECTION };
         assert_eq!(cell_problem("y = df['plan']", &open), None);
+    }
+
+    #[test]
+    fn generated_cells_are_checked_together() {
+        let run = super::super::fixtures::run_with(&["Forest"]);
+        let experiment = Experiment { model_type: "xgboost".to_owned(), ..run.experiments.get("exp-1").unwrap().clone() };
+        let cells = |codes: &[&str]| -> Vec<Segment> {
+            codes.iter().map(|code| Segment { title: "Cell".to_owned(), code: (*code).to_owned() }).collect()
+        };
+        let good = cells(&["from xgboost import XGBClassifier", "m = XGBClassifier()\ny = df['churned']"]);
+        assert_eq!(objection(&good, &experiment, "customers.csv", Some("churned")), None);
+        let bad = cells(&["p = resolve_dataset_path('other.csv')", "m = SVC()"]);
+        let why = objection(&bad, &experiment, "customers.csv", Some("churned")).unwrap();
+        assert!(why.contains("xgboost was approved") && why.contains("; ") && why.contains("other.csv"), "{why}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
     datasets::{ColumnProfile, ColumnType, Dataset, ROW_ID_COLUMN},
+    identifiers::is_identifier,
     models::TaskType,
 };
 use serde::Deserialize;
@@ -12,18 +13,17 @@ use super::{
     Changed, TrainingRun, arguments,
     experiments::{Experiment, ExperimentStatus, Experiments, SplitStrategy, TargetProfile},
     family::{canonical, family_of, spoken_of},
-    identifiers::is_identifier_like,
 };
 
 /// Most experiments that one turn may set up.
 pub const EXPERIMENTS_PER_TURN_MAX: usize = 3;
 /// Longest name of an experiment, characters.
-pub const NAME_CHARS_MAX: usize = 120;
+pub const NAME_CHARS_MAX: usize = 200;
 /// Longest model type, characters.
 const MODEL_TYPE_CHARS_MAX: usize = 100;
 /// Share of the rows to train on, when nothing is said, and its bounds.
 const RATIO_DEFAULT: f64 = 0.8;
-const RATIO_MIN: f64 = 0.5;
+const RATIO_MIN: f64 = 0.05;
 const RATIO_MAX: f64 = 0.95;
 /// Most hyperparameters, and the most that their JSON may take, bytes.
 const HYPERPARAMETERS_MAX: usize = 100;
@@ -311,7 +311,7 @@ fn features_of(
         None => return Ok((None, Vec::new())),
     };
     let others = chosen.into_iter().filter(|column| column.name != target);
-    let (left_out, kept): (Vec<_>, Vec<_>) = others.partition(|column| is_identifier_like(column));
+    let (left_out, kept): (Vec<_>, Vec<_>) = others.partition(|column| is_identifier(column));
     if kept.is_empty() {
         return Err("No column is left to predict from; name other featureColumns, or none to use all".to_owned());
     }
@@ -439,7 +439,7 @@ mod tests {
             (json!({ "modelType": "linear_regression" }), "is for regression"),
             (json!({ "modelType": "" }), "modelType"),
             (json!({ "experimentName": " \n " }), "experimentName"),
-            (json!({ "experimentName": "x".repeat(121) }), "experimentName"),
+            (json!({ "experimentName": "x".repeat(201) }), "experimentName"),
             (json!({ "splitRatio": 80 }), "splitRatio"),
             (json!({ "splitStrategy": "magic" }), "Wrong arguments"),
             (json!({ "randomSeed": -1 }), "Wrong arguments"),

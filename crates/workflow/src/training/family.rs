@@ -15,7 +15,7 @@ pub struct Family {
     pub estimators: &'static [&'static str],
     /// The modules that have nothing but it.
     pub modules: &'static [&'static str],
-    /// What has to be installed for it, by the names of the package index.
+    /// What has to be installed for it, by the names of the package index; nothing for what every environment has.
     pub packages: &'static [&'static str],
     /// The one task that it can do; none: both.
     pub task: Option<TaskType>,
@@ -165,8 +165,6 @@ pub static FAMILIES: [Family; 24] = [
         spoken: &["xgboost", "xgb"],
         estimators: &["XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor"],
         modules: &["xgboost"],
-        // The same module without 300 MB for graphics cards; every environment has it.
-        packages: &["xgboost-cpu"],
         ..NONE
     },
     Family {
@@ -175,7 +173,6 @@ pub static FAMILIES: [Family; 24] = [
         spoken: &["lightgbm", "lgbm", "light gbm"],
         estimators: &["LGBMClassifier", "LGBMRegressor"],
         modules: &["lightgbm"],
-        packages: &["lightgbm"],
         ..NONE
     },
     Family {

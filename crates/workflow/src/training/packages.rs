@@ -70,8 +70,8 @@ const NO_PACKAGES: [&str; 34] = [
 /// Longest name of a module, characters.
 const NAME_CHARS_MAX: usize = 60;
 
-/// What has to be installed before a model of this type is trained. Environments have scikit-learn, XGBoost and LightGBM;
-/// the caller leaves out what is installed.
+/// What has to be installed before a model of this type is trained, beside what every environment has: scikit-learn, XGBoost
+/// and LightGBM. The caller leaves out what is installed.
 #[must_use]
 pub fn packages_for(model_type: &str) -> &'static [&'static str] {
     family_of(model_type, None).map(|family| family.packages).unwrap_or_default()
@@ -134,7 +134,7 @@ mod tests {
     fn families_say_what_they_need() {
         assert_eq!(packages_for("CatBoostClassifier"), ["catboost"]);
         assert_eq!(packages_for("tabnet"), ["torch", "pytorch-tabnet"]);
-        for model_type in ["random_forest", "my_model", ""] {
+        for model_type in ["random_forest", "xgboost", "LGBMClassifier", "my_model", ""] {
             assert!(packages_for(model_type).is_empty(), "{model_type}");
         }
     }

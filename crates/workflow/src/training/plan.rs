@@ -19,6 +19,8 @@ const ENTRIES_MAX: usize = 20;
 #[serde(rename_all = "camelCase")]
 struct Arguments {
     experiment_id: String,
+    /// It may have been lifted out of the arguments.
+    #[serde(default)]
     rationale: String,
     #[serde(default)]
     expected_metrics: Option<Value>,
@@ -53,10 +55,7 @@ fn proposed(run: &TrainingRun, args: &Map<String, Value>, now: DateTime<Utc>) ->
             ));
         }
     }
-    let rationale = arguments::cut(&sent.rationale, TEXT_CHARS_MAX);
-    if rationale.is_empty() {
-        return Err("rationale is needed: say why this model should be trained".to_owned());
-    }
+    let rationale = Some(arguments::cut(&sent.rationale, TEXT_CHARS_MAX)).filter(|rationale| !rationale.is_empty());
     let risks = sent.risks.iter().map(|risk| arguments::line(risk, LINE_CHARS_MAX)).filter(|risk| !risk.is_empty());
     let alternatives = sent.alternatives.iter().map(|one| Alternative {
         model_type: arguments::line(&one.model_type, LINE_CHARS_MAX),
@@ -65,7 +64,7 @@ fn proposed(run: &TrainingRun, args: &Map<String, Value>, now: DateTime<Utc>) ->
     let expected = sent.expected_metrics.filter(|value| value.to_string().len() <= TEXT_CHARS_MAX);
     Ok(Experiment {
         status: ExperimentStatus::Proposed,
-        rationale: Some(rationale),
+        rationale,
         expected_metrics: expected,
         risks: risks.take(ENTRIES_MAX).collect(),
         alternatives: alternatives.filter(|one| !one.model_type.is_empty()).take(ENTRIES_MAX).collect(),
@@ -76,17 +75,20 @@ fn proposed(run: &TrainingRun, args: &Map<String, Value>, now: DateTime<Utc>) ->
 }
 
 fn answer(experiment: &Experiment) -> Value {
-    json!({
+    let mut answer = json!({
         "experimentId": experiment.experiment_id,
         "experimentName": experiment.experiment_name,
         "modelType": experiment.model_type,
         "status": "awaiting_approval",
-        "rationale": experiment.rationale,
         "expectedMetrics": experiment.expected_metrics.clone().unwrap_or_else(|| json!({})),
         "risks": experiment.risks,
         "alternatives": experiment.alternatives,
         "message": format!("\"{}\" waits for approval", experiment.experiment_name),
-    })
+    });
+    if let (Some(rationale), Some(answer)) = (&experiment.rationale, answer.as_object_mut()) {
+        answer.insert("rationale".to_owned(), json!(rationale));
+    }
+    answer
 }
 
 #[cfg(test)]
@@ -121,12 +123,19 @@ mod tests {
     }
 
     #[test]
+    fn a_rationale_may_have_been_lifted_out() {
+        for lifted in [json!({ "rationale": "  " }), json!({ "rationale": null })] {
+            let changed = propose(&run_with(&["Forest"]), &sent(&lifted), now());
+            assert_eq!(output(&changed.output).get("rationale"), None);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_proposed_is_refused() {
         let run = run_with(&["Forest"]);
         for extra in [
             json!({ "experimentId": "exp-9" }),
-            json!({ "rationale": "  " }),
-            json!({ "rationale": null }),
+            json!({ "rationale": 1 }),
             json!({ "risks": "many" }),
             json!({ "alternatives": [{ "reason": "x" }] }),
         ] {

@@ -41,9 +41,6 @@ pub struct TrainingReport {
     /// The cells that trained it.
     #[serde(default)]
     pub cell_ids: Vec<String>,
-    /// Their code, in its words.
-    #[serde(default)]
-    pub prep_segments: Vec<String>,
     /// What it says of the scores.
     #[serde(default)]
     pub metrics: Map<String, Value>,
@@ -121,8 +118,7 @@ pub fn record_training(run: &TrainingRun, report: &TrainingReport, found: &Cells
     match found {
         CellsFound::Completed { cells, code, metrics, duration_ms } => {
             let unlike = unlike(&report.metrics, metrics);
-            let segments = if code.is_empty() { &report.prep_segments } else { code };
-            let segments = segments.iter().take(CELLS_MAX).map(|code| arguments::cut(code, SEGMENT_CHARS_MAX));
+            let segments = code.iter().take(CELLS_MAX).map(|code| arguments::cut(code, SEGMENT_CHARS_MAX));
             let trained = Experiment {
                 status: ExperimentStatus::Training,
                 training_cell_ids: cells.clone(),

@@ -46,7 +46,7 @@ fn trained(scores: &[(&str, f64)]) -> TrainingRun {
 #[test]
 fn printed_scores_count_and_sent_ones_do_not() {
     let run = proposed(&["Forest"]);
-    let sent = report(&json!({ "metrics": { "accuracy": 0.99, "f1": 0.7, "auc": 1.0 }, "prepSegments": ["made up"] }));
+    let sent = report(&json!({ "metrics": { "accuracy": 0.99, "f1": 0.7, "auc": 1.0 }, "prepSegments": ["made up", 1] }));
     let changed = record_training(&run, &sent, &completed(&[("accuracy", 0.8), ("f1", 0.70001)]), now());
     let answered = output(&changed.output);
     assert_eq!(answered["metrics"], json!({ "accuracy": 0.8, "f1": 0.70001 }));
