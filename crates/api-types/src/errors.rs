@@ -137,14 +137,12 @@ pub struct ActiveWorkflow {
     /// The run.
     pub run_id: String,
     /// What it works at.
-    pub phase: &'static str,
+    pub phase: String,
     /// `running` or `paused`.
-    pub status: &'static str,
+    pub status: String,
     /// What it waits for.
-    #[schema(required)]
-    pub pending_input_kind: Option<&'static str>,
+    pub pending_input_kind: Option<String>,
     /// The notebook that it works in.
-    #[schema(required)]
     pub active_notebook_id: Option<NotebookId>,
     /// When it changed last.
     pub updated_at: Instant,
@@ -154,9 +152,9 @@ impl From<&WorkflowRun> for ActiveWorkflow {
     fn from(run: &WorkflowRun) -> Self {
         Self {
             run_id: run.id.as_str().to_owned(),
-            phase: run.phase.as_str(),
-            status: run.status.as_str(),
-            pending_input_kind: run.pending_input.map(|kind| kind.as_str()),
+            phase: run.phase.as_str().to_owned(),
+            status: run.status.as_str().to_owned(),
+            pending_input_kind: run.pending_input.map(|kind| kind.as_str().to_owned()),
             active_notebook_id: run.active_notebook_id,
             updated_at: run.updated_at.into(),
         }

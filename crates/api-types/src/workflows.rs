@@ -178,20 +178,6 @@ pub struct WorkflowPath {
     pub run_id: String,
 }
 
-/// Another turn runs.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WorkflowConflict {
-    /// `WORKFLOW_ALREADY_RUNNING`.
-    pub error: &'static str,
-    /// The code for programs.
-    pub code: &'static str,
-    /// What to do.
-    pub message: String,
-    /// The run that it is of.
-    pub active_run_id: String,
-}
-
 /// A list of runs.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -4,7 +4,7 @@ use actix_web::App;
 use gristmill_api_types::{
     cells::CellView,
     deployments::DeploymentView,
-    errors::{ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
+    errors::{ActiveWorkflow, ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
     live::{DeploymentSocketMessage, DeploymentSocketRequest, EventStamp, NotebookSocketMessage, NotebookSocketRequest},
 };
 use gristmill_domain::ErrorCode;
@@ -33,7 +33,8 @@ pub const BEARER: &str = "bearer";
         license(name = "MIT", identifier = "MIT")
     ),
     components(schemas(
-        ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition, NotebookSocketRequest, NotebookSocketMessage,
+        ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition, ActiveWorkflow,
+        NotebookSocketRequest, NotebookSocketMessage,
         EventStamp, CellView, DeploymentSocketRequest, DeploymentSocketMessage, DeploymentView
     )),
     tags(

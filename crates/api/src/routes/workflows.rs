@@ -3,11 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse, get, post, web};
 use futures_util::StreamExt;
 use gristmill_api_types::{
+    errors::ErrorBody,
     jobs::{JobEnvelope, JobEventView},
     workflows::{
         ForkCreate, InterruptCreate, InterruptView, RunEnvelope, SnapshotEnvelope, SnapshotView, TurnCreate, TurnQuery,
-        WorkflowApprovalView, WorkflowArtifactView, WorkflowConflict, WorkflowEventView, WorkflowList, WorkflowPath,
-        WorkflowsQuery,
+        WorkflowApprovalView, WorkflowArtifactView, WorkflowEventView, WorkflowList, WorkflowPath, WorkflowsQuery,
     },
 };
 use gristmill_domain::{ErrorCode, workflows::WorkflowRunId};
@@ -45,7 +45,7 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
     responses(
         (status = 200, description = "The steps, one JSON object a line; a blank line keeps it alive", body = String, content_type = "application/x-ndjson"),
         (status = 202, description = "The job that works on it", body = JobEnvelope),
-        (status = 409, description = "Another turn of the phase runs", body = WorkflowConflict),
+        (status = 409, description = "Another turn of the phase runs: `activeRunId`", body = ErrorBody),
     )
 )]
 #[post("/workflows/turns/stream")]
@@ -58,7 +58,7 @@ pub async fn stream_workflow_turn(
 ) -> ApiResult<HttpResponse> {
     let job = match begin_turn(&state, &signed.caller, body).await? {
         TurnBegun::Begun { job, .. } => job,
-        TurnBegun::AlreadyRunning { active } => return Ok(conflict(&active)),
+        TurnBegun::AlreadyRunning { active } => return Err(ApiError::turn_running(active)),
     };
     if prefers_async(&request) {
         return Ok(HttpResponse::Accepted().json(JobEnvelope::from(*job)));
@@ -70,15 +70,6 @@ pub async fn stream_workflow_turn(
     }
     let extended = query.events.as_deref() == Some("extended");
     Ok(ndjson_response(turn_stream(&state, signed.caller, job.id, extended)))
-}
-
-fn conflict(active: &WorkflowRunId) -> HttpResponse {
-    HttpResponse::Conflict().json(WorkflowConflict {
-        error: "WORKFLOW_ALREADY_RUNNING",
-        code: ErrorCode::Conflict.as_str(),
-        message: "A turn of this phase is already running in the project; wait for it to end, or interrupt it".to_owned(),
-        active_run_id: active.as_str().to_owned(),
-    })
 }
 
 /// Interrupts a run that runs or waits: its model and its code are stopped. A run that has ended stays as it is.
@@ -162,7 +153,8 @@ pub async fn find_workflow(
 
 /// A run with an id that cannot be is not there.
 fn run_id(path: &WorkflowPath) -> ApiResult<WorkflowRunId> {
-    WorkflowRunId::parse(&path.run_id).ok_or_else(|| ApiError::store(ErrorCode::WorkflowNotFound)(gristmill_domain::ports::StoreError::NotFound))
+    WorkflowRunId::parse(&path.run_id)
+        .ok_or_else(|| ApiError::store(ErrorCode::WorkflowNotFound)(gristmill_domain::ports::StoreError::NotFound))
 }
 
 fn view(snapshot: WorkflowSnapshot) -> SnapshotView {

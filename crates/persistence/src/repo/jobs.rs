@@ -322,8 +322,7 @@ async fn append_in(connection: &mut AsyncPgConnection, lease: Lease, batch: &Eve
 
 /// Locks a job, if it is there, for a transaction that goes on to lock what the job works on.
 pub(super) async fn lock(connection: &mut AsyncPgConnection, id: JobId) -> Result<(), DbError> {
-    let _: Option<uuid::Uuid> =
-        jobs::table.find(id.0).select(jobs::job_id).for_update().first(connection).await.optional()?;
+    let _: Option<uuid::Uuid> = jobs::table.find(id.0).select(jobs::job_id).for_update().first(connection).await.optional()?;
     Ok(())
 }
 

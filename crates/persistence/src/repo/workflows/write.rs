@@ -82,11 +82,7 @@ pub(super) async fn write_in(
 
 /// The other dataset that is worked on from now. Held until this commits, so that whoever deletes it sees the run; `None`
 /// when it was deleted meanwhile.
-async fn take_up(
-    connection: &mut AsyncPgConnection,
-    row: &RunRow,
-    next: Option<DatasetId>,
-) -> Result<Option<Uuid>, DbError> {
+async fn take_up(connection: &mut AsyncPgConnection, row: &RunRow, next: Option<DatasetId>) -> Result<Option<Uuid>, DbError> {
     let Some(next) = next.map(|id| id.0).filter(|next| Some(*next) != row.active_dataset_id) else { return Ok(None) };
     let held = datasets::table.find(next).select(datasets::dataset_id).for_key_share().first(connection).await.optional()?;
     Ok(held)
