@@ -74,7 +74,10 @@ pub async fn run_tool(
         answer = stopped => answer,
         answer = Box::pin(call.answer(tool)) => answer,
     };
-    let PrepAnswer { output, error, .. } = answer.unwrap_or_else(|refusal| refused(call.run.get().copied(), &refusal));
+    let PrepAnswer { output, error, .. } = answer.unwrap_or_else(|refusal| match call.run.get() {
+        Some(run) => refused_in(run, &refusal),
+        None => refused(None, &refusal),
+    });
     ToolOutput { output: Some(output), error }
 }
 
@@ -136,8 +139,8 @@ struct Call<'a> {
     state: &'a web::Data<AppState>,
     context: &'a ToolContext,
     args: Args<'a>,
-    /// The run that it is about, once that is known.
-    run: OnceLock<PrepRunId>,
+    /// The run that it is about as it was found, once that is known.
+    run: OnceLock<PrepRun>,
 }
 
 impl Call<'_> {

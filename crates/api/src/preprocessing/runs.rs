@@ -43,7 +43,7 @@ impl Call<'_> {
 
     fn about(&self, run: PrepRun) -> PrepRun {
         // The first one stays: a call is about one run.
-        self.run.get_or_init(|| run.id);
+        self.run.get_or_init(|| run.clone());
         run
     }
 

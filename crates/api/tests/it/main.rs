@@ -53,6 +53,8 @@ mod peers;
 #[cfg(test)]
 mod plan_chats;
 #[cfg(test)]
+mod preprocessing;
+#[cfg(test)]
 mod projects;
 #[cfg(test)]
 mod savepoints;

@@ -113,6 +113,7 @@ struct Things {
     deployment: uuid::Uuid,
     key: String,
     logged: String,
+    preprocessing: String,
 }
 
 async fn things_of(app: &TestApp, owner: &Client) -> Things {
@@ -148,7 +149,11 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
     let logged = owner.post(&format!("{mlflow}/logged-models"), &logged).await.expect(200);
     let registered = json!({ "name": "x", "description": "salary" });
     owner.post(&format!("{mlflow}/registered-models/create"), &registered).await.expect(200);
+    let preprocessing = uuid::Uuid::new_v4();
+    let sql = format!("insert into preprocessing_runs (run_id, project_id) values ('{preprocessing}', '{project}')");
+    app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
     Things {
+        preprocessing: format!("prep-{preprocessing}"),
         logged: logged["model"]["info"]["model_id"].as_str().unwrap().to_owned(),
         run: run["run"]["info"]["run_id"].as_str().unwrap().to_owned(),
         key: key["key"]["keyId"].as_str().unwrap().to_owned(),
@@ -223,6 +228,8 @@ fn body(things: &Things) -> Value {
             "columns": [], "issueType": "x", "severity": "x", "text": "x", "datasetSchema": [], "tableName": "x",
         },
         "question": "Who earns most?", "expectedSql": "select 1", "messages": [], "completedPlanId": "p",
+        "runId": things.preprocessing, "stepId": format!("step-{model}"), "approved": true, "checkpointId": format!("ckpt-{model}"),
+        "replayDatasetId": things.dataset, "phase": "preprocessing",
         "action": "stop", "feedback": "positive", "feature": "x", "actuals": [{ "predictionId": model, "actual": 1 }],
     });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -261,6 +268,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         .replace("{path}", &format!("{}/{}/artifacts/a.txt", things.project, things.run))
         .replace("{model_id}", &things.logged)
         .replace("{tag_key}", "k")
+        .replace("{runId}", &things.preprocessing)
         .replace("{filename}", "image.png");
     assert!(!path.contains('{'), "tell this test what to put into {path}");
     let mut request = client.request(operation.method.clone(), &path);
