@@ -55,6 +55,7 @@ pub const BEARER: &str = "bearer";
         (name = "llm", description = "Language models: what can be chosen, and sessions for speech"),
         (name = "workflows", description = "Agents that plan, clean, make features and train, with a person's approval"),
         (name = "feature engineering", description = "Columns that tell a model more, and the runs of agents that make them"),
+        (name = "preprocessing", description = "Cleaning datasets in steps that are measured, approved of and can be undone"),
         (name = "plan chats", description = "Conversations about a project's plan"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),

@@ -189,14 +189,14 @@ impl Call<'_> {
             }
         };
         let decided = self.state.preprocessing.runs.decide(&self.context.caller, call, now, decide).await;
-        decided.map_err(|error| store_refusal(&format!("Run {}", run.id), ReasonCode::RunNotFound, error))
+        decided.map_err(|error| store_refusal(&format!("Run {}", run.id), ReasonCode::RunNotFound, &error))
     }
 
     /// What the call has answered before, when it changed the run then.
     async fn answered(&self, run: PrepRunId) -> Result<Option<PrepAnswer>, Refusal> {
         let call = PrepCall { project: self.context.project, run, key: &self.context.key };
         let found = self.state.preprocessing.runs.answered(&self.context.caller, call).await;
-        found.map_err(|error| store_refusal(&format!("Run {run}"), ReasonCode::RunNotFound, error))
+        found.map_err(|error| store_refusal(&format!("Run {run}"), ReasonCode::RunNotFound, &error))
     }
 
     /// The dataset that the person has chosen since the run was last asked.

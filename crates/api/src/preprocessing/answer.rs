@@ -65,20 +65,20 @@ fn envelope(run: Option<PrepRunId>, reason: Option<ReasonCode>) -> Map<String, V
 }
 
 /// The failure of a store call about `what`, which `missing` says is not there.
-pub(super) fn store_refusal(what: &str, missing: ReasonCode, error: StoreError) -> Refusal {
+pub(super) fn store_refusal(what: &str, missing: ReasonCode, error: &StoreError) -> Refusal {
     match error {
         // The client looks for these words.
         StoreError::NotFound => {
             Refusal::new(missing, format!("{what} not found. Leave the id out to go on with the current one."))
         }
         StoreError::Unavailable(_) => {
-            tracing::warn!(error.cause = chain(&error), "the database does not answer a tool");
+            tracing::warn!(error.cause = chain(error), "the database does not answer a tool");
             Refusal::new(ReasonCode::InternalError, "The database does not answer; try again shortly.")
         }
         StoreError::Conflict(_) | StoreError::LeaseLost => {
             Refusal::new(ReasonCode::InvalidOperation, format!("{what} changed meanwhile; try again."))
         }
-        StoreError::Defect(_) => internal(&error),
+        StoreError::Defect(_) => internal(error),
     }
 }
 

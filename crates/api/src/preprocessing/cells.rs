@@ -58,7 +58,7 @@ impl Call<'_> {
     }
 
     async fn cell(&self, id: CellId, notebooks: &mut HashMap<NotebookId, Option<Notebook>>) -> Result<Option<Cell>, Refusal> {
-        let failed = |error| store_refusal("The cell", ReasonCode::InvalidOperation, error);
+        let failed = |error| store_refusal("The cell", ReasonCode::InvalidOperation, &error);
         let cell = match self.state.notebooks.find_cell(&self.context.caller, id, self.now()).await {
             Ok(cell) => cell,
             Err(StoreError::NotFound) => return Ok(None),
@@ -88,7 +88,7 @@ impl Call<'_> {
         let cells = match self.state.notebooks.list_cells(&self.context.caller, notebook, self.now()).await {
             Ok(cells) => cells,
             Err(StoreError::NotFound) => Vec::new(),
-            Err(error) => return Err(store_refusal("The notebook", ReasonCode::InvalidOperation, error)),
+            Err(error) => return Err(store_refusal("The notebook", ReasonCode::InvalidOperation, &error)),
         };
         let id = step.to_string();
         let is_of_step = |cell: &&Cell| {

@@ -95,7 +95,7 @@ impl Call<'_> {
         match self.state.datasets.find(&self.context.caller, id).await {
             Ok(dataset) => Ok(Some(dataset).filter(|dataset| dataset.project_id == Some(self.context.project))),
             Err(StoreError::NotFound) => Ok(None),
-            Err(error) => Err(store_refusal("The dataset", ReasonCode::DatasetNotFound, error)),
+            Err(error) => Err(store_refusal("The dataset", ReasonCode::DatasetNotFound, &error)),
         }
     }
 
@@ -128,7 +128,7 @@ impl Call<'_> {
 
     async fn datasets(&self) -> Result<Vec<Dataset>, Refusal> {
         let datasets = self.state.datasets.list(&self.context.caller, Some(self.context.project)).await;
-        datasets.map_err(|error| store_refusal("The project", ReasonCode::DatasetNotFound, error))
+        datasets.map_err(|error| store_refusal("The project", ReasonCode::DatasetNotFound, &error))
     }
 }
 

@@ -18,7 +18,7 @@ impl Call<'_> {
                 let (caller, project) = (&self.context.caller, self.context.project);
                 let opened =
                     self.state.preprocessing.runs.open(caller, project, self.context.run.as_ref(), fresh, self.now()).await;
-                opened.map_err(|error| store_refusal("The project", ReasonCode::RunNotFound, error))?
+                opened.map_err(|error| store_refusal("The project", ReasonCode::RunNotFound, &error))?
             }
         };
         Ok(self.about(run))
@@ -35,7 +35,7 @@ impl Call<'_> {
                     .runs
                     .current(&self.context.caller, self.context.project, self.context.run.as_ref())
                     .await;
-                current.map_err(|error| store_refusal("The project", ReasonCode::RunNotFound, error))?
+                current.map_err(|error| store_refusal("The project", ReasonCode::RunNotFound, &error))?
             }
         };
         Ok(run.map(|run| self.about(run)))
@@ -55,12 +55,12 @@ impl Call<'_> {
         }
         let what = format!("Run {}", short(text));
         let Some(id) = PrepRunId::parse(text) else {
-            return Err(store_refusal(&what, ReasonCode::RunNotFound, StoreError::NotFound));
+            return Err(store_refusal(&what, ReasonCode::RunNotFound, &StoreError::NotFound));
         };
         let found = self.state.preprocessing.runs.peek(&self.context.caller, id).await;
-        let run = found.map_err(|error| store_refusal(&what, ReasonCode::RunNotFound, error))?;
+        let run = found.map_err(|error| store_refusal(&what, ReasonCode::RunNotFound, &error))?;
         if run.project_id != self.context.project {
-            return Err(store_refusal(&what, ReasonCode::RunProjectMismatch, StoreError::NotFound));
+            return Err(store_refusal(&what, ReasonCode::RunProjectMismatch, &StoreError::NotFound));
         }
         Ok(Some(run))
     }

@@ -1,7 +1,7 @@
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::UserId;
+use crate::{UserId, datasets::ColumnType};
 
 mod properties;
 
