@@ -140,6 +140,10 @@ pub async fn deploy(
             "The training of this model failed, so there is nothing to serve",
         ));
     }
+    if let Some(reason) = model.unscored_reason() {
+        let message = format!("A model that cannot predict from the dataset's columns as they are cannot be served: {reason}");
+        return Err(ApiError::new(ErrorCode::ModelNotDeployable, message));
+    }
     if model.plan.task_type == TaskType::Clustering {
         let message = "Models of clusters cannot be deployed; deploy a classification or a regression";
         return Err(ApiError::new(ErrorCode::ModelNotDeployable, message));

@@ -32,5 +32,6 @@ pub mod sql;
 pub mod state;
 pub mod streams;
 pub mod telemetry;
+pub mod training;
 pub mod uploads;
 pub mod workflows;

@@ -24,6 +24,11 @@ pub(super) struct SplitWish {
 }
 
 impl SplitWish {
+    /// Whatever is declared.
+    pub(super) fn none() -> Self {
+        Self { kind: None, column: None, seed: None, test_size: None, again: false }
+    }
+
     pub(super) fn of(request: &ModelCreate) -> Self {
         let split = request.split.as_ref();
         Self {
@@ -113,7 +118,7 @@ mod tests {
     use super::*;
 
     fn wish() -> SplitWish {
-        SplitWish { kind: None, column: None, seed: None, test_size: None, again: false }
+        SplitWish::none()
     }
 
     #[test]
