@@ -189,6 +189,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         preprocessing: Preprocessing::new(database.clone(), config.ingest.concurrency),
         workflows: Workflows::new(database.clone()),
         feature_runs: FeatureRuns::new(database.clone()),
+        feature_measurements: Semaphore::new(config.ingest.concurrency.max(1)),
         datasets,
         settings,
         job_reader: JobReader::new(Arc::clone(&jobs), signals.clone()),

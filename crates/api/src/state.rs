@@ -21,6 +21,7 @@ use gristmill_persistence::{
 
 use gristmill_runtime::Runtime;
 use gristmill_workflow::suggestions::Suggester;
+use tokio::sync::Semaphore;
 
 use crate::{
     config::Config,
@@ -62,6 +63,8 @@ pub struct AppState {
     pub datasets: Datasets,
     /// Runs of feature engineering.
     pub feature_runs: FeatureRuns,
+    /// Places for measuring features of agents, each of which takes a sandbox.
+    pub feature_measurements: Semaphore,
     /// Documents.
     pub documents: Documents,
     /// Search over documents.
