@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn files_have_names_that_kernels_and_we_agree_on() {
-        let id = "0c6a852e-0000-4000-8000-000000000000";
+        let (id, long) = ("0c6a852e-0000-4000-8000-000000000000", format!("{}.csv", "x".repeat(200)));
         for (name, file_type, processed) in [
             ("sales.csv", FileType::Csv, "sales_processed.csv"),
             ("My data (v2).TSV", FileType::Csv, "My data (v2)_processed.TSV"),
@@ -143,7 +143,7 @@ mod tests {
             (".csv", FileType::Csv, "dataset_processed.csv"),
             ("..csv", FileType::Csv, "dataset_processed.csv"),
             ("a\"; import os; \".csv", FileType::Csv, "dataset_processed.csv"),
-            (&format!("{}.csv", "x".repeat(200)), FileType::Csv, "dataset_processed.csv"),
+            (long.as_str(), FileType::Csv, "dataset_processed.csv"),
         ] {
             assert_eq!(file(name, file_type).processed(), format!("data/{id}/{processed}"), "{name}");
         }

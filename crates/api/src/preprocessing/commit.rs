@@ -64,10 +64,6 @@ impl Call<'_> {
         let is_user = self.context.is_approved;
         let approved = self.args.flag("approved").or(is_user.then_some(true));
         let run = self.run().await?;
-        if let Some(named) = self.args.text("datasetId") {
-            // It says nothing that the step does not know, but must not be another project's.
-            self.named_dataset(named).await?;
-        }
         if let Some(earlier) = self.answered(run.id).await? {
             return Ok(earlier);
         }
@@ -79,6 +75,10 @@ impl Call<'_> {
         }
         if approved == Some(false) {
             return self.reject(&run, id).await;
+        }
+        if let Some(named) = self.args.text("datasetId") {
+            // It says nothing that the step does not know, but must not be another project's.
+            self.named_dataset(named).await?;
         }
         if step.status == StepStatus::Applied {
             // Sent twice.
@@ -95,7 +95,7 @@ impl Call<'_> {
 
     /// Makes the step's output a dataset and applies the step, unless something is other than when it was measured.
     async fn apply(&self, run: &PrepRun, step: &Step, approval: Approval) -> Result<PrepAnswer, Refusal> {
-        let id = step.id;
+        let (id, version) = (step.id, step.version);
         let source = self.source(step).await?;
         let found = self.cells_of(step).await?;
         let (file, output_hash) = match self.output(&source, &found.now).await? {
@@ -124,6 +124,10 @@ impl Call<'_> {
         };
         let answer = self
             .decide(run, |run, now| {
+                // What was said yes to is this version, and no later one.
+                if run.step(id)?.version != version {
+                    return Err(changed(id));
+                }
                 commit(run, id, approval, (&cells, &basis), kept, now)?;
                 committed(run, id)
             })
@@ -148,7 +152,7 @@ impl Call<'_> {
         }
         self.decide(run, |run, now| {
             check_commit(run, id, approval, facts, now)?;
-            Err(Refusal::new(ReasonCode::InvalidOperation, "The step changed meanwhile; try again.").of_step(id))
+            Err(changed(id))
         })
         .await
     }
@@ -276,6 +280,10 @@ fn committed(run: &PrepRun, id: StepId) -> Result<Value, Refusal> {
         "activeDatasetId": run.active_dataset_id,
     });
     told(run, id, more)
+}
+
+fn changed(id: StepId) -> Refusal {
+    Refusal::new(ReasonCode::InvalidOperation, "The step changed meanwhile; look at it again.").of_step(id)
 }
 
 /// What was measured, in a line, with what the model remarked.
