@@ -27,6 +27,7 @@ pub mod preprocessing;
 pub mod projects;
 pub mod python;
 pub mod query;
+pub mod recovery;
 pub mod savepoints;
 pub mod settings;
 pub mod workflows;

@@ -26,6 +26,7 @@ pub mod preprocessing;
 pub mod projects;
 pub mod python;
 pub mod query;
+pub mod recovery;
 pub mod savepoints;
 pub mod scoring;
 pub mod settings;
@@ -55,6 +56,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(notebooks::configure)
         .configure(cells::configure)
         .configure(savepoints::configure)
+        .configure(recovery::configure)
         .configure(execute::configure)
         .configure(python::configure)
         .configure(models::configure)

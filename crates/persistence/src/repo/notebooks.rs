@@ -7,6 +7,7 @@ mod agent;
 mod cells;
 mod events;
 mod outputs;
+mod recovery;
 mod rows;
 mod runs;
 mod savepoints;
@@ -27,6 +28,7 @@ pub use agent::{AgentCell, AgentEdit, AgentLines, AgentWrite};
 pub use cells::{CellCreate, CellPatch};
 pub use events::EventStretch;
 pub use outputs::StoredOutput;
+pub use recovery::{Recovered, RecoveryCandidate};
 pub use runs::{FinishedRun, RunLease, RunStart, RunTerms};
 pub use savepoints::{Restored, SAVEPOINT_MISSING};
 
