@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod output;
+pub mod outside;
 pub mod registry;
 pub(crate) mod schema;
 

@@ -204,7 +204,8 @@ fn failure_words(failure: &Exchange) -> String {
     crate::prompts::cut(told.unwrap_or("it gave no reason"), 2_000)
 }
 
-/// Writes the next cell of the step, runs what is written, or records the execution when all of it ran.
+/// Writes the next cell of the step, runs what is written, or records the execution when all of it ran. The cells are as the
+/// tool made them: their hash is what a later edit is found by.
 fn write_code(state: &State) -> Next {
     let Some(material) = Material::of(state) else { return Next::End(End::failed(FailureCode::DeterministicActionEmpty)) };
     let written = material.written.len();
@@ -212,49 +213,31 @@ fn write_code(state: &State) -> Next {
         let cell = material.written.get(material.ran).cloned().unwrap_or_default();
         return Next::Calls("write_code", vec![(ToolName::RunCell, fields(json!({ "cellId": cell })), None)]);
     }
-    let Some(segment) = material.segments.get(written) else { return record(state, true) };
-    let mut args = fields(json!({
-        "content": material.content(state, written, &segment.code),
-        "cellType": "code",
-        "title": material.title(written, segment.title.as_deref()),
-        "metadata": { "preprocessing": {
-            "runId": state.turn.run, "stepId": material.step, "toolCallId": material.call, "version": material.version,
-            "codeHash": material.code_hash, "datasetId": state.facts.as_ref().and_then(|facts| facts.dataset.as_ref()).map(|it| it.id),
-            "dataframeName": "df",
-        } },
-    }));
-    if let Some(cell) = material.earlier.get(written) {
-        args.insert("cellId".to_owned(), json!(cell));
+    let Some(cell) = material.cells.get(written) else { return record(state, true) };
+    let mut args = fields(json!({ "content": cell["content"], "cellType": "code" }));
+    for key in ["title", "metadata", "cellId"] {
+        if let Some(value) = cell.get(key).filter(|value| !value.is_null()) {
+            args.insert(key.to_owned(), value.clone());
+        }
     }
     Next::Calls("write_code", vec![(ToolName::WriteCell, args, None)])
 }
 
 fn record(state: &State, succeeded: bool) -> Next {
     let Some(material) = Material::of(state) else { return Next::End(End::failed(FailureCode::DeterministicActionEmpty)) };
-    let last = state.exchanges().rev().find(|done| done.call.tool == ToolName::RunCell);
-    let text = |key: &str| last.map(|run| run.output(key).clone()).filter(Value::is_string).unwrap_or_else(|| json!(""));
-    let stderr = last
-        .and_then(|run| run.result.error.clone().or_else(|| run.output("error").as_str().map(str::to_owned)))
-        .map_or_else(|| text("stderr"), Value::from);
-    let args = json!({
-        "stepId": material.step, "cellIds": material.written, "succeeded": succeeded, "stdout": text("stdout"), "stderr": stderr,
-    });
+    let args = json!({ "stepId": material.step, "cellIds": material.written, "succeeded": succeeded });
     Next::Calls("record_execution", vec![(ToolName::ExecuteTransformationStep, fields(args), None)])
 }
 
 /// A step's code on its way into the notebook.
 struct Material {
     step: String,
-    call: String,
-    version: Value,
-    code_hash: Value,
-    segments: Vec<code::Segment>,
-    /// Cells of this version, in order.
+    /// Cells to write, in order.
+    cells: Vec<Value>,
+    /// Cells that were written, in order.
     written: Vec<String>,
     /// How many of them ran.
     ran: usize,
-    /// Cells of the version before, which are written anew.
-    earlier: Vec<String>,
 }
 
 impl Material {
@@ -264,40 +247,10 @@ impl Material {
         let at = all.iter().rposition(|done| is_code(done))?;
         let made = all.get(at)?;
         let step = made.output("stepId").as_str().or_else(|| made.call.args.get("stepId")?.as_str())?.to_owned();
-        let code = made.call.args.get("code")?.as_str()?;
-        let (before, since) = (all.get(..at)?, all.get(at + 1..)?);
-        let from = before.iter().rposition(|done| is_code(done) && done.call.args.get("stepId") == Some(&json!(step)));
-        let earlier = from.and_then(|from| before.get(from..)).map(cells_written).unwrap_or_default();
+        let since = all.get(at + 1..)?;
+        let cells = made.output("cells").as_array()?.clone();
         let ran = since.iter().filter(|done| done.call.tool == ToolName::RunCell).count();
-        Some(Self {
-            step,
-            call: made.call.id.clone(),
-            version: made.output("step")["version"].clone(),
-            code_hash: made.output("step")["codeHash"].clone(),
-            segments: code::segments(code),
-            written: cells_written(since),
-            ran,
-            earlier,
-        })
-    }
-
-    fn content(&self, state: &State, index: usize, code: &str) -> String {
-        let Some(dataset) = state.facts.as_ref().and_then(|facts| facts.dataset.as_ref()) else { return code.to_owned() };
-        let place = format!("{}, {}, {}", json!(dataset.filename), json!(dataset.id), json!(dataset.file_type));
-        let mut content = String::new();
-        if index == 0 {
-            content.push_str(&format!("load_preprocessing_dataset({place}, \"df\")\n\n"));
-        }
-        content.push_str(code);
-        if index + 1 == self.segments.len() {
-            content.push_str(&format!("\n\nsave_preprocessing_dataset({place}, \"df\")"));
-        }
-        content
-    }
-
-    fn title(&self, index: usize, title: Option<&str>) -> String {
-        let title = title.unwrap_or("Transformation");
-        if self.segments.len() > 1 { format!("{title} ({}/{})", index + 1, self.segments.len()) } else { title.to_owned() }
+        Some(Self { step, cells, written: cells_written(since), ran })
     }
 }
 
