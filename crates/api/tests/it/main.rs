@@ -11,6 +11,8 @@ mod cells;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod dataset_in_use;
+#[cfg(test)]
 mod datasets;
 #[cfg(test)]
 mod deployments;
@@ -56,6 +58,8 @@ mod plan_chats;
 mod preprocessing;
 #[cfg(test)]
 mod projects;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod savepoints;
 #[cfg(test)]
