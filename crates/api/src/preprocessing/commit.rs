@@ -10,6 +10,7 @@ use gristmill_domain::{
         StepStatus, check_approval, check_commit, check_measurable, commit, reject, validate,
     },
 };
+use gristmill_persistence::repo::datasets::DatasetDeletion;
 use gristmill_runtime::TakenFile;
 use serde_json::{Map, Value, json};
 
@@ -255,11 +256,13 @@ impl Call<'_> {
 
     /// Removes a derived dataset whose step was not applied after all.
     async fn discard(&self, id: DatasetId) {
-        match self.state.datasets.delete(&self.context.caller, id).await {
-            Ok(()) => {
+        match self.state.datasets.delete(&self.context.caller, id, self.state.clock.now()).await {
+            Ok(DatasetDeletion::Deleted) => {
                 self.state.row_readers.forget(id);
                 self.state.file_cleaner.wake();
             }
+            // Another agent has found it and works on it: it stays, as any dataset does.
+            Ok(DatasetDeletion::InUse { .. }) => {}
             Err(error) => drop(internal(&error)),
         }
     }
