@@ -27,7 +27,7 @@ pub(crate) use self::predict::authorize;
 pub use self::{
     dialect::{Answered, Asked, Batching, Contract, Dialect, Row, Scoring, Tensors, metadata_of, version_of},
     drift::drift_of,
-    predict::answer_request,
+    predict::{answer_request, answer_rows},
     schema::{baseline_of, schema_of},
 };
 use crate::{

@@ -9,5 +9,5 @@ mod training;
 pub(crate) use adoption::{NotebookModel, submit_adoption};
 pub use files::{StoredModels, download_artifact, evaluation_file};
 pub use study::{StudyStream, study_stream, submit_study};
-pub(crate) use training::failure_of;
+pub(crate) use training::{failure_of, submit_evaluation};
 pub use training::{budget_of, evaluated, submit_training, trained};

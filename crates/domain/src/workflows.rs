@@ -66,6 +66,7 @@ impl<'de> Deserialize<'de> for WorkflowRunId {
 
 named! {
     /// What a run works at.
+    #[cfg_attr(feature = "openapi", schema(as = WorkflowPhase))]
     Phase {
         /// Finding out what the project is for; ends with a plan.
         Onboarding = "onboarding",

@@ -192,7 +192,13 @@ impl FeatureHandler {
             let read = retype_from_source(&request, &made, &observer);
             let read = read.map_err(|error| stop_of_table(&error))?;
             fs::remove_file(&table).map_err(|error| stop_of_io(&error))?;
-            let has_source_rows = before.has_source_rows && end.result.get("rows").and_then(Value::as_str) != Some("unknown");
+            let rows_before = DatasetFile::open(&before.file).map_err(|error| stop_of_ingest(&error))?.row_count();
+            let known = match end.result.get("rows").and_then(Value::as_str) {
+                Some("same") => read.row_count == rows_before,
+                Some("traced") => made.contains_key(ROW_ID_COLUMN),
+                _ => false,
+            };
+            let has_source_rows = before.has_source_rows && known;
             let mut after = Progress { file: output, has_source_rows, ..before };
             note_code(&mut after, &features, &types, &read);
             Ok::<_, Stop>(after)

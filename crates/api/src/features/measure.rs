@@ -103,7 +103,10 @@ pub(super) async fn measure(
         )),
         CodeFailure::Fault => Failure::new("The server failed at measuring the feature; try again"),
     })?;
-    serde_json::from_value(end.result).map_err(|_| Failure::new("The code spoilt its measurement; simplify it"))
+    serde_json::from_value(end.result).map_err(|error| {
+        tracing::debug!(%error, "a measurement of a feature cannot be read");
+        Failure::new("The code spoilt its measurement; simplify it")
+    })
 }
 
 fn stopped() -> Failure {

@@ -180,7 +180,11 @@ pub async fn evaluated(state: &AppState, caller: &Caller, id: ModelId) -> ApiRes
     Ok(status)
 }
 
-async fn submit_evaluation(state: &AppState, caller: &Caller, id: ModelId) -> ApiResult<JobId> {
+/// Submits the job that evaluates a model anew.
+///
+/// # Errors
+/// 404; 409 when there is nothing to evaluate, 413 over the quota.
+pub(crate) async fn submit_evaluation(state: &AppState, caller: &Caller, id: ModelId) -> ApiResult<JobId> {
     let model = state.models.find(caller, id).await.map_err(model_error)?;
     if model.artifacts.is_empty() {
         return Err(ApiError::new(ErrorCode::Conflict, "The training of this model failed, so there is nothing to evaluate"));

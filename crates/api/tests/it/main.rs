@@ -23,6 +23,8 @@ mod execute;
 #[cfg(test)]
 mod experiments;
 #[cfg(test)]
+mod feature_engineering;
+#[cfg(test)]
 mod google;
 #[cfg(test)]
 mod jobs;

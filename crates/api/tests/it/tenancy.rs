@@ -296,6 +296,11 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
             let part = reqwest::multipart::Part::bytes(b"a\n1\n".to_vec()).file_name("t.csv");
             request.multipart(reqwest::multipart::Form::new().part("file", part).text("projectId", things.project.clone()))
         }
+        "POST /api/feature-engineering/apply" => {
+            let mut body = body(things);
+            body["features"] = json!([{ "sourceColumn": "salary", "featureName": "y", "method": "sqrt_transform" }]);
+            request.json(&body)
+        }
         _ if operation.method != Method::GET => request.json(&body(things)),
         _ => request,
     };

@@ -1,7 +1,7 @@
 //! A run in memory, a client that keeps what it is told, and tools whose effects are counted.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex},
 };
 
@@ -143,7 +143,7 @@ pub(crate) type Answer = fn(&Map<String, Value>, usize) -> ToolOutput;
 /// Tools that answer as told, once under each key.
 #[derive(Default)]
 pub(crate) struct Tools {
-    answers: BTreeMap<ToolName, Answer>,
+    answers: HashMap<ToolName, Answer>,
     pub(crate) effects: Mutex<Vec<(String, ToolName, Map<String, Value>, bool)>>,
     done: Mutex<BTreeMap<String, ToolOutput>>,
 }
