@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod agent_tools;
 #[cfg(test)]
+mod agent_training;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod backup;
