@@ -3,6 +3,7 @@
 use garde::Validate;
 use gristmill_domain::{
     Scope, TokenId, UserId,
+    identity::{LinkedIdentity, Provider},
     users::{Email, User, UserRole},
 };
 use serde::{Deserialize, Serialize};
@@ -268,6 +269,45 @@ pub struct LoginSessionView {
 pub struct LoginSessionList {
     /// The caller's open sessions.
     pub sessions: Vec<LoginSessionView>,
+}
+
+/// Who vouches for people beside this server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityProvider {
+    /// Google.
+    Google,
+}
+
+impl From<Provider> for IdentityProvider {
+    fn from(provider: Provider) -> Self {
+        match provider {
+            Provider::Google => Self::Google,
+        }
+    }
+}
+
+/// An account at another provider by which the caller logs in.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityView {
+    /// The provider, for unlinking it.
+    pub provider: IdentityProvider,
+    /// Since when it is linked.
+    pub linked_at: Instant,
+}
+
+impl From<LinkedIdentity> for IdentityView {
+    fn from(identity: LinkedIdentity) -> Self {
+        Self { provider: identity.provider.into(), linked_at: identity.linked_at.into() }
+    }
+}
+
+/// `{identities}`, the oldest link first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IdentityList {
+    /// The caller's identities at other providers.
+    pub identities: Vec<IdentityView>,
 }
 
 /// A personal access token to be made.

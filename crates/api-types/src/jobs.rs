@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use garde::Validate;
 use gristmill_domain::{
     JobId, ProjectId,
@@ -131,7 +132,7 @@ pub struct JobEventView {
     /// The event's type.
     #[serde(rename = "type")]
     pub event_type: String,
-    /// When it was appended.
+    /// When it happened, by the event's own account, or else when it was appended.
     pub timestamp: Instant,
     /// The event's own fields.
     #[serde(flatten)]
@@ -140,11 +141,48 @@ pub struct JobEventView {
 
 impl From<JobEvent> for JobEventView {
     fn from(event: JobEvent) -> Self {
-        let data = match event.data {
+        let mut data: BTreeMap<String, Value> = match event.data {
             Value::Object(map) => map.into_iter().collect(),
             Value::Null => BTreeMap::new(),
             other => BTreeMap::from([("data".to_owned(), other)]),
         };
-        Self { seq: event.seq, event_type: event.event_type, timestamp: event.at.into(), data }
+        // Of a key that is there twice, one reader takes the first, another the last, and a third refuses the line.
+        let own: Option<DateTime<Utc>> = data.remove("timestamp").and_then(|own| own.as_str()?.parse().ok());
+        for key in ["seq", "type"] {
+            data.remove(key);
+        }
+        Self { seq: event.seq, event_type: event.event_type, timestamp: own.unwrap_or(event.at).into(), data }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The line of an event with this data, which was appended half a second after ten.
+    fn line(data: Value) -> String {
+        let at = "2026-01-31T10:00:00.500Z".parse().unwrap();
+        let event = JobEvent { seq: 7, at, event_type: "phase_started".to_owned(), data };
+        serde_json::to_string(&JobEventView::from(event)).unwrap()
+    }
+
+    #[test]
+    fn an_event_has_each_key_once_and_its_own_time() {
+        for (data, expected) in [
+            (json!({ "phaseId": "planning", "timestamp": "2026-01-31T10:00:00.123Z" }), "2026-01-31T10:00:00.123Z"),
+            (json!({ "phaseId": "planning" }), "2026-01-31T10:00:00.500Z"),
+            (json!({ "phaseId": "planning", "timestamp": "soon" }), "2026-01-31T10:00:00.500Z"),
+            (json!({ "phaseId": "planning", "timestamp": null, "seq": 1, "type": "done" }), "2026-01-31T10:00:00.500Z"),
+        ] {
+            let line = line(data);
+            for key in ["seq", "type", "timestamp"] {
+                assert_eq!(line.matches(&format!("\"{key}\":")).count(), 1, "{line}");
+            }
+            let read: Value = serde_json::from_str(&line).unwrap();
+            let view = json!({ "seq": 7, "type": "phase_started", "timestamp": expected, "phaseId": "planning" });
+            assert_eq!(read, view);
+        }
     }
 }

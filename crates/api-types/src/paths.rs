@@ -61,6 +61,14 @@ pub struct TokenPath {
     pub token_id: gristmill_domain::TokenId,
 }
 
+/// `/auth/identities/{provider}`.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub struct IdentityPath {
+    /// The provider: `google`.
+    pub provider: String,
+}
+
 /// `/projects/{projectId}/…`.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]

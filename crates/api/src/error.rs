@@ -433,6 +433,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::JobNotFound
         | E::SessionNotFound
         | E::TokenNotFound
+        | E::IdentityNotFound
         | E::NotebookNotFound
         | E::CellNotFound
         | E::SavepointNotFound
@@ -445,6 +446,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         E::EmailTaken
         | E::AccountExists
         | E::IdentityTaken
+        | E::LastSignIn
         | E::DatasetInUse
         | E::CellLocked
         | E::JobCancelled

@@ -14,6 +14,7 @@ pub mod features;
 pub mod file_cleaner;
 pub mod google;
 pub mod health;
+pub mod leaving;
 pub mod live;
 pub mod llm;
 mod mail;

@@ -2,15 +2,18 @@
 
 mod jobs;
 mod ports;
+mod results;
 mod stream;
 
 use std::sync::Arc;
 
 use actix_web::web;
 use gristmill_domain::{
-    Caller, JobId, ProjectId,
+    Caller, ErrorCode, JobId, ProjectId,
     jobs::{Job, JobKind, NewJob},
+    ports::StoreError,
 };
+use gristmill_persistence::repo::jobs::{JOB_OPEN, Jobs};
 use gristmill_workflow::{nl2sql::NlEngine, suggestions::Suggester};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -18,7 +21,8 @@ use serde_json::json;
 pub use self::{
     jobs::{GoldenRunHandler, NlQueryHandler},
     ports::{StoredSchema, StoredSuggestions},
-    stream::{nl_answer, nl_stream},
+    results::ParkedResults,
+    stream::{Asked, nl_answer, nl_stream},
 };
 use crate::{
     config::NlConfig,
@@ -88,30 +92,34 @@ pub async fn submit_question(
     query: String,
     table_name: Option<String>,
 ) -> ApiResult<Job> {
-    state.projects.find(caller, project).await.map_err(ApiError::store(gristmill_domain::ErrorCode::ProjectNotFound))?;
+    state.projects.find(caller, project).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     state.llm.provider()?;
     let payload = QuestionPayload { query, table_name };
-    submit(state, caller, project, JobKind::NlQuery, json!(payload)).await
+    let job = new_job(caller, project, JobKind::NlQuery, json!(payload));
+    let (job, _) = state.jobs.submit(job).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    Ok(job)
 }
 
-/// Submits the job that asks a project's golden questions.
+/// Submits the job that asks a project's golden questions: one at a time, since each asks a model for every question.
 ///
 /// # Errors
-/// 404 for a project that is not the caller's, 503 without a language model.
+/// 404 for a project that is not the caller's, 409 while another run has not ended, 503 without a language model.
 pub async fn submit_golden_run(state: &AppState, caller: &Caller, project: ProjectId) -> ApiResult<Job> {
-    state.projects.find(caller, project).await.map_err(ApiError::store(gristmill_domain::ErrorCode::ProjectNotFound))?;
+    state.projects.find(caller, project).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     state.llm.provider()?;
-    submit(state, caller, project, JobKind::GoldenRun, json!({})).await
+    let job = new_job(caller, project, JobKind::GoldenRun, json!({}));
+    let submitted = Jobs::new(state.database.clone()).submit_alone(job).await;
+    submitted.map_err(|error| match &error {
+        StoreError::Conflict(what) if what == JOB_OPEN => {
+            let message = "The golden questions of this project are being asked already; wait for that run, or cancel its job";
+            ApiError::new(ErrorCode::Conflict, message)
+        }
+        _ => ApiError::store(ErrorCode::ProjectNotFound)(error),
+    })
 }
 
-async fn submit(
-    state: &AppState,
-    caller: &Caller,
-    project: ProjectId,
-    kind: JobKind,
-    payload: serde_json::Value,
-) -> ApiResult<Job> {
-    let job = NewJob {
+fn new_job(caller: &Caller, project: ProjectId, kind: JobKind, payload: serde_json::Value) -> NewJob {
+    NewJob {
         id: JobId::random(),
         kind,
         owner_id: caller.user_id,
@@ -120,7 +128,5 @@ async fn submit(
         // Whoever asked has gone when its server dies; tokens are not spent again for nobody.
         attempts_max: 1,
         idempotency_key: None,
-    };
-    let (job, _) = state.jobs.submit(job).await.map_err(ApiError::store(gristmill_domain::ErrorCode::ProjectNotFound))?;
-    Ok(job)
+    }
 }

@@ -43,11 +43,12 @@ use crate::{
     file_cleaner::FileCleaner,
     google::GoogleSignIn,
     health::HealthBoard,
+    leaving::run_to_the_end,
     live::{self, Hub},
     llm::{InsightCache, LanguageModels, StoredUsage},
     mail,
     models::StoredModels,
-    nl::{self, GoldenRunHandler, NlQueryHandler, StoredSchema, StoredSuggestions},
+    nl::{self, GoldenRunHandler, NlQueryHandler, ParkedResults, StoredSchema, StoredSuggestions},
     notebooks::{self, OutputLinks, RunRegistry, StoredData},
     openapi,
     preprocessing::Preprocessing,
@@ -67,6 +68,8 @@ const DEPLOYMENT_STARTS: usize = 2;
 const TURNS: usize = 64;
 /// How often ended jobs, expired tokens and forgotten spool files are looked for.
 const JANITOR_INTERVAL: Duration = Duration::from_secs(600);
+/// How long the files of a failed upload are looked for again: a worker that was taken for dead may still write some.
+const SWEEP_MARGIN: Duration = Duration::from_hours(1);
 
 /// A server that listens. Stop it with [`RunningServer::stop`]; dropping it stops it at once.
 #[derive(Debug)]
@@ -200,6 +203,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         sql: SqlService::new(&config)?,
         suggester: nl::suggester(&llm, &config.nl, nl_schema.clone(), suggestions),
         nl_schema,
+        parked_results: ParkedResults::new(),
         golden_questions: GoldenQuestions::new(database.clone()),
         llm,
         llm_usage,
@@ -372,12 +376,21 @@ async fn forward_signals(state: web::Data<AppState>, signals: Signals, mut heard
 async fn janitor(state: web::Data<AppState>) {
     let mut ticks = tokio::time::interval(JANITOR_INTERVAL);
     let jobs = Jobs::new(state.database.clone());
+    let mut swept_until = state.clock.now() - state.config.jobs.retention;
     loop {
         ticks.tick().await;
         if let Err(error) = state.identity.accounts.prune().await {
             tracing::warn!(error.cause = crate::error::chain(&error), "expired tokens could not be removed");
         }
-        let horizon = state.clock.now() - state.config.jobs.retention;
+        let now = state.clock.now();
+        // Before the jobs that name them are gone.
+        match crate::datasets::sweep_uploads(&state, swept_until).await {
+            Ok(()) => swept_until = now - SWEEP_MARGIN,
+            Err(error) => {
+                tracing::warn!(error.cause = crate::error::chain(&error), "files of failed uploads could not be looked for");
+            }
+        }
+        let horizon = now - state.config.jobs.retention;
         if let Err(error) = jobs.prune(horizon).await {
             tracing::warn!(error.cause = crate::error::chain(&error), "old jobs could not be removed");
         }
@@ -447,10 +460,13 @@ fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHand
             // For operators.
             .service(crate::metrics::show_metrics)
             .wrap(from_fn(envelope))
+            .wrap(from_fn(run_to_the_end))
     };
     let server = HttpServer::new(factory)
         .workers(http.workers)
         .backlog(BACKLOG)
+        // Or a client that leaves before its answer would be noticed when something is written to it, which may be never.
+        .h1_allow_half_closed(false)
         .disable_signals()
         .shutdown_timeout(http.shutdown_timeout.as_secs())
         .listen(listener)?

@@ -193,14 +193,20 @@ impl From<SqlRefusal> for ApiError {
 
 impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
-        let (code, message) = (error.code(), error.public_message());
+        let (code, message, position) = (error.code(), error.public_message(), error.position());
         match &error {
             QueryError::Internal { .. } => Self::internal(error),
             QueryError::TooMany { retry_after } => {
                 let seconds = retry_after.as_secs().max(1);
                 Self::new(code, capitalized(&message)).retry_after(seconds)
             }
-            _ => Self::new(code, message).caused_by(error),
+            _ => {
+                let failure = Self::new(code, message).caused_by(error);
+                match position {
+                    Some(position) => failure.at_position(position.line.into(), position.column.into()),
+                    None => failure,
+                }
+            }
         }
     }
 }

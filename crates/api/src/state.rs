@@ -32,7 +32,7 @@ use crate::{
     health::HealthBoard,
     live::Hub,
     llm::{InsightCache, LanguageModels, StoredUsage},
-    nl::StoredSchema,
+    nl::{ParkedResults, StoredSchema},
     notebooks::{OutputLinks, RunRegistry},
     preprocessing::Preprocessing,
     sql::SqlService,
@@ -115,6 +115,8 @@ pub struct AppState {
     pub insights: InsightCache,
     /// Datasets as tables that can be asked about.
     pub nl_schema: StoredSchema,
+    /// Results of questions that are too large for a log.
+    pub parked_results: ParkedResults,
     /// Suggested questions.
     pub suggester: Suggester,
     /// Questions with known answers.

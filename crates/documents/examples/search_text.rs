@@ -82,7 +82,7 @@ impl DocumentIndex for Words {
         Ok(Vec::new())
     }
 
-    async fn vectors(&self, _: &Caller, _: DocumentId, _: &str) -> Result<Vec<VectorBlock>, StoreError> {
+    async fn vectors(&self, _: &Caller, _: &[DocumentId], _: &str) -> Result<Vec<(DocumentId, VectorBlock)>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -22,7 +22,10 @@ mod vectors;
 pub mod worker;
 
 pub use chunk::{CHUNKS_MAX, ChunkOptions, SplitDocument, split};
-pub use embed::{EmbedError, Embedder, Payer, TextKind, Texts, embed_chunks};
+pub use embed::{
+    BLOCK_CHUNKS, EmbedError, EmbeddedBeginning, EmbeddedBlock, Embedder, Payer, TextKind, Texts, embed_beginning, embed_block,
+    embed_chunks,
+};
 pub use parse::{Block, BlockKind, ParseLimits, ParsedDocument, parse};
 pub use search::{Citation, Search, SearchError, SearchOptions, SearchRequest};
 pub use sniff::{Sniffed, sniff};

@@ -2,9 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use futures_util::future::try_join_all;
 use gristmill_domain::{
-    Caller, DocumentId, ProjectId,
+    Caller, ProjectId,
     documents::{ChunkPlace, CitedChunk, DocumentIndex, TextSpan},
     ports::StoreError,
 };
@@ -20,14 +19,12 @@ const DEPTH: u32 = 60;
 const RANK_CONSTANT: f64 = 60.0;
 /// Characters of a snippet.
 const SNIPPET_CHARS: usize = 220;
-/// Documents whose vectors are read at the same time.
-const READS_AT_ONCE: usize = 8;
 
 /// How search is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchOptions {
-    /// Memory for vectors, bytes. Also the bound of a search by vectors: documents beyond it, the oldest, are found by words
-    /// only.
+    /// Memory for vectors, bytes: those that are kept, and once more those that searches hold at the same time, which are the
+    /// same mostly. Also the bound of a search by vectors: documents beyond it, the oldest, are found by words only.
     pub vectors_bytes_max: u64,
     /// How long a search waits for the vector of its query before it goes on with words alone.
     pub embedding_timeout: Duration,
@@ -171,7 +168,8 @@ impl Search {
         Ok(ranked.into_iter().filter_map(citation).collect())
     }
 
-    /// The nearest chunks, or nothing when there are no vectors to compare.
+    /// The nearest chunks, or nothing when there are no vectors to compare. Asks storage for one thing after the other, so a
+    /// search takes two connections at most.
     async fn by_vectors(
         &self,
         caller: &Caller,
@@ -193,17 +191,20 @@ impl Search {
         if documents.is_empty() {
             return Ok(None);
         }
-        let mut all: Vec<(DocumentId, Arc<Vec<f32>>)> = Vec::with_capacity(documents.len());
-        for batch in documents.chunks(READS_AT_ONCE) {
-            let reads = batch.iter().map(async |document| {
-                let vectors = self.vectors.of(self.index.as_ref(), caller, document.id, &model).await;
-                vectors.map(|vectors| (document.id, vectors)).map_err(SearchError::Store)
-            });
-            all.extend(try_join_all(reads).await?);
-        }
+        let Some(room) = self.vectors.room(&documents).await else {
+            tracing::warn!("other searches left no room for vectors; the words of a query are searched alone");
+            return Ok(None);
+        };
+        let all = self.vectors.of(self.index.as_ref(), caller, &documents, &model).await?;
         let limit = usize::try_from(DEPTH).unwrap_or(usize::MAX);
-        let near = tokio::task::spawn_blocking(move || nearest(&query, &all, limit)).await;
-        match near {
+        let compare = move || {
+            let near = nearest(&query, &all, limit);
+            // They take room as long as they are here, whether somebody waits for the search or not.
+            drop(all);
+            drop(room);
+            near
+        };
+        match tokio::task::spawn_blocking(compare).await {
             Ok(near) => Ok(Some(near)),
             Err(error) => Err(StoreError::Defect(Box::new(error)).into()),
         }

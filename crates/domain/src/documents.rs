@@ -111,13 +111,31 @@ pub struct VectorBlock {
     pub bytes: Vec<u8>,
 }
 
+impl VectorBlock {
+    /// How many vectors of so many numbers it holds.
+    #[must_use]
+    pub fn count(&self, dimension: u32) -> u32 {
+        let each = u64::from(dimension).saturating_mul(4);
+        let bytes = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
+        u32::try_from(bytes.checked_div(each).unwrap_or(0)).unwrap_or(u32::MAX)
+    }
+}
+
 /// A document's vectors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentVectors {
     /// Who made them.
     pub by: EmbeddedBy,
-    /// All of them, in the order of the chunks.
+    /// Those of all chunks, or of the first ones, in the order of the chunks.
     pub blocks: Vec<VectorBlock>,
+}
+
+impl DocumentVectors {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.blocks.iter().map(|block| block.count(self.by.dimension)).fold(0, u32::saturating_add)
+    }
 }
 
 /// A document to be stored.
@@ -143,7 +161,7 @@ pub struct DocumentCreate {
     pub parse_warning: Option<String>,
     /// The pieces, in order.
     pub chunks: Vec<DocumentChunk>,
-    /// Their vectors, when there is a model.
+    /// Their vectors, when there is a model: of all of them, or of the first ones.
     pub vectors: Option<DocumentVectors>,
 }
 
@@ -174,17 +192,6 @@ pub struct EmbeddedDocument {
     pub chunk_count: u32,
     /// Numbers of each of them.
     pub dimension: u32,
-}
-
-/// A document that has chunks, and no vectors of the model that is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnembeddedDocument {
-    /// The document.
-    pub id: DocumentId,
-    /// Whose it is.
-    pub owner_id: UserId,
-    /// The project it belongs to, if any.
-    pub project_id: Option<ProjectId>,
 }
 
 /// A chunk with what a citation of it says.
@@ -226,11 +233,17 @@ pub trait DocumentIndex: Send + Sync + std::fmt::Debug {
         model: &str,
     ) -> Result<Vec<EmbeddedDocument>, StoreError>;
 
-    /// Reads a document's vectors. Nothing when it has none of the model, or is not the caller's.
+    /// Reads the vectors of documents, those of each document in the order of its chunks. A document that has none of the
+    /// model, or is not the caller's, is left out.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`.
-    async fn vectors(&self, caller: &Caller, document: DocumentId, model: &str) -> Result<Vec<VectorBlock>, StoreError>;
+    async fn vectors(
+        &self,
+        caller: &Caller,
+        documents: &[DocumentId],
+        model: &str,
+    ) -> Result<Vec<(DocumentId, VectorBlock)>, StoreError>;
 
     /// Reads chunks, in any order; those that are not there or not the caller's are left out.
     ///

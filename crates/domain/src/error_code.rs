@@ -50,6 +50,8 @@ codes! {
     SignInFailed = "sign_in_failed", "The sign-in with the provider could not be finished: its code or state is wrong, used or expired. Start again.";
     AccountExists = "account_exists", "An account with the provider's e-mail exists. Sign in with its password, then link the provider in the profile.";
     IdentityTaken = "identity_taken", "The provider's account is linked to another user.";
+    IdentityNotFound = "identity_not_found", "The account is not linked to this sign-in provider.";
+    LastSignIn = "last_sign_in", "The provider is the only way to sign in to the account. Set a password by a link of `forgot-password` first, which also unlinks it.";
     ProviderFailed = "provider_failed", "The sign-in provider does not answer, or not as it should. Try again shortly, or ask the operator.";
     InsufficientScope = "insufficient_scope", "The personal access token does not cover this operation.";
     Forbidden = "forbidden", "The caller may know about the thing but not do this to it.";

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod jobs;
 pub mod key_sketches;
 pub mod limits;
+pub mod markdown;
 pub mod models;
 mod named;
 pub mod nl;

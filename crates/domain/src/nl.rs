@@ -1,6 +1,6 @@
 //! Questions in plain words: what is asked, what comes back, and the events on the way (contract 1, section 11).
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
@@ -165,9 +165,10 @@ pub struct NlResult {
     pub explanation: NlExplanation,
     /// Whether the rows came from the cache.
     pub cached: bool,
-    /// The rows, as `POST /query/sql` gives them; null when the statement failed.
+    /// The rows, as `POST /query/sql` gives them; null when the statement failed. Of a large result a job's log keeps the
+    /// first rows only, and `rowsLeftOut` in it tells how many it does not have.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
-    pub query: Option<Box<RawValue>>,
+    pub query: Option<Arc<RawValue>>,
     /// Why there are no rows.
     pub query_execution_error: Option<String>,
 }

@@ -62,6 +62,14 @@ pub enum IdentityError {
     /// The provider's account is linked to another user.
     #[error("this Google account is linked to another user")]
     IdentityTaken,
+    /// The caller has no identity at the provider.
+    #[error("the account is not linked to this provider")]
+    IdentityNotFound,
+    /// Without the provider nobody could sign in to the account.
+    #[error(
+        "this is the only way to sign in to the account: set a password by a link of \"forgot password\" first, which also unlinks it"
+    )]
+    LastSignIn,
     /// The provider does not do its part.
     #[error("the sign-in provider does not answer as it should: try again shortly")]
     Provider(#[source] ProviderError),
@@ -142,6 +150,8 @@ impl IdentityError {
             Self::AddressUnverified => ErrorCode::EmailNotVerified,
             Self::AccountExists => ErrorCode::AccountExists,
             Self::IdentityTaken => ErrorCode::IdentityTaken,
+            Self::IdentityNotFound => ErrorCode::IdentityNotFound,
+            Self::LastSignIn => ErrorCode::LastSignIn,
             Self::Provider(_) => ErrorCode::ProviderFailed,
             Self::RefreshTokenReused => ErrorCode::RefreshTokenReused,
             Self::UserNotFound => ErrorCode::UserNotFound,

@@ -84,7 +84,7 @@ struct State {
     one_time_tokens: HashMap<TokenHash, OneTimeRow>,
     personal_tokens: HashMap<TokenId, PersonalRow>,
     throttles: HashMap<ThrottleKey, ThrottleRow>,
-    identities: HashMap<ExternalIdentity, UserId>,
+    identities: HashMap<ExternalIdentity, IdentityRow>,
     sign_in_codes: HashMap<TokenHash, NewSignInCode>,
 }
 
@@ -118,6 +118,13 @@ struct PersonalRow {
     user_id: UserId,
     token: PersonalToken,
     secret_hash: TokenHash,
+}
+
+#[derive(Debug)]
+struct IdentityRow {
+    user_id: UserId,
+    linked_at: DateTime<Utc>,
+    made_account: bool,
 }
 
 #[derive(Debug)]

@@ -1,8 +1,12 @@
 //! Texts about models from templates, for servers without a language model. Every number in them is one that was measured.
+//! They are Markdown, in which names of models, projects and columns are no markup.
 
 use std::fmt::Write as _;
 
-use gristmill_domain::models::{Model, ModelStatus};
+use gristmill_domain::{
+    markdown::plain,
+    models::{Model, ModelStatus},
+};
 use serde_json::Value;
 
 /// What is to be told.
@@ -71,9 +75,9 @@ fn banner(models: &[Model]) -> String {
             _ => format!("None of {failed} trainings succeeded yet; each says why it failed."),
         };
     };
-    let mut text = format!("{} leads with {name} {value:.3}, measured on rows that it never saw.", best.plan.name);
+    let mut text = format!("{} leads with {name} {value:.3}, measured on rows that it never saw.", name_of(best));
     if let Some((second, _, other)) = ranked.get(1).filter(|(_, other, _)| other == name) {
-        let _ = write!(text, " {} follows with {other:.3}, {:.3} less.", second.plan.name, value - other);
+        let _ = write!(text, " {} follows with {other:.3}, {:.3} less.", name_of(second), value - other);
     }
     if failed > 0 {
         let _ = write!(text, " {failed} of {} trainings failed.", models.len());
@@ -88,7 +92,7 @@ fn about_context(context: &Value, subject: &str) -> String {
     if numbers.is_empty() {
         return format!("{subject} has no measured numbers yet; they come with the evaluation.");
     }
-    let shown: Vec<String> = numbers.iter().take(12).map(|(name, value)| format!("{name} {value:.3}")).collect();
+    let shown: Vec<String> = numbers.iter().take(12).map(|(name, value)| format!("{} {value:.3}", plain(name))).collect();
     let mut text = format!("{subject} in numbers: {}.", shown.join(", "));
     if numbers.len() > shown.len() {
         let _ = write!(text, " {} more were measured.", numbers.len() - shown.len());
@@ -139,6 +143,7 @@ fn walk(node: &Value, path: &str, worst: &mut Option<(f64, u64, String)>) {
         *worst = Some((rate, rows, path.to_owned()));
     }
     let (Some(feature), Some(threshold)) = (node["feature"].as_str(), node["threshold"].as_f64()) else { return };
+    let feature = plain(feature);
     let join = |condition: String| if path.is_empty() { condition } else { format!("{path} and {condition}") };
     walk(&node["left"], &join(format!("{feature} is at most {threshold:.3}")), worst);
     walk(&node["right"], &join(format!("{feature} is above {threshold:.3}")), worst);
@@ -146,24 +151,24 @@ fn walk(node: &Value, path: &str, worst: &mut Option<(f64, u64, String)>) {
 
 fn report(project: &str, models: &[Model]) -> String {
     let ranked = ranked(models);
-    let mut text = format!("# {project}\n\n## Summary\n\n{}\n\n## Rankings\n\n", banner(models));
+    let mut text = format!("# {}\n\n## Summary\n\n{}\n\n## Rankings\n\n", plain(project), banner(models));
     for (place, (model, name, value)) in ranked.iter().enumerate() {
-        let _ = writeln!(text, "{}. **{}** ({}): {name} {value:.4}", place + 1, model.plan.name, model.algorithm);
+        let _ = writeln!(text, "{}. **{}** ({}): {name} {value:.4}", place + 1, name_of(model), plain(&model.algorithm));
     }
     if ranked.is_empty() {
         text.push_str("There is nothing to rank yet.\n");
     }
     text.push_str("\n## Metric by metric\n\n");
     for (model, _, _) in &ranked {
-        let metrics: Vec<String> = model.metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
-        let _ = writeln!(text, "- **{}**: {}", model.plan.name, metrics.join(", "));
+        let metrics: Vec<String> = model.metrics.iter().map(|(name, value)| format!("{} {value:.4}", plain(name))).collect();
+        let _ = writeln!(text, "- **{}**: {}", name_of(model), metrics.join(", "));
     }
     text.push_str("\n## Efficiency\n\n");
     for (model, _, _) in &ranked {
         let seconds = model
             .training_ms
             .map_or_else(|| "an unknown time".to_owned(), |ms| format!("{}.{:01} s", ms / 1000, ms % 1000 / 100));
-        let _ = writeln!(text, "- **{}** took {seconds} for {} rows.", model.plan.name, model.sample_count.unwrap_or(0));
+        let _ = writeln!(text, "- **{}** took {seconds} for {} rows.", name_of(model), model.sample_count.unwrap_or(0));
     }
     text.push_str("\n## Recommendations\n\n");
     text.push_str(&recommendations(&ranked));
@@ -171,7 +176,8 @@ fn report(project: &str, models: &[Model]) -> String {
     let mut none = true;
     for model in models.iter().filter(|model| model.status == ModelStatus::Failed) {
         none = false;
-        let _ = writeln!(text, "- **{}** failed: {}", model.plan.name, model.error.as_deref().unwrap_or("no reason was given"));
+        let _ =
+            writeln!(text, "- **{}** failed: {}", name_of(model), plain(model.error.as_deref().unwrap_or("no reason was given")));
     }
     if none {
         text.push_str("None was found.\n");
@@ -179,9 +185,13 @@ fn report(project: &str, models: &[Model]) -> String {
     text
 }
 
+fn name_of(model: &Model) -> String {
+    plain(&model.plan.name)
+}
+
 fn recommendations(ranked: &[(&Model, &'static str, f64)]) -> String {
     let Some((best, name, value)) = ranked.first() else { return "- Train a first model.\n".to_owned() };
-    let mut text = format!("- Take **{}** further: its {name} of {value:.4} is the best so far.\n", best.plan.name);
+    let mut text = format!("- Take **{}** further: its {name} of {value:.4} is the best so far.\n", name_of(best));
     if best.metadata.get("tuning").is_none() {
         text.push_str("- Tune it: its parameters are the ones that it was given.\n");
     }

@@ -80,6 +80,7 @@ diesel::table! {
         subject -> Text,
         user_id -> Uuid,
         created_at -> Timestamptz,
+        made_account -> Bool,
     }
 }
 
@@ -848,6 +849,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    vector_work (document_id) {
+        document_id -> Uuid,
+        model -> Text,
+        dimension -> Nullable<Integer>,
+        chunks_done -> Integer,
+        claim -> Nullable<Uuid>,
+        claimed_until -> Nullable<Timestamptz>,
+        failures -> Integer,
+        retry_at -> Nullable<Timestamptz>,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     users,
     sessions,
@@ -862,6 +876,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     documents,
     document_chunks,
     document_vectors,
+    vector_work,
     notebooks,
     cells,
     cell_outputs,

@@ -6,6 +6,7 @@ use std::{fmt, time::Duration};
 
 use datafusion::error::DataFusionError;
 use gristmill_domain::ErrorCode;
+use gristmill_sql_safety::Position;
 
 pub(crate) use translate::{missing_column, translate};
 
@@ -22,6 +23,8 @@ pub enum QueryError {
         message: String,
         /// What would help.
         hint: Option<String>,
+        /// Where in the statement, when the engine can tell.
+        position: Option<Position>,
     },
     /// The statement failed on its data.
     #[error("{message}")]
@@ -87,8 +90,18 @@ impl QueryError {
     #[must_use]
     pub fn public_message(&self) -> String {
         match self {
-            Self::Invalid { message, hint: Some(hint) } => format!("{message}. {hint}"),
+            Self::Invalid { message, hint: Some(hint), .. } => format!("{message}. {hint}"),
             other => other.to_string(),
+        }
+    }
+
+    /// Where the statement is at fault, in the text that the gate was given, when the engine can tell. What fails on its data
+    /// has no place.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Self::Invalid { position, .. } => *position,
+            _ => None,
         }
     }
 }

@@ -81,7 +81,8 @@ impl<'a> Names<'a> {
     }
 
     fn plan_once(&self, statement: Statement) -> Result<LogicalPlan> {
-        let options = ParserOptions::new().with_parse_float_as_decimal(true);
+        // Errors tell where they are.
+        let options = ParserOptions::new().with_parse_float_as_decimal(true).with_collect_spans(true);
         SqlToRel::new_with_options(self, options).sql_statement_to_plan(statement)
     }
 }

@@ -22,7 +22,8 @@ pub struct ValidatedSql {
 
 impl ValidatedSql {
     /// The checked tree, for the engine. Tables have their logical names, unquoted where that is possible; names of
-    /// WITH queries, columns and aliases are as written.
+    /// WITH queries, columns and aliases are as written. Spans are places in the text that was checked, which is not
+    /// [`Self::text`] unless it was canonical.
     #[must_use]
     pub fn statement(&self) -> &Statement {
         &self.statement

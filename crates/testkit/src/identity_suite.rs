@@ -112,7 +112,10 @@ macro_rules! identity_cases {
                 takes_a_code_once_until_it_expires gives_a_code_to_one_of_many forgets_codes_that_expired
                 makes_an_account_of_an_identity refuses_what_is_taken_and_keeps_nothing
                 makes_one_account_of_an_identity_of_many_at_once links_an_identity_to_one_account
-                an_identity_goes_with_its_account a_new_password_and_a_new_address_forget_identities;
+                an_identity_goes_with_its_account a_new_password_and_a_new_address_forget_identities
+                lists_identities_the_oldest_link_first unlinks_all_of_the_user_s_and_nobody_else_s
+                keeps_the_only_way_into_an_account unlinks_what_made_an_account_that_has_got_a_password
+                a_new_address_keeps_the_only_way_into_an_account unlinks_once_of_many_at_once;
             announcements:
                 announces_what_ends_and_what_changes announces_nothing_when_nothing_changes;
             pruning:

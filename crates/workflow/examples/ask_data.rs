@@ -24,7 +24,7 @@ use gristmill_workflow::{
     nl2sql::{NlEngine, NlQuestion},
     ports::{EventSink, Executed, PortError, ProjectSchema, SchemaSource, SqlFailure, SqlRunner, TableProfile},
 };
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{json, value::RawValue};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug)]
@@ -58,9 +58,9 @@ struct Printer;
 #[async_trait]
 impl SqlRunner for Printer {
     async fn run(&self, _: &Caller, _: ProjectId, sql: &ValidatedSql) -> Result<Executed, SqlFailure> {
-        let raw = |value: Value| serde_json::value::to_raw_value(&value).unwrap_or_else(|_| RawValue::NULL.to_owned());
-        let view = raw(json!({ "sql": sql.text(), "rows": [], "rowCount": 0 }));
-        Ok(Executed { query_id: QueryId::random(), view, rows: raw(json!([])), row_count: 0, cached: false })
+        let view = json!({ "sql": sql.text(), "rows": [], "rowCount": 0 });
+        let view = serde_json::value::to_raw_value(&view).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        Ok(Executed { query_id: QueryId::random(), view: view.into(), row_count: 0, cached: false })
     }
 }
 

@@ -3,12 +3,11 @@
 //! What counts is execution accuracy: the generated statement gives the rows of the expected one. Names and order of
 //! columns do not count; the order of rows does where the expected statement sorts.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use gristmill_domain::golden_questions::GoldenVerdict;
 use gristmill_domain::{Caller, ProjectId};
 use gristmill_sql_safety::{SqlRefusal, ValidatedSql, sqlparser::ast::Statement, validate};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -104,11 +103,11 @@ pub async fn ask(
     };
     let confidence = Some(answer.explanation.confidence);
     let took = started.elapsed();
-    let Some(view) = &answer.query else {
+    let Some(view) = answer.query else {
         let reason = answer.query_execution_error;
         return Ok(GoldenOutcome { verdict: GoldenVerdict::Failed, sql: Some(answer.sql), confidence, reason, took });
     };
-    let rows = signature_of_view(view).map_err(|error| NlError::Internal(error.to_string()))?;
+    let rows = signature(view).await?;
     let is_right = if sorts(&expected) { rows.same_order(&expected_rows) } else { rows.same_rows(&expected_rows) };
     let (verdict, reason) = if is_right {
         (GoldenVerdict::Right, None)
@@ -155,22 +154,16 @@ async fn run(
         ran = engine.sql.run(caller, project, sql) => ran,
     };
     match ran {
-        Ok(executed) => {
-            let signature = ResultSignature::of(&executed.rows).map_err(|error| NlError::Internal(error.to_string()))?;
-            Ok(Ok(signature))
-        }
+        Ok(executed) => Ok(Ok(signature(executed.view).await?)),
         Err(failure) => Ok(Err(failure)),
     }
 }
 
-fn signature_of_view(view: &RawValue) -> Result<ResultSignature, serde_json::Error> {
-    #[derive(Deserialize)]
-    struct View<'v> {
-        #[serde(borrow)]
-        rows: &'v RawValue,
-    }
-    let view: View<'_> = serde_json::from_str(view.get())?;
-    ResultSignature::of(view.rows)
+/// Reading a large result takes longer than other requests should wait for.
+async fn signature(view: Arc<RawValue>) -> Result<ResultSignature, NlError> {
+    let read = tokio::task::spawn_blocking(move || ResultSignature::of_view(&view)).await;
+    let read = read.map_err(|error| NlError::Internal(error.to_string()))?;
+    read.map_err(|error| NlError::Internal(error.to_string()))
 }
 
 fn sorts(sql: &ValidatedSql) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Every call names the caller and the project, and an implementation must answer for that caller only.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
 use gristmill_domain::{
@@ -100,7 +100,8 @@ pub trait SchemaSource: Send + Sync + Debug {
     /// `ProjectNotFound`, or a failure of the storage.
     async fn schema(&self, caller: &Caller, project: ProjectId) -> Result<ProjectSchema, PortError>;
 
-    /// Reads the sketches of key-like columns, as far as there are any. Without them joins are judged by names alone.
+    /// Reads the sketches of key-like columns of these tables, as far as there are any. Without them joins are judged by names
+    /// alone.
     ///
     /// # Errors
     /// A failure of the storage.
@@ -155,10 +156,9 @@ impl SnippetSource for NoSnippets {
 pub struct Executed {
     /// Identity of the query.
     pub query_id: QueryId,
-    /// The result as `POST /query/sql` gives it.
-    pub view: Box<RawValue>,
-    /// Its rows: an array of objects, for comparing.
-    pub rows: Box<RawValue>,
+    /// The result as `POST /query/sql` gives it: an object, with the rows as an array of objects under `rows`. May be many
+    /// megabytes, so it is shared and not copied.
+    pub view: Arc<RawValue>,
     /// How many rows there are.
     pub row_count: u64,
     /// Whether they came from the cache.
@@ -216,6 +216,11 @@ pub trait EventSink: Send + Sync + Debug {
     /// # Errors
     /// When nobody takes events any more: the work is stopped.
     async fn emit(&self, event: NlEvent) -> Result<(), PortError>;
+
+    /// Why a question was cancelled, for people: asked for the last events of one that was. `None`: nobody wants its answer.
+    fn why_cancelled(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Takes events and forgets them.

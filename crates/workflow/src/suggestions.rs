@@ -144,7 +144,7 @@ impl Suggester {
         let key = self.key(project, schema_fingerprint.clone());
         Ok(match self.store.find(caller, &key).await? {
             Some(set) => Suggested { set, cached: true, schema_fingerprint },
-            None => Suggested { set: rules::suggest(&schema), cached: false, schema_fingerprint },
+            None => Suggested { set: by_rules(&schema).await?, cached: false, schema_fingerprint },
         })
     }
 
@@ -215,7 +215,7 @@ impl Suggester {
         if let Some(set) = self.store.find(caller, key).await? {
             return Ok((set, true));
         }
-        let ruled = rules::suggest(schema);
+        let ruled = by_rules(schema).await?;
         let Some(provider) = &self.provider else { return Ok((self.store.keep(caller, key, ruled).await?, false)) };
         let asked = model::Asked {
             provider: provider.as_ref(),
@@ -234,6 +234,13 @@ impl Suggester {
             }
         }
     }
+}
+
+/// What the rules suggest, worked out where it keeps nobody waiting: wide tables take their time.
+async fn by_rules(schema: &ProjectSchema) -> Result<SuggestionSet, NlError> {
+    let schema = schema.clone();
+    let suggested = tokio::task::spawn_blocking(move || rules::suggest(&schema)).await;
+    suggested.map_err(|error| NlError::Internal(error.to_string()))
 }
 
 /// Hash of the tables and columns: SHA-256 over sorted tables with sorted lower-case `column:type`. Empty without tables.

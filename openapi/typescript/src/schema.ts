@@ -4696,7 +4696,7 @@ export interface components {
             seq: number;
             /** @description The event's type. */
             type: string;
-            /** @description When it was appended. */
+            /** @description When it happened, by the event's own account, or else when it was appended. */
             timestamp: components["schemas"]["Instant"];
         } & {
             [key: string]: unknown;

@@ -76,8 +76,22 @@ pub(super) async fn doctor(config: &Config) -> anyhow::Result<()> {
         "sign-in with Google is not configured (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET)".to_owned()
     };
     report(google, false, text)?;
+    if let Some(text) = check_proxies(config) {
+        report(false, false, text)?;
+    }
     anyhow::ensure!(healthy, "the server cannot run like this");
     Ok(())
+}
+
+/// What goes wrong when a proxy speaks https for us and we do not know of it. A sign-in with Google is bound to the browser's
+/// address: with the proxy's in its place it is bound to nothing, and all people share the bound on logins.
+fn check_proxies(config: &Config) -> Option<String> {
+    let behind_tls = config.http.public_url.scheme() == "https" && config.http.trusted_proxies == 0;
+    (config.google.is_some() && behind_tls).then(|| {
+        "PUBLIC_URL is https, so a proxy stands before this server, and TRUSTED_PROXIES is 0: everybody seems to come from the \
+         proxy's address, which sign-in with Google and the bounds on logins go by; set TRUSTED_PROXIES to the number of proxies"
+            .to_owned()
+    })
 }
 
 /// Tries the sandboxes: which isolation a server would have, what keeps it apart, and why others are not used. Without any
@@ -195,5 +209,31 @@ async fn check_database(config: &Config) -> (bool, String) {
         Ok(pending) if pending.is_empty() => (true, "the database of DATABASE_URL answers, its schema is up to date".into()),
         Ok(pending) => (true, format!("the database answers; {} migrations will be applied at the next start", pending.len())),
         Err(error) => (false, format!("the schema cannot be read: {}", crate::error::chain(&error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn an_unknown_proxy_before_google_s_way_is_told() {
+        let google = [("GOOGLE_CLIENT_ID", "id"), ("GOOGLE_CLIENT_SECRET", "secret")];
+        let (https, proxies) = (("PUBLIC_URL", "https://mill.example.org"), ("TRUSTED_PROXIES", "1"));
+        for (more, is_told) in [
+            (vec![https], true),
+            (vec![https, ("TRUSTED_PROXIES", "0")], true),
+            (vec![https, proxies], false),
+            (vec![("PUBLIC_URL", "http://localhost:4000")], false),
+            (vec![], false),
+        ] {
+            let pairs = google.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let config = Config::read(&pairs.collect::<BTreeMap<_, _>>()).unwrap();
+            assert_eq!(check_proxies(&config).is_some(), is_told);
+        }
+        let without = BTreeMap::from([("PUBLIC_URL".to_owned(), "https://mill.example.org".to_owned())]);
+        assert_eq!(check_proxies(&Config::read(&without).unwrap()), None);
     }
 }

@@ -1,13 +1,15 @@
-//! Removes spool directories that nobody will read any more.
+//! Removes files of uploads that nobody will read any more.
 
 use std::{
     path::PathBuf,
     time::{Duration, SystemTime},
 };
 
+use chrono::{DateTime, Utc};
 use gristmill_domain::{
     JobId,
     jobs::{Job, JobKind, JobState},
+    ports::StoreError,
 };
 use gristmill_persistence::repo::spool::SpoolOwners;
 
@@ -28,6 +30,27 @@ pub async fn sweep_spool(state: &AppState) {
             drop(tokio::task::spawn_blocking(move || std::fs::remove_dir_all(path)).await);
         }
     }
+}
+
+/// Removes the files of datasets and documents that never came to be, because their jobs' last worker died or could not store
+/// them; of jobs that ended at `since` or later.
+///
+/// # Errors
+/// `Unavailable`, `Defect`: nothing was removed.
+pub async fn sweep_uploads(state: &AppState, since: DateTime<Utc>) -> Result<(), StoreError> {
+    let prefixes = SpoolOwners::new(state.database.clone()).abandoned(since).await?;
+    let files = state.files.clone();
+    let removed = tokio::task::spawn_blocking(move || {
+        for prefix in prefixes.into_iter().filter(|prefix| files.path(prefix).exists()) {
+            match files.remove(&prefix) {
+                Ok(()) => tracing::info!(prefix, "removed files of an upload that came to nothing"),
+                Err(error) => tracing::warn!(%error, prefix, "files of an upload that came to nothing could not be removed"),
+            }
+        }
+    });
+    // What could not be removed now, or was not because of a panic, is left for an operator: the log tells.
+    drop(removed.await);
+    Ok(())
 }
 
 /// Removes the spooled file of an upload that was cancelled before a worker took it: nobody else will. For a job that

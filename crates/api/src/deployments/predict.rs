@@ -102,7 +102,7 @@ fn by_key(state: &AppState, entry: &Entry, sent: &str) -> Option<Principal> {
 /// Answers a request for predictions in the shapes of a dialect, and records it.
 ///
 /// # Cancel safety
-/// actix does not cancel handlers.
+/// A request runs to its end, whether or not its client stays ([`crate::leaving`]): what was predicted is recorded.
 pub async fn answer_request<D: Dialect>(
     state: &web::Data<AppState>,
     request: &HttpRequest,

@@ -7,7 +7,7 @@ use std::{
 
 use actix_web::web;
 use async_trait::async_trait;
-use gristmill_documents::{CHUNKS_MAX, ChunkOptions, ParsedDocument, Payer, SplitDocument, embed_chunks, split};
+use gristmill_documents::{CHUNKS_MAX, ChunkOptions, ParsedDocument, Payer, SplitDocument, embed_beginning, split};
 use gristmill_domain::{
     Caller, DocumentId, ErrorCode, JobId,
     documents::{Document, DocumentCreate, DocumentFormat, DocumentVectors},
@@ -150,7 +150,7 @@ impl DocumentHandler {
         Ok(Ingested { parsed, split, vectors })
     }
 
-    /// Vectors when there is a model and it answers. A document without them is found by its words.
+    /// Vectors when there is a model, as far as it answers. A document without them is found by its words.
     async fn embed(&self, context: &JobContext, split: &SplitDocument) -> Option<DocumentVectors> {
         let embedder = self.state.document_search.embedder()?;
         if split.chunks.is_empty() || is_large(split) {
@@ -159,13 +159,11 @@ impl DocumentHandler {
         let payer = Payer { user: context.job().owner_id, project: context.job().project_id };
         let tell = |share: f64| progress(context, 0.5 + share * 0.4, EMBEDDING);
         tell(0.0);
-        match embed_chunks(embedder, &split.chunks, payer, &tell).await {
-            Ok(vectors) => Some(vectors),
-            Err(error) => {
-                tracing::warn!(%error, job.id = %context.job().id, "a document has no vectors");
-                None
-            }
+        let embedded = embed_beginning(embedder, &split.chunks, payer, &tell).await;
+        if let Some(error) = embedded.failure {
+            tracing::warn!(%error, job.id = %context.job().id, "a document does not have all of its vectors");
         }
+        embedded.vectors
     }
 
     /// Moves the spooled file to its place, or finds it there when an earlier run did.

@@ -16,7 +16,10 @@ use gristmill_workflow::{
 };
 use serde_json::json;
 
-use super::{QuestionPayload, engine, ports::LogSink};
+use super::{
+    QuestionPayload, engine,
+    ports::{LogSink, STOPPED},
+};
 use crate::{error::ApiError, state::AppState};
 
 /// Answers questions.
@@ -38,7 +41,7 @@ impl NlQueryHandler {
             serde_json::from_value(context.job().payload.clone()).map_err(|error| job_error(&ApiError::internal(error)))?;
         let engine = engine(&self.state).map_err(|error| job_error(&error))?;
         let question = NlQuestion { caller, project, text: payload.query, table: payload.table_name };
-        let sink = LogSink::new(context.events().clone());
+        let sink = LogSink::new(context.clone(), self.state.parked_results.clone());
         match Box::pin(engine.answer(&question, &sink, context.stop_token())).await {
             Ok(result) => {
                 let made = json!({ "queryId": result.query_id, "sql": result.sql, "outcome": result.explanation.outcome });
@@ -115,9 +118,10 @@ impl GoldenRunHandler {
             confidence: outcome.confidence,
             at: self.state.clock.now(),
         };
-        let kept = self.state.golden_questions.keep_asked(caller, question.project_id, question.id, &asked).await;
-        if let Err(error) = kept {
-            return Err(NlError::Internal(crate::error::chain(&error)));
+        match self.state.golden_questions.keep_asked(caller, question, &asked).await {
+            Ok(true) => {}
+            Ok(false) => tracing::info!(golden.id = %question.id, "a golden question changed while it was asked"),
+            Err(error) => return Err(NlError::Internal(crate::error::chain(&error))),
         }
         let data = json!({
             "goldenQuestionId": question.id, "verdict": outcome.verdict, "sql": outcome.sql, "reason": outcome.reason,
@@ -163,11 +167,12 @@ fn on_behalf(job: &Job) -> Result<(ProjectId, Caller), JobError> {
 
 /// What becomes of a job that ended without what it was for.
 fn ended(context: &JobContext, error: &NlError) -> Result<JobVerdict, JobError> {
-    match context.reason() {
+    match (context.reason(), error) {
         // Whoever asked is gone with the server; nobody wants it again later.
-        Some(StopReason::Shutdown) => Err(JobError::new(ErrorCode::ShuttingDown, "The server stopped; ask again shortly")),
-        Some(StopReason::CancelRequested | StopReason::LeaseLost) => Ok(JobVerdict::Stopped),
-        None => {
+        (Some(StopReason::Shutdown), NlError::Cancelled) => Err(JobError::new(ErrorCode::ShuttingDown, STOPPED)),
+        (Some(StopReason::CancelRequested | StopReason::LeaseLost), _) => Ok(JobVerdict::Stopped),
+        // Also of one that failed by itself while the server stopped: its log has said so.
+        (Some(StopReason::Shutdown) | None, _) => {
             if error.code() == ErrorCode::Internal {
                 tracing::error!(error.cause = crate::error::chain(error), job.id = %context.job().id, "a question failed");
             }

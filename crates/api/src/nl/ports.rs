@@ -12,7 +12,7 @@ use gristmill_domain::{
     ports::StoreError,
     settings::Settings,
 };
-use gristmill_jobs::EventWriter;
+use gristmill_jobs::{JobContext, StopReason};
 use gristmill_persistence::repo::{
     datasets::Datasets,
     nl_suggestions::{NlSuggestionKey, NlSuggestionSet, NlSuggestions},
@@ -25,7 +25,11 @@ use gristmill_workflow::ports::{
 };
 use serde_json::Value;
 
+use super::results::{ParkedResults, for_log, raw_view};
 use crate::{error::ApiError, state::AppState};
+
+/// What a question says whose server stops, in its log and as its job's error.
+pub(super) const STOPPED: &str = "The server stopped; ask again shortly";
 
 /// The datasets of projects as tables, with the caller's limits.
 #[derive(Debug, Clone)]
@@ -63,8 +67,8 @@ impl SchemaSource for StoredSchema {
         })
     }
 
-    async fn sketches(&self, caller: &Caller, project: ProjectId, _: &[DatasetId]) -> Result<Vec<TableSketch>, PortError> {
-        let sketches = self.datasets.key_sketches(caller, project).await.map_err(store)?;
+    async fn sketches(&self, caller: &Caller, project: ProjectId, tables: &[DatasetId]) -> Result<Vec<TableSketch>, PortError> {
+        let sketches = self.datasets.key_sketches(caller, project, tables).await.map_err(store)?;
         Ok(sketches.into_iter().map(|(table, sketch)| TableSketch { table, sketch }).collect())
     }
 }
@@ -159,9 +163,8 @@ impl SqlRunner for ServiceSql {
         let answer = self.state.sql.run(&self.state, caller, project, sql.text()).await.map_err(failure)?;
         let view = answer.view();
         let (query_id, row_count, cached) = (view.query_id, view.row_count, view.cached);
-        let rows = view.rows.to_owned();
-        let view = serde_json::value::to_raw_value(&view).map_err(|error| failure(ApiError::internal(error)))?;
-        Ok(Executed { query_id, view, rows, row_count, cached })
+        let view = raw_view(answer).await.map_err(failure)?;
+        Ok(Executed { query_id, view, row_count, cached })
     }
 }
 
@@ -179,16 +182,46 @@ fn store(error: StoreError) -> PortError {
 /// Events into the log of the question's job.
 ///
 /// The first one and the answer are committed before the work goes on; what lies between tells of it as it goes and is
-/// committed in groups, or the commits would take longer than all of the engine's own work.
+/// committed in groups, or the commits would take longer than all of the engine's own work. Of a large result only the
+/// first rows go there.
 #[derive(Debug)]
 pub(super) struct LogSink {
-    events: EventWriter,
+    context: JobContext,
+    parked: ParkedResults,
 }
 
 impl LogSink {
-    pub(super) fn new(events: EventWriter) -> Self {
-        Self { events }
+    pub(super) fn new(context: JobContext, parked: ParkedResults) -> Self {
+        Self { context, parked }
     }
+
+    async fn fields(&self, event: NlEvent) -> Result<Value, PortError> {
+        let (event, view) = match event {
+            NlEvent::Result { mut nl } => {
+                let view = nl.query.take();
+                (NlEvent::Result { nl }, view)
+            }
+            other => (other, None),
+        };
+        let mut data = match serde_json::to_value(&event) {
+            Ok(Value::Object(mut fields)) => {
+                fields.remove("type");
+                Value::Object(fields)
+            }
+            _ => return Err(PortError::new(ErrorCode::Internal, "An event could not be written")),
+        };
+        if let Some(view) = view {
+            let logged = for_log(&self.parked, self.context.job().id, view).await.map_err(unwritable)?;
+            if let Some(query) = data.pointer_mut("/nl/query") {
+                *query = logged;
+            }
+        }
+        Ok(data)
+    }
+}
+
+fn unwritable(error: ApiError) -> PortError {
+    PortError { code: error.code(), message: "The result could not be written".to_owned(), source: Some(Box::new(error)) }
 }
 
 #[async_trait]
@@ -197,19 +230,17 @@ impl EventSink for LogSink {
         let is_first = matches!(&event, NlEvent::PhaseStarted(phase) if phase.phase_id == NlPhase::SchemaContext);
         let commits = is_first || matches!(event, NlEvent::Result { .. } | NlEvent::Done);
         let name = event.name();
-        let data = match serde_json::to_value(&event) {
-            Ok(Value::Object(mut fields)) => {
-                fields.remove("type");
-                Value::Object(fields)
-            }
-            _ => return Err(PortError::new(ErrorCode::Internal, "An event could not be written")),
-        };
-        let event = NewJobEvent::new(name, data);
-        let appended = if commits { self.events.push(event).await.map(drop) } else { self.events.push_delta(event).await };
+        let event = NewJobEvent::new(name, self.fields(event).await?);
+        let log = self.context.events();
+        let appended = if commits { log.push(event).await.map(drop) } else { log.push_delta(event).await };
         appended.map_err(|error| PortError {
             code: ErrorCode::Internal,
             message: "The log of the question takes no more events".to_owned(),
             source: Some(Box::new(error)),
         })
+    }
+
+    fn why_cancelled(&self) -> Option<String> {
+        (self.context.reason() == Some(StopReason::Shutdown)).then(|| STOPPED.to_owned())
     }
 }

@@ -2,6 +2,7 @@
 
 mod account;
 mod google;
+mod identities;
 mod sessions;
 mod tokens;
 
@@ -42,6 +43,7 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
         .service(find_verification_status)
         .configure(account::configure)
         .configure(google::configure)
+        .configure(identities::configure)
         .configure(sessions::configure)
         .configure(tokens::configure);
 }

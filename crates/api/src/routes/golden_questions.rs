@@ -105,7 +105,8 @@ pub async fn delete_golden_question(
 }
 
 /// Asks all golden questions of a project with the current model and prompts, and tells how many answers give the rows of
-/// their expected statement. With `Prefer: respond-async`, answers 202 with the job to follow.
+/// their expected statement. With `Prefer: respond-async`, answers 202 with the job to follow. A project has one run at a time:
+/// while one waits or runs, which `GET /api/jobs` shows, another is answered 409 (`conflict`).
 #[utoipa::path(
     tag = "query",
     params(InProjectPath, ("Prefer" = Option<String>, Header, description = "`respond-async` to get the job at once")),

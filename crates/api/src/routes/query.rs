@@ -12,7 +12,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 use crate::{
     error::{ApiError, ApiResult},
     extract::{Read, Signed, ValidJson, ValidQuery},
-    nl::{nl_answer, nl_stream, prepare_suggestions, submit_question},
+    leaving::ClientLeft,
+    nl::{Asked, nl_answer, nl_stream, prepare_suggestions, submit_question},
     respond::{Json, prefers_async},
     state::AppState,
     streams::{StreamForm, events_response, ndjson_response},
@@ -36,9 +37,11 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 pub async fn run_sql(
     state: web::Data<AppState>,
     signed: Signed<Read>,
+    client: ClientLeft,
     ValidJson(body): ValidJson<SqlRequest>,
 ) -> ApiResult<HttpResponse> {
-    let answer = state.sql.run(&state, &signed.caller, body.project_id, &body.sql).await?;
+    let running = state.sql.run(&state, &signed.caller, body.project_id, &body.sql);
+    let answer = client.unless_left(running).await?;
     Ok(HttpResponse::Ok().json(QueryEnvelope { query: answer.view() }))
 }
 
@@ -65,15 +68,19 @@ pub async fn find_cache_config(state: web::Data<AppState>, _signed: Signed<Read>
 pub async fn ask_nl(
     state: web::Data<AppState>,
     signed: Signed<Read>,
+    client: ClientLeft,
     ValidJson(body): ValidJson<NlRequest>,
 ) -> ApiResult<HttpResponse> {
     let job = submit_question(&state, &signed.caller, body.project_id, body.query, body.table_name).await?;
-    let nl = nl_answer(&state, signed.caller, job.id).await?;
-    Ok(HttpResponse::Ok().json(NlEnvelope { nl }))
+    let asked = Asked { caller: signed.caller, project: body.project_id, job: job.id };
+    let answer = client.unless_left(nl_answer(&state, asked)).await?;
+    Ok(HttpResponse::Ok().content_type("application/json").body(answer))
 }
 
 /// Answers a question in plain words, and tells of each step. Leaving the stream cancels the question. With
 /// `Prefer: respond-async`, answers 202 with the job to follow; with `Accept: text/event-stream`, leaving does not cancel.
+/// These two read the job's log, which keeps the first rows of a large result: `rowsLeftOut` in `nl.query` tells how many it
+/// does not have, and `POST /query/sql` with `nl.sql` has all.
 #[utoipa::path(
     tag = "query",
     request_body = NlRequest,
@@ -99,7 +106,7 @@ pub async fn stream_nl(
         let events = events.map(|event| event.map(JobEventView::from).map_err(ApiError::job));
         return Ok(events_response(StreamForm::ServerSentEvents, events));
     }
-    Ok(ndjson_response(nl_stream(&state, signed.caller, job.id)))
+    Ok(ndjson_response(nl_stream(&state, Asked { caller: signed.caller, project: body.project_id, job: job.id })))
 }
 
 /// Suggests questions that are worth asking of a project's tables, and texts for the composers of the other phases. Made

@@ -147,6 +147,76 @@ async fn a_killed_server_s_upload_is_finished_by_another() {
     assert_eq!(files_below(data_dir.path()).len(), 3, "one original, one Parquet file, one report");
 }
 
+/// A program that reads documents and never ends, unless nobody reads what it writes any more.
+fn endless_parser(directory: &std::path::Path) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let program = directory.join("endless-parser");
+    std::fs::write(&program, "#!/bin/sh\nwhile echo; do /bin/sleep 0.1; done\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    program.to_str().unwrap().to_owned()
+}
+
+/// Sends a document, and does not wait for it. Returns the path of the job.
+async fn send_document(client: &Client, project: &str, filename: &'static str) -> String {
+    let part = reqwest::multipart::Part::bytes(b"Rye and barley.".to_vec()).file_name(filename);
+    let form = reqwest::multipart::Form::new().part("file", part).text("projectId", project.to_owned());
+    let request = client.request(reqwest::Method::POST, "/api/upload/doc").header("Prefer", "respond-async").multipart(form);
+    format!("/api/jobs/{}", client.send(request).await.expect(202)["job"]["jobId"].as_str().unwrap())
+}
+
+/// Waits for the end of a job at a path.
+async fn end_of(client: &Client, path: &str) -> Value {
+    eventually("the end of the job", async || {
+        let job = client.get(path).await.expect(200)["job"].clone();
+        (job["status"] != "running" && job["status"] != "queued").then_some(job)
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn an_upload_whose_worker_is_killed_at_its_last_attempt_leaves_no_file() {
+    let database = TestDatabase::create().await.unwrap();
+    let (data_dir, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let parser = endless_parser(programs.path());
+    let variables = [("DATABASE_URL", database.url().expose_secret()), ("EMBEDDINGS", "none")];
+    let hanging = [&variables[..], &[("DOC_PARSER_PROGRAM", parser.as_str()), ("DOC_PARSE_TIMEOUT_MS", "600000")]].concat();
+    let first = Process::start(data_dir.path(), &hanging);
+    let token = register(&first).await;
+    let ada = first.client(Some(&token));
+    let project = ada.project("P").await;
+    let (last, repeated) = (send_document(&ada, &project, "last.txt").await, send_document(&ada, &project, "again.txt").await);
+    let documents = data_dir.path().join(format!("store/projects/{project}/documents"));
+    let directories = || std::fs::read_dir(&documents).into_iter().flatten().flatten().map(|entry| entry.path());
+    eventually("both files to be where documents are kept", async || {
+        (directories().filter(|directory| directory.join("original").exists()).count() == 2).then_some(())
+    })
+    .await;
+    let id = last.rsplit('/').next().unwrap();
+    let sql = format!("update jobs set attempts_max = 1 where job_id = '{id}' and state = 'running' and attempt = 1");
+    assert_eq!(database.client().await.unwrap().execute(&sql, &[]).await.unwrap(), 1);
+    first.kill();
+    assert_eq!(directories().count(), 2);
+
+    let second = Process::start(data_dir.path(), &variables);
+    let ada = second.client(Some(&token));
+    let lost = end_of(&ada, &last).await;
+    assert_eq!((&lost["status"], &lost["error"]["code"]), (&json!("failed"), &json!("worker_lost")), "{lost}");
+    let made = end_of(&ada, &repeated).await;
+    assert_eq!((&made["status"], &made["attempt"]), (&json!("succeeded"), &json!(2)), "{made}");
+    assert!(second.terminate().success());
+
+    // The janitor looks when a server starts, and every ten minutes.
+    let third = Process::start(data_dir.path(), &variables);
+    let ada = third.client(Some(&token));
+    let kept = documents.join(made["result"]["documentId"].as_str().unwrap());
+    eventually("the files of the lost upload to be gone", async || (directories().count() == 1).then_some(())).await;
+    assert_eq!(files_below(data_dir.path()), [kept.join("original")]);
+    let listed = ada.get("/api/documents").await.expect(200)["documents"].clone();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["filename"]), (1, &json!("again.txt")));
+    let download = format!("/api/documents/{}/download", made["result"]["documentId"].as_str().unwrap());
+    assert_eq!(ada.get(&download).await.text, "Rye and barley.");
+}
+
 #[actix_web::test]
 async fn sigterm_lets_requests_finish_and_gives_jobs_back() {
     let database = TestDatabase::create().await.unwrap();

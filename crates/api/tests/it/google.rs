@@ -206,6 +206,107 @@ async fn an_account_with_a_password_is_linked_only_by_its_owner() {
 }
 
 #[actix_web::test]
+async fn providers_are_listed_and_unlinked_by_their_owner() {
+    const IDENTITIES: &str = "/api/auth/identities";
+    const OURS: &str = "/api/auth/identities/google";
+    let google = StandIn::start();
+    let app = google.app(&[]).await;
+    let (ada, eve) = (app.user("ada").await, app.user("eve").await);
+    app.anonymous().get(IDENTITIES).await.refused(401, "unauthenticated");
+    app.anonymous().delete(OURS).await.refused(401, "unauthenticated");
+    assert_eq!(ada.get(IDENTITIES).await.expect(200), json!({ "identities": [] }));
+    ada.delete(OURS).await.refused(404, "identity_not_found");
+
+    let mut browser = Browser::of(&app);
+    for (client, subject) in [(&eve, "2"), (&ada, "1")] {
+        google.known().person = person(subject, &format!("{subject}@example.org"));
+        let link = code(&browser.sign_in().await);
+        browser.post(client, "/api/auth/google/link", &link).await.expect(200);
+    }
+    let back = code(&browser.sign_in().await);
+    let signed_in = browser.log_in(&back).await.expect(200);
+    let listed = ada.get(IDENTITIES).await.expect(200);
+    let [linked] = listed["identities"].as_array().unwrap().as_slice() else { panic!("{listed}") };
+    let keys: Vec<&String> = linked.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["provider", "linkedAt"], "nothing of Google's id");
+    assert_eq!(linked["provider"], "google");
+    for unknown in ["github", "Google", "google%20"] {
+        ada.delete(&format!("{IDENTITIES}/{unknown}")).await.refused(404, "identity_not_found");
+    }
+    // A stranger unlinks its own, once, and nobody else's.
+    eve.delete(OURS).await.expect(204);
+    eve.delete(OURS).await.refused(404, "identity_not_found");
+    assert_eq!(eve.get(IDENTITIES).await.expect(200), json!({ "identities": [] }));
+    assert_eq!(ada.get(IDENTITIES).await.expect(200), listed);
+
+    ada.delete(OURS).await.expect(204);
+    ada.delete(OURS).await.refused(404, "identity_not_found");
+    assert_eq!(ada.get(IDENTITIES).await.expect(200), json!({ "identities": [] }));
+    assert_eq!(count(&app, "external_identities").await, 0);
+    app.with_token(signed_in["accessToken"].as_str().unwrap()).get("/api/auth/me").await.expect(200);
+    let body = json!({ "email": "ada@example.org", "password": "correct horse" });
+    app.anonymous().post("/api/auth/login", &body).await.expect(200);
+    google.known().person = person("1", "ada@example.org");
+    let unlinked = code(&browser.sign_in().await);
+    browser.log_in(&unlinked).await.refused(409, "account_exists");
+}
+
+#[actix_web::test]
+async fn the_only_way_into_an_account_is_not_unlinked() {
+    let google = StandIn::start();
+    let app = google.app(&[]).await;
+    let mut browser = Browser::of(&app);
+    let first = code(&browser.sign_in().await);
+    let made = browser.log_in(&first).await.expect(200);
+    let ada = app.with_token(made["accessToken"].as_str().unwrap());
+    let listed = ada.get("/api/auth/identities").await.expect(200);
+    assert_eq!(listed["identities"][0]["provider"], "google");
+    // Nor is it when the same person, or another one, is linked to the account as well.
+    for subject in ["1", "2"] {
+        google.known().person = person(subject, "ada@example.org");
+        let link = code(&browser.sign_in().await);
+        browser.post(&ada, "/api/auth/google/link", &link).await.expect(200);
+        let refused = ada.delete("/api/auth/identities/google").await.refused(409, "last_sign_in");
+        assert!(refused["error"].as_str().unwrap().contains("password"), "{refused}");
+    }
+    let kept = ada.get("/api/auth/identities").await.expect(200);
+    assert_eq!((kept["identities"].as_array().unwrap().len(), &kept["identities"][0]), (2, &listed["identities"][0]));
+    for subject in ["1", "2"] {
+        google.known().person = person(subject, "ada@example.org");
+        let again = code(&browser.sign_in().await);
+        let again = browser.log_in(&again).await.expect(200);
+        assert_eq!(again["user"]["user_id"], made["user"]["user_id"]);
+    }
+}
+
+#[actix_web::test]
+async fn a_new_address_locks_nobody_out_who_has_no_password() {
+    let google = StandIn::start();
+    let app = google.app(&[]).await;
+    let mut browser = Browser::of(&app);
+    let first = code(&browser.sign_in().await);
+    let made = browser.log_in(&first).await.expect(200);
+    let ada = app.with_token(made["accessToken"].as_str().unwrap());
+    google.known().person = person("2", "second@example.org");
+    let link = code(&browser.sign_in().await);
+    browser.post(&ada, "/api/auth/google/link", &link).await.expect(200);
+
+    let patched = ada.patch("/api/auth/profile", &json!({ "email": "countess@example.org" })).await.expect(200);
+    assert_eq!(patched["user"]["email"], "countess@example.org");
+    assert_eq!(ada.get("/api/auth/identities").await.expect(200)["identities"].as_array().unwrap().len(), 1);
+    ada.delete("/api/auth/identities/google").await.refused(409, "last_sign_in");
+    google.known().person = person("1", "ada@example.org");
+    let again = code(&browser.sign_in().await);
+    let again = browser.log_in(&again).await.expect(200);
+    assert_eq!((&again["user"]["user_id"], &again["user"]["email"]), (&made["user"]["user_id"], &patched["user"]["email"]));
+    // What was linked beside it is not any more.
+    google.known().person = person("2", "second@example.org");
+    let other = code(&browser.sign_in().await);
+    let other = browser.log_in(&other).await.expect(200);
+    assert_ne!(other["user"]["user_id"], made["user"]["user_id"]);
+}
+
+#[actix_web::test]
 async fn addresses_that_google_has_not_verified_are_refused() {
     let google = StandIn::start();
     let app = google.app(&[]).await;

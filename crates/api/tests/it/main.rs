@@ -33,6 +33,8 @@ mod jobs;
 #[cfg(test)]
 mod kernels;
 #[cfg(test)]
+mod leaving;
+#[cfg(test)]
 mod live;
 #[cfg(test)]
 mod llm;

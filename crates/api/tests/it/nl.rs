@@ -1,5 +1,14 @@
 //! Questions in plain words over HTTP, with a scripted model and real tables.
 
+mod connections;
+mod golden;
+mod large;
+mod model;
+mod obedient;
+mod repair;
+mod restart;
+mod suggestions;
+
 use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,9 +29,16 @@ const SALES: &str = "id,Region,amount\n1,north,10\n2,south,5\n3,north,2.5\n";
 
 /// A server whose model replays these turns, and a project with sales.
 async fn setting(turns: Value) -> Setting {
+    setting_with(turns, &[]).await
+}
+
+/// The same with further variables.
+async fn setting_with(turns: Value, variables: &[(&str, &str)]) -> Setting {
     let script = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(script.path(), json!({ "turns": turns }).to_string()).unwrap();
-    let app = TestApp::start_with(&[("LLM_SCRIPT_FILE", script.path().to_str().unwrap())]).await;
+    let mut all = vec![("LLM_SCRIPT_FILE", script.path().to_str().unwrap())];
+    all.extend(variables);
+    let app = TestApp::start_with(&all).await;
     let ada = app.user("ada").await;
     let project = ada.project("Shop").await;
     ada.dataset(&project, "sales.csv", SALES).await;
@@ -70,6 +86,15 @@ async fn lines(client: &Client, project: &str) -> Vec<Value> {
     assert_eq!(answer.headers["content-type"], "application/x-ndjson; charset=utf-8");
     assert_eq!(answer.headers["cache-control"], "no-cache, no-transform");
     answer.text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Waits until the job at a path has this status.
+async fn becomes(client: &Client, path: &str, status: &str) -> Value {
+    eventually(status, async || {
+        let job = client.get(path).await.expect(200)["job"].clone();
+        (job["status"] == status).then_some(job)
+    })
+    .await
 }
 
 #[actix_web::test]
@@ -241,15 +266,18 @@ fn streamed(content: &str) -> String {
     format!("{said}{}data: [DONE]\n\n", chunk(json!({}), json!("stop")))
 }
 
-/// What a server that speaks chat completions says to the questions of this file.
-fn chat_answer(body: &Value) -> String {
-    let name = body["response_format"]["json_schema"]["name"].as_str().unwrap_or_default();
-    let content = if name == "nl_plan" {
+/// What a model says to the questions of these tests, by the schema that it is asked for.
+fn content(schema: &str) -> Value {
+    if schema == "nl_plan" {
         json!({ "intentSummary": "Total by region", "answerable": true, "selectedTables": ["sales"], "confidence": 0.95 })
     } else {
         json!({ "sql": TOTALS, "rationale": "Sums.", "assumptions": [], "confidence": 0.95 })
-    };
-    let content = content.to_string();
+    }
+}
+
+/// The same as a server that speaks chat completions sends it.
+fn chat_answer(body: &Value) -> String {
+    let content = content(body["response_format"]["json_schema"]["name"].as_str().unwrap_or_default()).to_string();
     if body["stream"] == true {
         return streamed(&content);
     }

@@ -1,8 +1,11 @@
 //! SQL over HTTP (contract 1, section 10). The gate and the engine have suites of their own.
 
+use std::time::Duration;
+
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, TestApp, eventually};
 
 async fn with_sales(app: &TestApp) -> (Client, String) {
     let ada = app.user("ada").await;
@@ -123,6 +126,10 @@ async fn what_is_not_a_query_over_the_project_is_refused() {
     assert!(missing["error"].as_str().unwrap().contains("relation \"nowhere\" does not exist"), "{missing}");
     let column = ada.sql(&project, "select nope from sales").await.refused(400, "sql_invalid");
     assert!(column["error"].as_str().unwrap().contains("column \"nope\" does not exist"), "{column}");
+    assert_eq!(column["position"], json!({ "line": 1, "column": 8 }), "{column}");
+    // In the text that was sent, not in the canonical one, which has one line.
+    let second = ada.sql(&project, "select id,\n  nope\nfrom sales").await.refused(400, "sql_invalid");
+    assert_eq!(second["position"], json!({ "line": 2, "column": 3 }), "{second}");
     let syntax = ada.sql(&project, "select *\nform sales").await.refused(400, "sql_invalid");
     assert!(syntax["error"].as_str().unwrap().contains("syntax error at or near"), "{syntax}");
     assert_eq!(syntax["position"]["line"], 2, "{syntax}");
@@ -198,6 +205,31 @@ async fn one_user_cannot_take_all_places() {
     assert!(statuses.contains(&429) && statuses.contains(&400), "{statuses:?}");
     let refused = if one.status == 429 { one } else { two };
     assert!(refused.refused(429, "too_many_requests")["retryAfter"].as_u64().unwrap() >= 1);
+}
+
+#[actix_web::test]
+async fn leaving_before_the_rows_stops_the_statement() {
+    let app = TestApp::start_with(&[("SQL_USER_CONCURRENCY", "1"), ("SQL_STATEMENT_TIMEOUT_MS", "600000")]).await;
+    let (ada, project) = with_sales(&app).await;
+    let endless = "select count(*) from generate_series(1, 2000000) a(x), generate_series(1, 2000000) b(y) where x % 7 <> y % 11";
+    let send = || {
+        let body = json!({ "projectId": project, "sql": endless });
+        actix_web::rt::spawn(ada.request(Method::POST, "/api/query/sql").json(&body).send())
+    };
+    // Not from the cache, so it needs a place.
+    let finds_a_place = async || ada.sql(&project, "select random()").await.status != 429;
+    let mut waiting = send();
+    let taken = async {
+        while finds_a_place().await {
+            // The other statement had the only place when this one came.
+            if waiting.is_finished() {
+                waiting = send();
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), taken).await.expect("the statement runs");
+    waiting.abort();
+    eventually("its place to be free", async || finds_a_place().await.then_some(())).await;
 }
 
 #[actix_web::test]

@@ -37,6 +37,7 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
     Some(match operation {
         // These name nothing of the owner's: the stranger acts on its own account.
         "GET /api/auth/me"
+        | "GET /api/auth/identities"
         | "GET /api/auth/sessions"
         | "GET /api/auth/tokens"
         | "GET /api/auth/verification-status"
@@ -271,6 +272,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         .replace("{model_id}", &things.logged)
         .replace("{tag_key}", "k")
         .replace("{runId}", &things.preprocessing)
+        .replace("{provider}", "google")
         .replace("{filename}", "image.png");
     assert!(!path.contains('{'), "tell this test what to put into {path}");
     let mut request = client.request(operation.method.clone(), &path);

@@ -15,3 +15,5 @@ mod recall;
 mod search;
 #[cfg(test)]
 mod stored;
+#[cfg(test)]
+mod vectors;

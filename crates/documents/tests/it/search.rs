@@ -1,13 +1,13 @@
 //! Hybrid search: fusion, fallbacks, caches, tenancy.
 
-use std::sync::{Arc, atomic::Ordering};
-
-use gristmill_documents::{Citation, Embedder, Payer, Search, SearchError, SearchOptions, SearchRequest, TextKind, embed_chunks};
-use gristmill_domain::{
-    Caller, DocumentId, ProjectId,
-    documents::{DocumentVectors, EmbeddedBy},
-    ports::StoreError,
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
+
+use gristmill_documents::{Citation, Embedder, Payer, Search, SearchError, SearchOptions, SearchRequest, TextKind, embed_block};
+use gristmill_domain::{Caller, ProjectId, ports::StoreError};
+use gristmill_persistence::repo::documents::VectorsKept;
 
 use crate::stored::{Library, Spelling};
 
@@ -128,26 +128,35 @@ async fn vectors_that_come_later_are_searched_and_replace_another_model_s() {
     assert_eq!(found(&search, &ada, None, "heirloom").await[0].vector_score, None);
 
     let documents = &library.documents;
-    let missing = documents.find_unembedded("spelling-1", &[], &[]).await.unwrap().unwrap();
-    assert_eq!((missing.id, missing.owner_id, missing.project_id), (plain, ada.user_id, Some(project)));
-    assert_eq!(documents.find_unembedded("spelling-1", &[plain], &[]).await.unwrap(), None);
-    assert_eq!(documents.find_unembedded("spelling-1", &[], &[ada.user_id]).await.unwrap(), None);
-    let chunks = documents.list_chunks(plain).await.unwrap();
+    let claim = async |model: &str| documents.claim_unembedded(model, &[]).await.unwrap();
+    let first = claim("spelling-1").await.unwrap();
+    assert_eq!((first.id, first.owner_id, first.project_id), (plain, ada.user_id, Some(project)));
+    assert_eq!(claim("spelling-1").await, None, "it is claimed, and {empty} has nothing to embed");
+    documents.release_vector_claim(&first, Some(Duration::from_secs(60))).await.unwrap();
+    assert_eq!(claim("spelling-1").await, None, "it failed, and is left alone for a while");
+    let other = claim("other-1").await.expect("for another model it did not fail");
+    documents.release_vector_claim(&other, None).await.unwrap();
+    assert_eq!(documents.claim_unembedded("spelling-1", &[ada.user_id]).await.unwrap(), None);
+    let mut mine = claim("spelling-1").await.unwrap();
+    let chunks = documents.list_chunks(plain, 0, 10).await.unwrap();
     assert_eq!(chunks.iter().map(|chunk| chunk.text.as_str()).collect::<Vec<_>>(), ["heirloom tomatoes"]);
+    assert!(documents.list_chunks(plain, 1, 10).await.unwrap().is_empty());
     let payer = Payer { user: ada.user_id, project: Some(project) };
-    let vectors = embed_chunks(model.as_ref(), &chunks, payer, &|_| {}).await.unwrap();
-    assert!(documents.set_vectors(plain, vectors.clone()).await.unwrap());
-    assert!(!documents.set_vectors(plain, vectors.clone()).await.unwrap(), "it has them");
-    assert!(!documents.set_vectors(DocumentId::random(), vectors.clone()).await.unwrap(), "it is gone");
-    assert_eq!(documents.find_unembedded("spelling-1", &[], &[]).await.unwrap(), None, "{empty} has nothing to embed");
+    let block = embed_block(model.as_ref(), &chunks, payer).await.unwrap();
+    let mut late = first;
+    let lost = documents.keep_vectors(&mut late, block.bytes.clone(), block.dimension).await;
+    assert!(matches!(lost, Err(StoreError::LeaseLost)), "{lost:?}");
+    let kept = documents.keep_vectors(&mut mine, block.bytes.clone(), block.dimension).await.unwrap();
+    assert_eq!((kept, claim("spelling-1").await), (VectorsKept::Complete, None));
     assert!(found(&search, &ada, None, "heirloom").await[0].vector_score.is_some());
-    assert!(library.stored_bytes(plain).await >= 17 + 17 + 4 * 256);
-
     let stored = library.stored_bytes(plain).await;
-    let other = EmbeddedBy { model: "other-1".to_owned(), ..vectors.by.clone() };
-    assert!(documents.set_vectors(plain, DocumentVectors { by: other, ..vectors }).await.unwrap());
-    assert_eq!(library.stored_bytes(plain).await, stored, "they take the place of the others");
-    assert_eq!(documents.find_unembedded("spelling-1", &[], &[]).await.unwrap().map(|found| found.id), Some(plain));
+    assert!(stored >= 17 + 17 + 4 * 256);
+
+    let mut other = claim("other-1").await.unwrap();
+    assert_eq!(library.stored_bytes(plain).await, stored - 4 * 256, "the other model's are gone");
+    let kept = documents.keep_vectors(&mut other, block.bytes, block.dimension).await.unwrap();
+    assert_eq!((kept, library.stored_bytes(plain).await), (VectorsKept::Complete, stored));
+    assert_eq!(claim("spelling-1").await.map(|claim| claim.id), Some(plain));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,18 +53,21 @@ impl Library {
         bytes: &[u8],
         embedder: Option<&dyn Embedder>,
     ) -> DocumentId {
-        let parsed = parse(bytes, filename, &ParseLimits::default());
-        let split = split(&parsed.blocks, ChunkOptions::default());
-        let payer = Payer { user: caller.user_id, project: Some(project) };
-        let vectors = match embedder {
-            Some(embedder) => Some(embed_chunks(embedder, &split.chunks, payer, &|_| {}).await.unwrap()),
-            None => None,
-        };
+        let mut create = read(project, filename, bytes);
+        if let Some(embedder) = embedder {
+            let payer = Payer { user: caller.user_id, project: Some(project) };
+            create.vectors = Some(embed_chunks(embedder, &create.chunks, payer, &|_| {}).await.unwrap());
+        }
+        self.store(caller, create).await
+    }
+
+    /// Stores a document as the job does that has read it.
+    pub(crate) async fn store(&self, caller: &Caller, create: DocumentCreate) -> DocumentId {
         let job = NewJob {
             id: JobId::random(),
             kind: JobKind::DocumentIngest,
             owner_id: caller.user_id,
-            project_id: Some(project),
+            project_id: create.project_id,
             payload: serde_json::json!({}),
             attempts_max: 1,
             idempotency_key: None,
@@ -73,20 +76,23 @@ impl Library {
         let lease = std::time::Duration::from_secs(60);
         let request = ClaimRequest { worker: "test", kinds: &[JobKind::DocumentIngest], lease, owner_running_max: None };
         let claimed = self.jobs.claim(request).await.unwrap().expect("the job that was just submitted");
-        let create = DocumentCreate {
-            id: DocumentId::random(),
-            project_id: Some(project),
-            filename: filename.to_owned(),
-            format: parsed.format,
-            media_type: parsed.format.media_type().to_owned(),
-            size_bytes: u64::try_from(bytes.len()).unwrap(),
-            text_length: split.text_length,
-            page_count: parsed.page_count,
-            parse_warning: parsed.warning,
-            chunks: split.chunks,
-            vectors,
-        };
         self.documents.create_from_job(claimed.lease, caller.user_id, create, SystemClock.now()).await.unwrap().id
+    }
+
+    /// Lets the time run out of all claims of documents for vectors.
+    pub(crate) async fn end_claims(&self) {
+        let sql = "update vector_work set claimed_until = now() - interval '1 second' where claim is not null";
+        self.database.client().await.unwrap().batch_execute(sql).await.unwrap();
+    }
+
+    /// Does something while somebody else is about to claim a document.
+    pub(crate) async fn while_claimed<T>(&self, id: DocumentId, work: impl Future<Output = T>) -> T {
+        let claims = self.database.client().await.unwrap();
+        let sql = format!("begin; select from documents where document_id = '{id}' for no key update");
+        claims.batch_execute(&sql).await.unwrap();
+        let done = work.await;
+        claims.batch_execute("rollback").await.unwrap();
+        done
     }
 
     /// What a document counts for.
@@ -100,12 +106,33 @@ impl Library {
     }
 }
 
+/// What is to be stored of a document, without vectors.
+pub(crate) fn read(project: ProjectId, filename: &str, bytes: &[u8]) -> DocumentCreate {
+    let parsed = parse(bytes, filename, &ParseLimits::default());
+    let split = split(&parsed.blocks, ChunkOptions::default());
+    DocumentCreate {
+        id: DocumentId::random(),
+        project_id: Some(project),
+        filename: filename.to_owned(),
+        format: parsed.format,
+        media_type: parsed.format.media_type().to_owned(),
+        size_bytes: u64::try_from(bytes.len()).unwrap(),
+        text_length: split.text_length,
+        page_count: parsed.page_count,
+        parse_warning: parsed.warning,
+        chunks: split.chunks,
+        vectors: None,
+    }
+}
+
 /// Vectors of the three-letter pieces of words, hashed: near when words look alike. No meaning, but no network either.
 #[derive(Debug, Default)]
 pub(crate) struct Spelling {
     pub(crate) calls: AtomicUsize,
     pub(crate) payers: Mutex<Vec<(TextKind, Payer)>>,
     pub(crate) fails: bool,
+    /// After so many calls it fails.
+    pub(crate) answers_max: Option<usize>,
     /// Another than it usually has.
     pub(crate) dimension: Option<usize>,
 }
@@ -120,11 +147,11 @@ impl Embedder for Spelling {
     }
 
     async fn embed(&self, texts: Texts<'_>) -> Result<Vec<Vec<f32>>, EmbedError> {
-        self.calls.fetch_add(1, Ordering::SeqCst);
+        let earlier = self.calls.fetch_add(1, Ordering::SeqCst);
         self.payers.lock().unwrap().push((texts.kind, texts.payer));
         // Gives way once, as a call over the network would.
         tokio::task::yield_now().await;
-        if self.fails {
+        if self.fails || self.answers_max.is_some_and(|answers_max| earlier >= answers_max) {
             return Err(EmbedError::Unavailable("nobody is there".to_owned()));
         }
         Ok(texts.all.iter().map(|text| vector_of(text, self.dimension.unwrap_or(DIMENSION))).collect())

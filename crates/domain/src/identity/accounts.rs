@@ -150,9 +150,11 @@ pub trait AccountStore: Send + Sync + std::fmt::Debug {
     /// `IdentityChange::User`.
     ///
     /// A new address that differs from the stored one deletes every one-time token of the user (a link in the old
-    /// mailbox must not act on the account any more), then stores `verification`. A new password deletes the user's
-    /// reset tokens and revokes all of its sessions (cause `PasswordChange`). An address that is the stored one
-    /// already is left alone: neither the flag nor the tokens change. The password is compared before the address.
+    /// mailbox must not act on the account any more), forgets the user's external identities (the account may become
+    /// somebody else's) but for one that made the account (without it nobody could sign in: the password is nobody's),
+    /// then stores `verification`. A new password deletes the user's reset tokens and revokes all of its sessions (cause
+    /// `PasswordChange`). An address that is the stored one already is left alone: neither the flag nor the tokens nor
+    /// the identities change. The password is compared before the address.
     ///
     /// # Errors
     /// `NotFound` when the user is gone; `Unavailable`, `Defect`.

@@ -153,6 +153,39 @@ pub enum IdentityLink {
     Taken,
 }
 
+/// An identity of a user, as its owner sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LinkedIdentity {
+    /// The provider.
+    pub provider: Provider,
+    /// Since when it is the user's.
+    pub linked_at: DateTime<Utc>,
+    /// Whether the account was made by signing in with it: then nobody knows the account's password.
+    pub made_account: bool,
+}
+
+/// What became of unlinking a provider from an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityUnlink {
+    /// The account has no identity of the provider any more.
+    Unlinked,
+    /// It had none.
+    NotLinked,
+    /// It stays: without it nobody could sign in to the account.
+    LastWay,
+}
+
+/// Decides about unlinking a provider from an account with these identities.
+#[must_use]
+pub fn next_unlink(identities: &[LinkedIdentity], provider: Provider) -> IdentityUnlink {
+    let is_of_it = |identity: &LinkedIdentity| identity.provider == provider;
+    if !identities.iter().any(is_of_it) {
+        return IdentityUnlink::NotLinked;
+    }
+    let without_password = identities.iter().any(|identity| identity.made_account);
+    if without_password && identities.iter().all(is_of_it) { IdentityUnlink::LastWay } else { IdentityUnlink::Unlinked }
+}
+
 /// Keeps who people are at other providers, and the codes of those who just came back from one. One method is one
 /// transaction.
 #[async_trait]
@@ -199,6 +232,18 @@ pub trait ExternalIdentityStore: Send + Sync + fmt::Debug {
         identity: ExternalIdentity,
         now: DateTime<Utc>,
     ) -> Result<IdentityLink, StoreError>;
+
+    /// Lists a user's identities, the oldest link first.
+    ///
+    /// # Errors
+    /// `Unavailable`, `Defect`.
+    async fn list_identities(&self, user_id: UserId) -> Result<Vec<LinkedIdentity>, StoreError>;
+
+    /// Forgets all identities of a user at a provider, if [`next_unlink`] says so, under a lock on the user's row.
+    ///
+    /// # Errors
+    /// `NotFound` when the user is gone; `Unavailable`, `Defect`.
+    async fn unlink_identities(&self, user_id: UserId, provider: Provider) -> Result<IdentityUnlink, StoreError>;
 }
 
 #[cfg(test)]
@@ -212,6 +257,20 @@ mod tests {
         }
         for bad in ["", " 1", "1\n", "é", "a b", &"x".repeat(256)] {
             assert_eq!(ProviderSubject::parse(bad), Err(InvalidSubject), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_way_into_an_account_stays() {
+        let identity =
+            |made_account| LinkedIdentity { provider: Provider::Google, linked_at: DateTime::UNIX_EPOCH, made_account };
+        for (identities, expected) in [
+            (vec![], IdentityUnlink::NotLinked),
+            (vec![identity(false)], IdentityUnlink::Unlinked),
+            (vec![identity(true)], IdentityUnlink::LastWay),
+            (vec![identity(true), identity(false)], IdentityUnlink::LastWay),
+        ] {
+            assert_eq!(next_unlink(&identities, Provider::Google), expected, "{identities:?}");
         }
     }
 

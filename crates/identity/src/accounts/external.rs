@@ -1,4 +1,4 @@
-//! Signing in by another provider: the code between a browser's return and its login, the login, and linking.
+//! Signing in by another provider: the code between a browser's return and its login, the login, linking and unlinking.
 //!
 //! An account is found by the provider's own id of the person, never by the address alone: whoever has the address at
 //! the provider today need not be who registered here with it.
@@ -8,7 +8,8 @@ use std::time::Duration;
 use gristmill_domain::{
     Caller, Scope, UserId,
     identity::{
-        Account, ClientBinding, ClientInfo, ExternalProfile, IdentityLink, NewSignInCode, NewUser, SessionLifetime, instant_after,
+        Account, ClientBinding, ClientInfo, ExternalProfile, IdentityLink, IdentityUnlink, LinkedIdentity, NewSignInCode,
+        NewUser, Provider, SessionLifetime, instant_after,
     },
     ports::StoreError,
 };
@@ -98,6 +99,33 @@ impl Accounts {
                 Ok(())
             }
             IdentityLink::Taken => Err(IdentityError::IdentityTaken),
+        }
+    }
+
+    /// Lists by which providers the caller may log in, the oldest link first.
+    ///
+    /// # Errors
+    /// `InsufficientScope`; `Store`.
+    pub async fn list_identities(&self, caller: &Caller) -> Result<Vec<LinkedIdentity>, IdentityError> {
+        require(caller, Scope::Account)?;
+        Ok(self.core.ports.external_identities.list_identities(caller.user_id).await?)
+    }
+
+    /// Unlinks a provider: the caller does not log in by it any more. Sessions that were opened by it go on.
+    ///
+    /// # Errors
+    /// `InsufficientScope`; `IdentityNotFound`; `LastSignIn` when nobody could log in to the account then; `UserGone`; `Store`.
+    #[tracing::instrument(skip_all, fields(user.id = %caller.user_id))]
+    pub async fn unlink(&self, caller: &Caller, provider: Provider) -> Result<(), IdentityError> {
+        require(caller, Scope::Account)?;
+        let unlinked = self.core.ports.external_identities.unlink_identities(caller.user_id, provider).await;
+        match unlinked.map_err(gone)? {
+            IdentityUnlink::Unlinked => {
+                tracing::info!(provider = provider.as_str(), "account unlinked from a provider");
+                Ok(())
+            }
+            IdentityUnlink::NotLinked => Err(IdentityError::IdentityNotFound),
+            IdentityUnlink::LastWay => Err(IdentityError::LastSignIn),
         }
     }
 }

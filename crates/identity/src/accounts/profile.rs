@@ -46,8 +46,9 @@ impl Accounts {
 
     /// Changes name, address or password, all or nothing.
     ///
-    /// A changed address must be verified again when mail is configured, and makes earlier links useless. A changed
-    /// password ends all sessions of the user, also the caller's.
+    /// A changed address must be verified again when mail is configured, makes earlier links useless, and unlinks
+    /// providers; not the one that made the account, while nobody knows its password. A changed password ends all
+    /// sessions of the user, also the caller's.
     ///
     /// # Errors
     /// `InsufficientScope`, `CurrentPasswordRequired`, `WrongPassword`, `TooManyRequests` after too many wrong

@@ -53,7 +53,7 @@ impl AccountStore for MemoryStore {
         }
         if email.is_some() {
             state.one_time_tokens.retain(|_, row| row.user_id != id);
-            state.identities.retain(|_, owner| *owner != id);
+            state.identities.retain(|_, row| row.user_id != id || row.made_account);
         }
         if let Some(token) = email.as_ref().and_then(|change| change.verification.as_ref()) {
             state.issue(token);
@@ -94,7 +94,7 @@ impl AccountStore for MemoryStore {
         state.drop_orphans();
         state.one_time_tokens.retain(|_, row| row.user_id != id);
         state.personal_tokens.retain(|_, row| row.user_id != id);
-        state.identities.retain(|_, owner| *owner != id);
+        state.identities.retain(|_, row| row.user_id != id);
         self.announce(IdentityChange::User(id));
         Ok(())
     }
@@ -147,7 +147,7 @@ impl OneTimeTokenStore for MemoryStore {
             .one_time_tokens
             .retain(|other, row| *other == hash || row.user_id != id || row.purpose != OneTimePurpose::ResetPassword);
         state.revoke_sessions(id, now, RevocationCause::PasswordChange);
-        state.identities.retain(|_, owner| *owner != id);
+        state.identities.retain(|_, row| row.user_id != id);
         if let Some(account) = state.accounts.get_mut(&id) {
             account.password_hash = replacement;
             account.user.updated_at = now;

@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use gristmill_domain::{
     UserId,
     identity::{
-        Account, ExternalIdentity, ExternalIdentityStore, IdentityLink, NewSession, NewSignInCode, NewUser, SignInCode, TokenHash,
+        Account, ExternalIdentity, ExternalIdentityStore, IdentityLink, IdentityUnlink, LinkedIdentity, NewSession,
+        NewSignInCode, NewUser, Provider, SignInCode, TokenHash, next_unlink,
     },
     ports::StoreError,
     users::User,
 };
 
-use super::MemoryStore;
+use super::{IdentityRow, MemoryStore, State};
 
 #[async_trait]
 impl ExternalIdentityStore for MemoryStore {
@@ -29,7 +30,7 @@ impl ExternalIdentityStore for MemoryStore {
 
     async fn find_account_by_identity(&self, identity: &ExternalIdentity) -> Result<Option<Account>, StoreError> {
         let state = self.begin();
-        Ok(state.identities.get(identity).and_then(|owner| state.accounts.get(owner)).cloned())
+        Ok(state.identities.get(identity).and_then(|row| state.accounts.get(&row.user_id)).cloned())
     }
 
     async fn create_account_of_identity(
@@ -44,7 +45,8 @@ impl ExternalIdentityStore for MemoryStore {
         }
         let made = state.insert_user(user)?;
         state.insert_session(session);
-        state.identities.insert(identity, made.id);
+        let row = IdentityRow { user_id: made.id, linked_at: made.created_at, made_account: true };
+        state.identities.insert(identity, row);
         Ok(made)
     }
 
@@ -52,13 +54,46 @@ impl ExternalIdentityStore for MemoryStore {
         &self,
         user_id: UserId,
         identity: ExternalIdentity,
-        _now: DateTime<Utc>,
+        now: DateTime<Utc>,
     ) -> Result<IdentityLink, StoreError> {
         let mut state = self.begin();
         if !state.accounts.contains_key(&user_id) {
             return Err(StoreError::NotFound);
         }
-        let owner = *state.identities.entry(identity).or_insert(user_id);
+        let row = IdentityRow { user_id, linked_at: now, made_account: false };
+        let owner = state.identities.entry(identity).or_insert(row).user_id;
         Ok(if owner == user_id { IdentityLink::Linked } else { IdentityLink::Taken })
+    }
+
+    async fn list_identities(&self, user_id: UserId) -> Result<Vec<LinkedIdentity>, StoreError> {
+        Ok(self.begin().identities_of(user_id))
+    }
+
+    async fn unlink_identities(&self, user_id: UserId, provider: Provider) -> Result<IdentityUnlink, StoreError> {
+        let mut state = self.begin();
+        if !state.accounts.contains_key(&user_id) {
+            return Err(StoreError::NotFound);
+        }
+        let outcome = next_unlink(&state.identities_of(user_id), provider);
+        if outcome == IdentityUnlink::Unlinked {
+            state.identities.retain(|identity, row| row.user_id != user_id || identity.provider != provider);
+        }
+        Ok(outcome)
+    }
+}
+
+impl State {
+    /// The oldest link first.
+    fn identities_of(&self, user_id: UserId) -> Vec<LinkedIdentity> {
+        let mine = self.identities.iter().filter(|(_, row)| row.user_id == user_id);
+        let mut linked: Vec<LinkedIdentity> = mine
+            .map(|(identity, row)| LinkedIdentity {
+                provider: identity.provider,
+                linked_at: row.linked_at,
+                made_account: row.made_account,
+            })
+            .collect();
+        linked.sort_by_key(|identity| identity.linked_at);
+        linked
     }
 }

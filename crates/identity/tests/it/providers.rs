@@ -7,7 +7,7 @@ use gristmill_domain::{
     identity::{ClientInfo, DisplayName, ExternalIdentity, ExternalProfile, NewPassword, Provider, ProviderSubject},
     users::User,
 };
-use gristmill_identity::{IdentityError, SignedIn};
+use gristmill_identity::{IdentityError, ProfileUpdate, SignedIn};
 
 use crate::support::{PASSWORD, World, assert_code, browser, client, email, no_throttles};
 
@@ -157,6 +157,22 @@ async fn who_came_by_a_provider_may_set_a_password() {
     let linking = code(&world, &profile("1", "ada@example.org"), &browser()).await;
     accounts.link_by_code(&caller, &linking, &browser()).await.unwrap();
     assert_eq!(sign_in(&world, &profile("1", "ada@example.org")).await.unwrap().user.id, signed_in.user.id);
+}
+
+#[tokio::test]
+async fn a_new_address_leaves_the_only_way_into_an_account_until_a_password_is_set() {
+    let world = World::with_mail();
+    let signed_in = sign_in(&world, &profile("1", "ada@example.org")).await.unwrap();
+    let (caller, accounts) = (world.caller(&signed_in).await, &world.identity.accounts);
+    let update = ProfileUpdate { email: Some(email("mistyped@example.org")), ..ProfileUpdate::default() };
+    accounts.update_profile(&caller, update).await.unwrap().deferred.await;
+    let again = sign_in(&world, &profile("1", "ada@example.org")).await.unwrap();
+    assert_eq!((again.user.id, again.user.email.as_str()), (signed_in.user.id, "mistyped@example.org"));
+    // Whoever reads the letters to the new address shuts the one out who made the account.
+    accounts.forgot_password(email("mistyped@example.org")).await.unwrap().await;
+    let token = world.mail.last().1.token;
+    accounts.reset_password(token.expose(), &NewPassword::parse(PASSWORD).unwrap()).await.unwrap();
+    assert_ne!(sign_in(&world, &profile("1", "ada@example.org")).await.unwrap().user.id, signed_in.user.id);
 }
 
 #[tokio::test]

@@ -266,14 +266,19 @@ impl Datasets {
         row.try_into()
     }
 
-    /// Reads the sketches of the key-like columns of all tables of one of the caller's projects, with their SQL names.
+    /// Reads the sketches of the key-like columns of tables of one of the caller's projects, with their SQL names.
     ///
     /// # Errors
     /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
-    pub async fn key_sketches(&self, caller: &Caller, project: ProjectId) -> Result<Vec<(String, KeySketch)>, StoreError> {
+    pub async fn key_sketches(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        tables: &[DatasetId],
+    ) -> Result<Vec<(String, KeySketch)>, StoreError> {
         let mut connection = self.database.connection().await?;
         own_project(&mut connection, caller.user_id, project).await?;
-        key_sketches::list(&mut connection, project).await
+        key_sketches::list(&mut connection, project, tables).await
     }
 
     /// Lists the caller's datasets, of one project or all, oldest first.

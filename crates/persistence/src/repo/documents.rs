@@ -12,19 +12,20 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, DocumentId, ProjectId, UserId,
-    documents::{Document, DocumentChunk, DocumentCreate, DocumentFormat, DocumentVectors, EmbeddedBy},
+    documents::{Document, DocumentChunk, DocumentCreate, DocumentFormat, DocumentVectors, EmbeddedBy, VectorBlock},
     jobs::{JobOutcome, Lease},
     ports::StoreError,
 };
 use serde_json::json;
 use uuid::Uuid;
 
+pub use self::vectors::{VectorClaim, VectorsKept};
 use super::{file_deletions, jobs, ownership::own_project};
 use crate::{
     Database,
     database::DbError,
     files,
-    schema::{document_vectors, documents},
+    schema::{document_vectors, documents, vector_work},
 };
 
 /// Chunks that one statement inserts.
@@ -88,8 +89,8 @@ impl Documents {
         Self { database }
     }
 
-    /// Stores a document with all of its chunks and vectors and ends its job, in one commit and only while the lease
-    /// holds.
+    /// Stores a document with all of its chunks and the vectors that there are and ends its job, in one commit and only
+    /// while the lease holds. Vectors of the first chunks alone are gone on with by whoever claims the document.
     ///
     /// # Errors
     /// `LeaseLost`; `NotFound` when project or user went away meanwhile; `Unavailable`, `Defect`.
@@ -112,8 +113,9 @@ impl Documents {
                     .get_result(connection)
                     .await?;
                 insert_chunks(connection, owner, &create).await?;
+                let is_complete = is_embedded(&create);
                 if let Some(vectors) = create.vectors {
-                    insert_vectors(connection, create.id, vectors).await?;
+                    insert_vectors(connection, create.id, vectors, is_complete).await?;
                 }
                 // The job last: many chunks take longer than its heartbeat may wait.
                 let outcome = JobOutcome::Succeeded(json!({ "documentId": create.id }));
@@ -184,7 +186,7 @@ fn new_row(owner: UserId, create: &DocumentCreate, now: DateTime<Utc>) -> Docume
     let vectors = create.vectors.iter().flat_map(|vectors| &vectors.blocks);
     let vector_bytes: usize = vectors.map(|block| block.bytes.len()).sum();
     let derived = u64::try_from(text_bytes.saturating_add(vector_bytes)).unwrap_or(u64::MAX);
-    let embedded = create.vectors.as_ref().map(|vectors| &vectors.by);
+    let embedded = create.vectors.as_ref().filter(|_| is_embedded(create)).map(|vectors| &vectors.by);
     DocumentRow {
         document_id: create.id.0,
         owner_id: owner.0,
@@ -232,17 +234,45 @@ async fn insert_chunks(connection: &mut AsyncPgConnection, owner: UserId, create
     Ok(())
 }
 
-async fn insert_vectors(connection: &mut AsyncPgConnection, id: DocumentId, vectors: DocumentVectors) -> Result<(), DbError> {
-    for block in vectors.blocks {
-        diesel::insert_into(document_vectors::table)
+/// Whether every chunk has a vector.
+fn is_embedded(create: &DocumentCreate) -> bool {
+    let count = create.vectors.as_ref().map(DocumentVectors::count);
+    count.is_some_and(|count| usize::try_from(count).is_ok_and(|count| count == create.chunks.len()))
+}
+
+async fn insert_vectors(
+    connection: &mut AsyncPgConnection,
+    id: DocumentId,
+    vectors: DocumentVectors,
+    is_complete: bool,
+) -> Result<(), DbError> {
+    let (by, count) = (&vectors.by, vectors.count());
+    if !is_complete && count > 0 {
+        diesel::insert_into(vector_work::table)
             .values((
-                document_vectors::document_id.eq(id.0),
-                document_vectors::first_chunk.eq(signed(block.first_chunk)),
-                document_vectors::vectors.eq(block.bytes),
+                vector_work::document_id.eq(id.0),
+                vector_work::model.eq(&by.model),
+                vector_work::dimension.eq(Some(signed(by.dimension))),
+                vector_work::chunks_done.eq(signed(count)),
             ))
             .execute(connection)
             .await?;
     }
+    for block in vectors.blocks {
+        insert_block(connection, id, block).await?;
+    }
+    Ok(())
+}
+
+async fn insert_block(connection: &mut AsyncPgConnection, id: DocumentId, block: VectorBlock) -> Result<(), DbError> {
+    diesel::insert_into(document_vectors::table)
+        .values((
+            document_vectors::document_id.eq(id.0),
+            document_vectors::first_chunk.eq(signed(block.first_chunk)),
+            document_vectors::vectors.eq(block.bytes),
+        ))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -184,22 +184,22 @@ impl GoldenQuestions {
         Ok(row.into())
     }
 
-    /// Keeps what came of asking a golden question. One that was deleted meanwhile is left alone.
+    /// Keeps what came of asking a golden question, and tells whether it did: of one that was changed or deleted meanwhile,
+    /// it says nothing.
     ///
     /// # Errors
     /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
-    pub async fn keep_asked(
-        &self,
-        caller: &Caller,
-        project: ProjectId,
-        id: GoldenQuestionId,
-        asked: &GoldenAsked,
-    ) -> Result<(), StoreError> {
+    pub async fn keep_asked(&self, caller: &Caller, question: &GoldenQuestion, asked: &GoldenAsked) -> Result<bool, StoreError> {
         let mut connection = self.database.connection().await?;
-        connection
+        let kept = connection
             .transaction(async |connection| {
-                own_project(connection, caller.user_id, project).await?;
-                diesel::update(golden_questions::table.find(id.0).filter(golden_questions::project_id.eq(project.0)))
+                own_project(connection, caller.user_id, question.project_id).await?;
+                let as_it_was = golden_questions::table
+                    .find(question.id.0)
+                    .filter(golden_questions::project_id.eq(question.project_id.0))
+                    .filter(golden_questions::question.eq(&question.question))
+                    .filter(golden_questions::expected_sql.eq(&question.expected_sql));
+                let kept = diesel::update(as_it_was)
                     .set((
                         golden_questions::verdict.eq(asked.verdict.as_str()),
                         golden_questions::generated_sql.eq(&asked.generated_sql),
@@ -209,10 +209,10 @@ impl GoldenQuestions {
                     ))
                     .execute(connection)
                     .await?;
-                Ok::<(), DbError>(())
+                Ok::<usize, DbError>(kept)
             })
             .await?;
-        Ok(())
+        Ok(kept > 0)
     }
 
     /// Deletes a golden question of one of the caller's projects.

@@ -30,6 +30,7 @@ use self::{
     rows::{AppendedRow, DeletedRow, EventRow, HeartbeatRow, JobRow, stored_count},
     statements::EndOptions,
 };
+use super::ownership::lock_project;
 use crate::{
     Database,
     database::DbError,
@@ -41,6 +42,9 @@ use crate::{
 const LOST_JOBS_A_CLAIM: usize = 16;
 /// How often an insert that met an idempotency key is tried again because the earlier job was gone when looked for.
 const SUBMIT_TRIES: usize = 3;
+
+/// Why a job was not submitted: another one of its kind has not ended.
+pub const JOB_OPEN: &str = "job open";
 
 /// The queue, and the jobs of a caller.
 #[derive(Debug, Clone)]
@@ -70,6 +74,26 @@ impl Jobs {
                 Ok(batch) => deleted += batch,
             }
         }
+    }
+
+    /// Submits a job of a project, unless one of its kind waits or runs there.
+    ///
+    /// # Errors
+    /// `Conflict` ([`JOB_OPEN`]) when one does; `NotFound` when it names no project of its owner's; `Unavailable`, `Defect`.
+    pub async fn submit_alone(&self, job: NewJob) -> Result<Job, StoreError> {
+        let mut connection = self.database.connection().await?;
+        let submitted = connection
+            .transaction(async |connection| {
+                let project = job.project_id.ok_or(StoreError::NotFound)?;
+                // Two at once come one after the other.
+                lock_project(connection, job.owner_id, project).await?;
+                if is_open(connection, job.owner_id, project, job.kind).await? {
+                    return Err(DbError::from(StoreError::Conflict(JOB_OPEN.to_owned())));
+                }
+                Ok::<Job, DbError>(submit_in(connection, &job).await?.0)
+            })
+            .await?;
+        Ok(submitted)
     }
 
     /// Counts the jobs of all owners that wait or run, by kind and state, for metrics.
@@ -343,6 +367,17 @@ pub(super) async fn request_cancel_in(connection: &mut AsyncPgConnection, caller
             Ok(Job::try_from(row)?)
         }
     }
+}
+
+/// Whether a job of a kind waits or runs for a project.
+async fn is_open(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId, kind: JobKind) -> Result<bool, DbError> {
+    // A plain disjunction, which the two partial indexes answer.
+    let open = jobs::table
+        .filter(jobs::state.eq(JobState::Queued.as_str()).or(jobs::state.eq(JobState::Running.as_str())))
+        .filter(jobs::owner_id.eq(owner.0))
+        .filter(jobs::kind.eq(kind.as_str()))
+        .filter(jobs::project_id.eq(project.0));
+    Ok(diesel::select(exists(open)).get_result(connection).await?)
 }
 
 async fn require_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {

@@ -9,4 +9,6 @@ mod jobs;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod spool;
+#[cfg(test)]
 mod tracking;

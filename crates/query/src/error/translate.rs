@@ -3,15 +3,17 @@
 
 use arrow::error::ArrowError;
 use datafusion::{
-    common::{Column, SchemaError},
+    common::{Column, SchemaError, Span},
     error::DataFusionError,
 };
+use gristmill_sql_safety::Position;
 
 use super::{QueryError, SqlError};
 
 /// Says what `error` means for the person who wrote the statement.
 pub(crate) fn translate(error: DataFusionError) -> QueryError {
     match known(&error) {
+        Some(QueryError::Invalid { message, hint, .. }) => QueryError::Invalid { message, hint, position: place(&error) },
         Some(known) => known,
         None => QueryError::Failed { message: "the statement could not be run".to_owned(), source: Some(Box::new(error)) },
     }
@@ -47,6 +49,28 @@ fn inner(error: &DataFusionError) -> &DataFusionError {
         },
         _ => error,
     }
+}
+
+/// Where in the statement the planner found the error, if it tells.
+fn place(error: &DataFusionError) -> Option<Position> {
+    match error {
+        DataFusionError::Diagnostic(diagnostic, error) => diagnostic.span.and_then(start).or_else(|| place(error)),
+        DataFusionError::Context(_, error) => place(error),
+        DataFusionError::Shared(error) => place(error),
+        DataFusionError::Collection(errors) => errors.first().and_then(place),
+        DataFusionError::SchemaError(error, _) => match error.as_ref() {
+            SchemaError::FieldNotFound { field, .. } | SchemaError::AmbiguousReference { field } => {
+                field.spans().first().and_then(start)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn start(span: Span) -> Option<Position> {
+    let number = |number: u64| u32::try_from(number).ok().filter(|number| *number > 0);
+    Some(Position { line: number(span.start.line)?, column: number(span.start.column)? })
 }
 
 fn known(error: &DataFusionError) -> Option<QueryError> {
@@ -353,7 +377,7 @@ fn invalid(message: impl Into<String>) -> QueryError {
 }
 
 fn invalid_with(message: String, hint: Option<String>) -> QueryError {
-    QueryError::Invalid { message, hint }
+    QueryError::Invalid { message, hint, position: None }
 }
 
 fn failed(message: impl Into<String>) -> QueryError {

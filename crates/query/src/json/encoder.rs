@@ -176,5 +176,6 @@ fn no_form(data_type: &DataType) -> QueryError {
     QueryError::Invalid {
         message: format!("a result column of type {} cannot be shown; cast it", pg_type::sql_name(data_type)),
         hint: None,
+        position: None,
     }
 }

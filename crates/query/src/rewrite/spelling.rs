@@ -21,7 +21,7 @@ struct Respell<'a> {
 impl Respell<'_> {
     fn ident(&mut self, ident: &mut Ident) {
         if ident.quote_style.is_none() && ident.value.to_lowercase() == self.folded {
-            *ident = Ident::with_quote('"', self.actual);
+            *ident = Ident { value: self.actual.to_owned(), quote_style: Some('"'), span: ident.span };
             self.done = true;
         }
     }

@@ -231,3 +231,21 @@ async fn arithmetic_follows_postgresql_over_http_shaped_rows() {
     }
     assert!(engine.message("select 1 / 0").await.contains("division by zero"));
 }
+
+#[tokio::test]
+async fn what_the_planner_does_not_find_has_a_place_in_the_text_and_what_fails_on_data_has_none() {
+    let engine = TestEngine::start();
+    for (sql, expected) in [
+        ("select nope from orders", Some((1, 8))),
+        ("select id,\n  sum(nope) as total\nfrom orders group by 1", Some((2, 7))),
+        ("select 'é', nope from orders", Some((1, 13))),
+        ("select o.nope from orders o", Some((1, 8))),
+        ("select id from orders where nope > 1", Some((1, 29))),
+        ("select id from customers, orders", Some((1, 8))),
+        ("select 1 / 0", None),
+        ("select name::bigint from customers", None),
+    ] {
+        let error = engine.run(sql).await.unwrap_err();
+        assert_eq!(error.position().map(|at| (at.line, at.column)), expected, "{sql}\n{}", chain(&error));
+    }
+}

@@ -18,7 +18,7 @@ use super::{
     worker::{Answer, Ask, Handle, Question, State},
 };
 
-/// After a worker could not be started, the next try is not made sooner than this.
+/// After a worker could not be started, the next try is not made sooner than this: from its failure on, however long that took.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Whose worker it is.
@@ -61,7 +61,7 @@ impl<K: Key, Q: Question> Crew<K, Q> {
         };
         match tokio::time::timeout(self.settings.startup_timeout, started).await.unwrap_or(State::Starting) {
             State::Ready => {}
-            State::Failed(reason) => return Err(ResidentError::Unavailable(reason)),
+            State::Failed { reason, .. } => return Err(ResidentError::Unavailable(reason)),
             State::Starting => return Err(ResidentError::Timeout),
             State::Ended => return Err(ResidentError::Ended),
         }
@@ -100,7 +100,7 @@ impl<K: Key, Q: Question> Crew<K, Q> {
         if let Some(handle) = workers.get_mut(&key) {
             let state = handle.state.borrow().clone();
             match state {
-                State::Failed(reason) if handle.since.elapsed() < RETRY_AFTER => return Err(ResidentError::Unavailable(reason)),
+                State::Failed { reason, at } if at.elapsed() < RETRY_AFTER => return Err(ResidentError::Unavailable(reason)),
                 State::Starting | State::Ready if !handle.asks.is_closed() => {
                     handle.used = now;
                     return Ok(handle.clone());
@@ -121,5 +121,58 @@ impl<K: Key, Q: Question> Crew<K, Q> {
 
     fn workers(&self) -> MutexGuard<'_, HashMap<K, Handle<Q>>> {
         self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use serde_json::Map;
+
+    use super::*;
+    use crate::resident::Plain;
+
+    /// Fails after a while.
+    #[derive(Debug, Default)]
+    struct Slow {
+        starts: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Launch<()> for Slow {
+        fn name(&self) -> &'static str {
+            "slow"
+        }
+
+        async fn launch(&self, (): &()) -> Result<Launched, ResidentError> {
+            self.starts.fetch_add(1, Ordering::SeqCst);
+            tokio::time::sleep(RETRY_AFTER * 3).await;
+            Err(ResidentError::Unavailable("no room".to_owned()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pause_after_a_failure_begins_with_the_failure() {
+        let slow = Arc::new(Slow::default());
+        let second = Duration::from_secs(1);
+        let settings = ResidentSettings {
+            startup_timeout: RETRY_AFTER * 10,
+            answer_timeout: second,
+            stuck_after: second,
+            idle_after: second,
+            queue_max: 1,
+            in_flight_max: 1,
+            question_bytes_max: 1000,
+            answer_bytes_max: 1000,
+        };
+        let launcher: Arc<dyn Launch<()>> = Arc::<Slow>::clone(&slow);
+        let crew = Crew::<(), Plain>::new(launcher, settings, 1, Tasks::new());
+        let refused = async || matches!(crew.ask((), Plain(Map::new())).await, Err(ResidentError::Unavailable(_)));
+        assert!(refused().await && refused().await);
+        assert_eq!(slow.starts.load(Ordering::SeqCst), 1, "not tried again at once, though the attempt took long");
+        tokio::time::advance(RETRY_AFTER).await;
+        assert!(refused().await);
+        assert_eq!(slow.starts.load(Ordering::SeqCst), 2);
     }
 }

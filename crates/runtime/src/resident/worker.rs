@@ -46,7 +46,11 @@ pub(super) struct Ask<Q> {
 pub(super) enum State {
     Starting,
     Ready,
-    Failed(String),
+    /// It could not be started: why, and when that was known.
+    Failed {
+        reason: String,
+        at: Instant,
+    },
     Ended,
 }
 
@@ -56,13 +60,12 @@ pub(super) struct Handle<Q> {
     pub(super) asks: mpsc::Sender<Ask<Q>>,
     pub(super) state: watch::Receiver<State>,
     pub(super) stop: CancellationToken,
-    pub(super) since: Instant,
     pub(super) used: Instant,
 }
 
 impl<Q> Clone for Handle<Q> {
     fn clone(&self) -> Self {
-        Self { asks: self.asks.clone(), state: self.state.clone(), stop: self.stop.clone(), since: self.since, used: self.used }
+        Self { asks: self.asks.clone(), state: self.state.clone(), stop: self.stop.clone(), used: self.used }
     }
 }
 
@@ -72,10 +75,9 @@ impl<Q: Question> Handle<Q> {
         let (asks, receiver) = mpsc::channel(settings.queue_max.max(1));
         let (sender, state) = watch::channel(State::Starting);
         let stop = CancellationToken::new();
-        let now = Instant::now();
         let life = Life { settings, state: sender, stop: stop.clone(), stopping: tasks.stopping().clone() };
         tasks.spawn(launcher.name(), life.run(launcher, key, receiver));
-        Self { asks, state, stop, since: now, used: now }
+        Self { asks, state, stop, used: Instant::now() }
     }
 }
 
@@ -98,14 +100,15 @@ impl Life {
             () = self.stopping.cancelled() => return,
             started = tokio::time::timeout(self.settings.startup_timeout, starting) => started,
         };
-        let mut link = match started {
-            Ok(Ok(link)) => link,
-            Ok(Err(error)) => {
-                self.state.send_replace(State::Failed(error.to_string()));
-                return;
-            }
-            Err(_elapsed) => {
-                self.state.send_replace(State::Failed("its worker did not start in time".to_owned()));
+        let linked = match started {
+            Ok(Ok(link)) => Ok(link),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_elapsed) => Err("its worker did not start in time".to_owned()),
+        };
+        let mut link = match linked {
+            Ok(link) => link,
+            Err(reason) => {
+                self.state.send_replace(State::Failed { reason, at: Instant::now() });
                 return;
             }
         };

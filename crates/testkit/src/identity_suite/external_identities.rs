@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use gristmill_domain::{
     UserId,
     identity::{
-        AccountChange, ClientBinding, DisplayName, EmailChange, ExternalIdentity, ExternalProfile, IdentityLink, NewSignInCode,
-        OneTimePurpose, Provider, ProviderSubject, SignInCode,
+        AccountChange, ClientBinding, DisplayName, EmailChange, ExternalIdentity, ExternalProfile, IdentityLink, IdentityUnlink,
+        LinkedIdentity, NewSignInCode, OneTimePurpose, Provider, ProviderSubject, SignInCode,
     },
     ports::StoreError,
     users::Email,
@@ -35,6 +35,19 @@ async fn owner(stores: &IdentityStores, identity: &ExternalIdentity) -> Result<O
 
 async fn link(stores: &IdentityStores, person: &Person, identity: &ExternalIdentity) -> Result<IdentityLink> {
     Ok(stores.external_identities.link_identity(person.id, identity.clone(), at(1)).await?)
+}
+
+async fn listed(stores: &IdentityStores, user: UserId) -> Result<Vec<LinkedIdentity>> {
+    Ok(stores.external_identities.list_identities(user).await?)
+}
+
+async fn unlink(stores: &IdentityStores, user: UserId) -> Result<IdentityUnlink> {
+    Ok(stores.external_identities.unlink_identities(user, Provider::Google).await?)
+}
+
+/// What is listed of an identity that was linked then.
+fn linked(seconds: i64) -> LinkedIdentity {
+    LinkedIdentity { provider: Provider::Google, linked_at: at(seconds), made_account: false }
 }
 
 /// Makes an account of an identity; nothing when something is taken.
@@ -179,5 +192,95 @@ pub(super) async fn a_new_password_and_a_new_address_forget_identities(stores: &
     let [of_reset, of_moved, of_named] = &identities;
     assert_eq!((owner(stores, of_reset).await?, owner(stores, of_moved).await?), (None, None));
     assert_eq!(owner(stores, of_named).await?, Some(named.id));
+    Ok(())
+}
+
+pub(super) async fn lists_identities_the_oldest_link_first(stores: &mut IdentityStores) -> Result<()> {
+    let (person, other) = (stores.register().await?, stores.register().await?);
+    assert_eq!(listed(stores, person.id).await?, []);
+    assert_eq!(listed(stores, UserId::random()).await?, [], "nobody has none");
+    let (late, early, foreign) = (random_identity()?, random_identity()?, random_identity()?);
+    // The last one is linked already: nothing changes, not even since when.
+    for (who, identity, seconds) in [(&person, &late, 9), (&person, &early, 5), (&other, &foreign, 7), (&person, &early, 20)] {
+        let linked = stores.external_identities.link_identity(who.id, identity.clone(), at(seconds)).await?;
+        assert_eq!(linked, IdentityLink::Linked);
+    }
+    assert_eq!(listed(stores, person.id).await?, [linked(5), linked(9)]);
+    assert_eq!(listed(stores, other.id).await?, [linked(7)]);
+    Ok(())
+}
+
+pub(super) async fn unlinks_all_of_the_user_s_and_nobody_else_s(stores: &mut IdentityStores) -> Result<()> {
+    let (person, other) = (stores.register().await?, stores.register().await?);
+    let (first, second, foreign) = (random_identity()?, random_identity()?, random_identity()?);
+    for (who, identity) in [(&person, &first), (&person, &second), (&other, &foreign)] {
+        link(stores, who, identity).await?;
+    }
+    stores.announced().await?;
+    assert_eq!(unlink(stores, person.id).await?, IdentityUnlink::Unlinked);
+    assert_eq!((owner(stores, &first).await?, owner(stores, &second).await?), (None, None));
+    assert_eq!(listed(stores, person.id).await?, []);
+    assert_eq!(unlink(stores, person.id).await?, IdentityUnlink::NotLinked);
+    assert_eq!(owner(stores, &foreign).await?, Some(other.id));
+    assert_eq!(stores.announced().await?, [], "no cache knows of it");
+    ensure!(stores.lives(person.session, person.id).await?, "sessions go on");
+    assert_eq!(link(stores, &other, &first).await?, IdentityLink::Linked, "it is free again");
+    let nobody = stores.external_identities.unlink_identities(UserId::random(), Provider::Google).await;
+    ensure!(matches!(nobody, Err(StoreError::NotFound)), "{nobody:?}");
+    Ok(())
+}
+
+pub(super) async fn keeps_the_only_way_into_an_account(stores: &mut IdentityStores) -> Result<()> {
+    let (identity, further) = (random_identity()?, random_identity()?);
+    let id = make(stores, &random_email()?, &identity).await?.context("made")?;
+    let first = LinkedIdentity { made_account: true, ..linked(0) };
+    assert_eq!(listed(stores, id).await?, [first]);
+    assert_eq!(unlink(stores, id).await?, IdentityUnlink::LastWay);
+    // To link it once more, or another of the same provider, makes no other way.
+    for identity in [&identity, &further] {
+        stores.external_identities.link_identity(id, identity.clone(), at(3)).await?;
+        assert_eq!(unlink(stores, id).await?, IdentityUnlink::LastWay);
+    }
+    assert_eq!(listed(stores, id).await?, [first, linked(3)]);
+    assert_eq!((owner(stores, &identity).await?, owner(stores, &further).await?), (Some(id), Some(id)));
+    Ok(())
+}
+
+pub(super) async fn a_new_address_keeps_the_only_way_into_an_account(stores: &mut IdentityStores) -> Result<()> {
+    let (identity, further) = (random_identity()?, random_identity()?);
+    let id = make(stores, &random_email()?, &identity).await?.context("made")?;
+    stores.external_identities.link_identity(id, further.clone(), at(3)).await?;
+    let email = EmailChange { email: random_email()?, verification: None };
+    stores.accounts.update_account(id, AccountChange { email: Some(email), ..AccountChange::default() }, at(4)).await?;
+    assert_eq!(listed(stores, id).await?, [LinkedIdentity { made_account: true, ..linked(0) }]);
+    assert_eq!((owner(stores, &identity).await?, owner(stores, &further).await?), (Some(id), None));
+    assert_eq!(unlink(stores, id).await?, IdentityUnlink::LastWay, "still");
+    Ok(())
+}
+
+pub(super) async fn unlinks_what_made_an_account_that_has_got_a_password(stores: &mut IdentityStores) -> Result<()> {
+    let identity = random_identity()?;
+    let id = make(stores, &random_email()?, &identity).await?.context("made")?;
+    let token = stores.issue(id, OneTimePurpose::ResetPassword, at(1)).await?;
+    stores.one_time_tokens.reset_password(token, phc("second"), at(2)).await?;
+    assert_eq!(unlink(stores, id).await?, IdentityUnlink::NotLinked);
+    stores.external_identities.link_identity(id, identity.clone(), at(3)).await?;
+    assert_eq!(listed(stores, id).await?, [linked(3)], "it is a link like any other now");
+    assert_eq!(unlink(stores, id).await?, IdentityUnlink::Unlinked);
+    assert_eq!(owner(stores, &identity).await?, None);
+    Ok(())
+}
+
+pub(super) async fn unlinks_once_of_many_at_once(stores: &mut IdentityStores) -> Result<()> {
+    let person = stores.register().await?;
+    link(stores, &person, &random_identity()?).await?;
+    let outcomes = race(20, |_| {
+        let (identities, user) = (Arc::clone(&stores.external_identities), person.id);
+        async move { identities.unlink_identities(user, Provider::Google).await }
+    })
+    .await?;
+    let outcomes: Vec<IdentityUnlink> = outcomes.into_iter().collect::<Result<_, _>>()?;
+    let count = |expected: IdentityUnlink| outcomes.iter().filter(|outcome| **outcome == expected).count();
+    assert_eq!((count(IdentityUnlink::Unlinked), count(IdentityUnlink::NotLinked)), (1, 19));
     Ok(())
 }

@@ -5,20 +5,16 @@
 //! Tables are weighed by their names and their best columns. The best are shown until the bound of tokens is reached, with
 //! the number of columns that were left out; further tables are named only.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    fmt::Write,
-};
+mod writing;
 
-use gristmill_domain::{
-    datasets::{ColumnProfile, ColumnType, iso_millis},
-    key_sketches::is_key_like,
-};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use gristmill_domain::{DatasetId, datasets::ColumnType};
+
+pub(crate) use self::writing::is_complete;
 use crate::{
-    joins::{self, JOIN_CANDIDATES_SHOWN, JoinCandidate},
+    joins::{self, JoinCandidate},
     ports::{ProjectSchema, TableProfile, TableSketch},
-    prompts::{line, quoted, tokens},
     words::{content_stems, float, likeness, split, stem},
 };
 
@@ -63,6 +59,8 @@ pub struct SchemaContext {
     pub joins: Vec<JoinCandidate>,
     /// All of it, for the prompt. Names and values in it are hostile text.
     pub text: String,
+    /// What comes behind what may be joined, until that is known.
+    rest: String,
     /// Which of the question's words each table answers to.
     found: BTreeMap<String, BTreeSet<usize>>,
     /// How many words of the question may be about data.
@@ -85,9 +83,25 @@ impl SchemaContext {
     pub fn columns_shown(&self) -> usize {
         self.tables.iter().map(|table| table.columns.len()).sum()
     }
+
+    /// The tables that are shown, by their ids.
+    pub(crate) fn ids(&self, schema: &ProjectSchema) -> Vec<DatasetId> {
+        self.tables.iter().filter_map(|table| schema.table(&table.name)).map(|table| table.id).collect()
+    }
+
+    /// With what may be joined of the tables that are shown, by these sketches. Completes the text.
+    #[must_use]
+    pub(crate) fn with_joins(mut self, schema: &ProjectSchema, sketches: &[TableSketch]) -> Self {
+        let shown: Vec<&TableProfile> = self.tables.iter().filter_map(|table| schema.table(&table.name)).collect();
+        self.joins = joins::candidates(&shown, sketches);
+        self.text.push_str(&writing::joins(&self.joins));
+        let rest = std::mem::take(&mut self.rest);
+        self.text.push_str(&rest);
+        self
+    }
 }
 
-/// Chooses. Pure; linear in the number of columns.
+/// Chooses, with what may be joined. Pure; some milliseconds for ten thousand columns.
 #[must_use]
 pub fn select(
     question: &str,
@@ -96,6 +110,12 @@ pub fn select(
     sketches: &[TableSketch],
     limits: &ContextLimits,
 ) -> SchemaContext {
+    choose(question, table_hint, schema, limits).with_joins(schema, sketches)
+}
+
+/// Chooses tables and columns; linear in their number. What may be joined, and the end of the text, come by
+/// [`SchemaContext::with_joins`], which needs the sketches of these tables only.
+pub(crate) fn choose(question: &str, table_hint: Option<&str>, schema: &ProjectSchema, limits: &ContextLimits) -> SchemaContext {
     let question = Question::new(question);
     let mut matcher = Matcher { stems: &question.stems, known: HashMap::new() };
     let raw: Vec<RawMatches> = schema.tables.iter().map(|table| matcher.table(&question, table)).collect();
@@ -115,10 +135,11 @@ pub fn select(
         table_open,
         joins: Vec::new(),
         text: String::new(),
+        rest: String::new(),
         found,
         words: question.stems.len(),
     };
-    write(&mut context, &weighed, schema, sketches, limits);
+    writing::write(&mut context, &weighed, schema, limits);
     context
 }
 
@@ -334,165 +355,4 @@ fn open_table<'s>(hint: &str, schema: &'s ProjectSchema) -> Option<&'s TableProf
             if is_suffix { by(&|table| table.name == stem) } else { None }
         })
         .or_else(|| by(&|table| table.name.starts_with(&hint)))
-}
-
-/// Fewest columns of a table that are worth showing.
-const COLUMNS_MIN: usize = 4;
-/// Most further tables that are named.
-const NAMED_MAX: usize = 40;
-
-fn write(
-    context: &mut SchemaContext,
-    weighed: &[Weighed<'_>],
-    schema: &ProjectSchema,
-    sketches: &[TableSketch],
-    limits: &ContextLimits,
-) {
-    let mut left = limits.tokens_max;
-    let mut named = Vec::new();
-    let mut shown = Vec::new();
-    for table in weighed {
-        let room = if context.tables.len() < limits.tables_max { left } else { 0 };
-        match table_text(table, limits.columns_max, room) {
-            Some((text, entry)) => {
-                left = left.saturating_sub(tokens(&text));
-                context.text.push_str(&text);
-                context.tables.push(entry);
-                shown.push(table.table);
-            }
-            None => named.push(table.table.name.as_str()),
-        }
-    }
-    context.tables_left_out = named.len();
-    context.joins = joins::candidates(&shown, sketches);
-    // Writing to a String cannot fail.
-    let text = &mut context.text;
-    if !context.joins.is_empty() {
-        text.push_str("Join candidates:\n");
-        for join in context.joins.iter().take(JOIN_CANDIDATES_SHOWN) {
-            let _ = writeln!(
-                text,
-                "- {}.{} = {}.{} ({:.2}: {})",
-                quoted(&join.left_table),
-                quoted(&join.left_column),
-                quoted(&join.right_table),
-                quoted(&join.right_column),
-                join.confidence,
-                join.reason
-            );
-        }
-    }
-    if !named.is_empty() {
-        let listed: Vec<String> = named.iter().take(NAMED_MAX).map(|name| quoted(name)).collect();
-        let more = named.len().saturating_sub(NAMED_MAX);
-        let _ = write!(text, "Further tables, whose columns are not shown: {}", listed.join(", "));
-        let _ = if more > 0 { writeln!(text, " and {more} more") } else { writeln!(text) };
-    }
-    if let Some(open) = &context.table_open {
-        let _ = writeln!(text, "The table that the person has open: {}", quoted(open));
-    }
-    let _ = writeln!(
-        text,
-        "Results are cut at {} rows; a statement without LIMIT gets LIMIT {}.",
-        schema.rows_max, schema.limit_default
-    );
-}
-
-/// A table as it is shown, with as many columns as there is room for.
-fn table_text(table: &Weighed<'_>, columns_max: usize, room: usize) -> Option<(String, ShownTable)> {
-    let order = by_relevance(table);
-    let mut count = order.len().min(columns_max.max(1));
-    loop {
-        let mut chosen: Vec<usize> = order.iter().take(count).copied().collect();
-        chosen.sort_unstable();
-        let columns: Vec<&ColumnProfile> = chosen.iter().filter_map(|at| table.table.columns.get(*at)).collect();
-        let text = listing(table.table, &columns);
-        if tokens(&text) <= room {
-            let entry = ShownTable {
-                name: table.table.name.clone(),
-                columns: columns.iter().map(|column| column.name.clone()).collect(),
-                columns_left_out: table.table.columns.len().saturating_sub(columns.len()),
-            };
-            return Some((text, entry));
-        }
-        if count <= COLUMNS_MIN {
-            return None;
-        }
-        count = (count / 2).max(COLUMNS_MIN);
-    }
-}
-
-/// Columns that can be shown: relevant ones first, then keys, then as they come in the file.
-fn by_relevance(table: &Weighed<'_>) -> Vec<usize> {
-    let all = table.table.columns.iter().zip(&table.columns).enumerate();
-    // A name with characters that do not show cannot be written by anybody.
-    let showable = all.filter(|(_, (column, _))| !column.name.chars().any(char::is_control));
-    let mut ranked: Vec<(f64, usize)> =
-        showable.map(|(at, (column, weight))| (*weight + if is_key_like(column) { 0.2 } else { 0.0 }, at)).collect();
-    ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    ranked.into_iter().map(|(_, at)| at).collect()
-}
-
-fn listing(table: &TableProfile, columns: &[&ColumnProfile]) -> String {
-    let mut text =
-        format!("Table {} ({} rows; from file {})\n", quoted(&table.name), table.row_count, quoted(&line(&table.filename, 60)));
-    for column in columns {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "- {} {}{}", quoted(&column.name), sql_type(column.dtype), facts(column));
-    }
-    let left_out = table.columns.len().saturating_sub(columns.len());
-    if left_out > 0 {
-        let _ = writeln!(text, "- … and {left_out} further columns that are not shown");
-    }
-    text
-}
-
-/// The engine's type of a column.
-pub(crate) fn sql_type(dtype: ColumnType) -> &'static str {
-    match dtype {
-        ColumnType::Integer => "bigint",
-        ColumnType::Float => "double precision",
-        ColumnType::Boolean => "boolean",
-        ColumnType::Date => "timestamp",
-        ColumnType::String | ColumnType::Unknown => "text",
-    }
-}
-
-fn facts(column: &ColumnProfile) -> String {
-    let mut facts = Vec::new();
-    if column.null_count > 0 {
-        facts.push(format!("{} missing", column.null_count));
-    }
-    match column.dtype {
-        ColumnType::Integer | ColumnType::Float => {
-            if let (Some(min), Some(max)) = (column.min, column.max) {
-                facts.push(format!("{min} to {max}"));
-            }
-        }
-        ColumnType::Date => {
-            if let (Some(min), Some(max)) = (column.min_date, column.max_date) {
-                let day = |at| iso_millis::format(at).chars().take(10).collect::<String>();
-                facts.push(format!("{} to {}", day(min), day(max)));
-            }
-        }
-        ColumnType::String | ColumnType::Unknown => {
-            let values: Vec<String> = column.top_values.iter().map(|top| literal(&line(&top.value, 40))).collect();
-            if !values.is_empty() {
-                let all = is_complete(column);
-                facts.push(format!("{} {}", if all { "all values:" } else { "values such as" }, values.join(", ")));
-            }
-        }
-        ColumnType::Boolean => {}
-    }
-    if facts.is_empty() { String::new() } else { format!(": {}", facts.join("; ")) }
-}
-
-/// Whether the profile lists every value of the column.
-pub(crate) fn is_complete(column: &ColumnProfile) -> bool {
-    let listed = u64::try_from(column.top_values.len()).unwrap_or(u64::MAX);
-    column.unique_count > 0 && column.unique_count <= listed
-}
-
-fn literal(value: &str) -> String {
-    format!("'{}'", value.replace('\'', "''"))
 }

@@ -119,7 +119,8 @@ impl<'a> Narrator<'a> {
 
     /// The end without an answer.
     pub(super) async fn abandon(&mut self, error: &NlError) -> Result<(), PortError> {
-        let message = error.public_message();
+        let known = if matches!(error, NlError::Cancelled) { self.sink.why_cancelled() } else { None };
+        let message = known.unwrap_or_else(|| error.public_message());
         if let Some(phase) = self.active.take() {
             self.fail(phase, message.clone()).await?;
         }

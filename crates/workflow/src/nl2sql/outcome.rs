@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use gristmill_domain::{
-    QueryId,
+    QueryId, markdown,
     nl::{NlConfidenceMode, NlExplanation, NlJoin, NlOutcome, NlProvider, NlResult},
 };
 use gristmill_sql_safety::SqlRefusal;
@@ -51,28 +51,31 @@ pub(super) struct Facts<'f> {
 }
 
 /// Chooses among statements: of those that ran, the first of the largest group with the same rows; if none ran, the first.
+/// Reads the rows of all of them when there are several, which takes long for large ones.
 pub(super) fn vote(results: Vec<(Draft, Result<Executed, SqlFailure>)>) -> Option<(Draft, Ran)> {
     let mut ran = Vec::new();
     let mut failed = Vec::new();
     for (draft, result) in results {
         match result {
-            Ok(executed) => {
-                let signature = ResultSignature::of(&executed.rows).ok();
-                ran.push((draft, executed, signature));
-            }
+            Ok(executed) => ran.push((draft, executed)),
             Err(failure) => failed.push((draft, failure)),
         }
     }
     if ran.is_empty() {
         return failed.into_iter().next().map(|(draft, failure)| (draft, Ran::Failed(failure)));
     }
+    if ran.len() == 1 {
+        return ran.into_iter().next().map(|(draft, executed)| (draft, Ran::Done { executed, agreement: None }));
+    }
+    let signatures: Vec<Option<ResultSignature>> =
+        ran.iter().map(|(_, executed)| ResultSignature::of_view(&executed.view).ok()).collect();
     let same = |a: &Option<ResultSignature>, b: &Option<ResultSignature>| matches!((a, b), (Some(a), Some(b)) if a.same_rows(b));
     let groups: Vec<usize> =
-        ran.iter().map(|(_, _, mine)| ran.iter().filter(|(_, _, theirs)| same(mine, theirs)).count().max(1)).collect();
+        signatures.iter().map(|mine| signatures.iter().filter(|&theirs| same(mine, theirs)).count().max(1)).collect();
     let largest = groups.iter().copied().max().unwrap_or(1);
     let chosen = groups.iter().position(|size| *size == largest).unwrap_or(0);
-    let agreement = (ran.len() > 1).then(|| float(largest) / float(ran.len()));
-    ran.into_iter().nth(chosen).map(|(draft, executed, _)| (draft, Ran::Done { executed, agreement }))
+    let agreement = Some(float(largest) / float(ran.len()));
+    ran.into_iter().nth(chosen).map(|(draft, executed)| (draft, Ran::Done { executed, agreement }))
 }
 
 /// How sure the first statement is before anything ran: whether it is worth writing another.
@@ -256,25 +259,35 @@ pub(super) fn failure_words(failure: &SqlFailure) -> String {
 }
 
 pub(super) fn context_markdown(context: &SchemaContext) -> String {
-    let mut markdown = String::new();
+    let mut text = String::new();
     for table in &context.tables {
         // Writing to a String cannot fail.
-        let _ = write!(markdown, "- `{}`: {}", table.name, count(table.columns.len(), "column"));
+        let _ = write!(text, "- {}: {}", markdown::code(&table.name), count(table.columns.len(), "column"));
         let _ = match table.columns_left_out {
-            0 => writeln!(markdown),
-            more => writeln!(markdown, ", {more} further ones left out"),
+            0 => writeln!(text),
+            more => writeln!(text, ", {more} further ones left out"),
         };
     }
     if context.tables_left_out > 0 {
-        let _ = writeln!(markdown, "- {} without columns", count(context.tables_left_out, "further table"));
+        let _ = writeln!(text, "- {} without columns", count(context.tables_left_out, "further table"));
     }
-    markdown
+    text
 }
 
+/// A plan for people. What the model wrote is no markup in it.
 pub(super) fn plan_markdown(plan: &Plan) -> String {
-    let mut markdown = String::new();
+    plan_lines(plan, markdown::plain)
+}
+
+/// A plan for the model, as it wrote it.
+pub(super) fn plan_text(plan: &Plan) -> String {
+    plan_lines(plan, str::to_owned)
+}
+
+fn plan_lines(plan: &Plan, shown: impl Fn(&str) -> String) -> String {
+    let mut text = String::new();
     if !plan.intent_summary.is_empty() {
-        let _ = writeln!(markdown, "{}\n", plan.intent_summary);
+        let _ = writeln!(text, "{}\n", shown(&plan.intent_summary));
     }
     let joins: Vec<String> = plan
         .join_plan
@@ -290,50 +303,76 @@ pub(super) fn plan_markdown(plan: &Plan) -> String {
         ("Not in the data", &plan.missing),
     ] {
         if !items.is_empty() {
-            let _ = writeln!(markdown, "- {title}: {}", items.join("; "));
+            let _ = writeln!(text, "- {title}: {}", shown(&items.join("; ")));
         }
     }
-    if markdown.is_empty() { "No details".to_owned() } else { markdown }
+    if text.is_empty() { "No details".to_owned() } else { text }
 }
 
 pub(super) fn sql_markdown(answer: &SqlAnswer, refusal: Option<&SqlRefusal>) -> String {
-    let mut markdown = format!("```sql\n{}\n```\n", cut(&answer.sql, SQL_SHOWN_MAX));
+    let mut text = markdown::block("sql", &cut(&answer.sql, SQL_SHOWN_MAX));
     if !answer.rationale.is_empty() {
-        let _ = writeln!(markdown, "\n{}", answer.rationale);
+        let _ = writeln!(text, "\n{}", markdown::plain(&answer.rationale));
     }
     if let Some(refusal) = refusal {
-        let _ = writeln!(markdown, "\nIt cannot be run: {}", refusal.message());
+        let _ = writeln!(text, "\nIt cannot be run: {}", markdown::plain(&refusal.message()));
     }
-    markdown
+    text
 }
 
 pub(super) fn refusal_markdown(answer: &SqlAnswer, refusal: &SqlRefusal) -> String {
     format!(
-        "- One read-only statement over the project's tables: **no**\n\n{}: `{}`",
-        refusal.message(),
-        cut(&answer.sql, 200).replace('`', "'")
+        "- One read-only statement over the project's tables: **no**\n\n{}: {}",
+        markdown::plain(&refusal.message()),
+        markdown::code(&cut(&answer.sql, 200))
     )
 }
 
 pub(super) fn checks_markdown(checked: &Checked) -> String {
     let tables: Vec<&str> = checked.sql.tables().iter().map(String::as_str).collect();
-    let mut markdown = String::from("- One read-only statement: yes\n- Only functions that are allowed: yes\n");
-    let _ = writeln!(
-        markdown,
-        "- Tables of this project: {}",
-        if tables.is_empty() { "none needed".to_owned() } else { tables.join(", ") }
-    );
+    let tables = if tables.is_empty() { "none needed".to_owned() } else { markdown::plain(&tables.join(", ")) };
+    let mut text = String::from("- One read-only statement: yes\n- Only functions that are allowed: yes\n");
+    let _ = writeln!(text, "- Tables of this project: {tables}");
     if !checked.names_quoted.is_empty() {
-        let _ = writeln!(markdown, "- Names put in quotes: {}", checked.names_quoted.join(", "));
+        let _ = writeln!(text, "- Names put in quotes: {}", markdown::plain(&checked.names_quoted.join(", ")));
     }
     for missing in &checked.missing_values {
-        let _ = writeln!(markdown, "- The column {} has no value '{}'", missing.column, cut(&missing.value, 40));
+        let (column, value) = (markdown::code(&missing.column), markdown::code(&cut(&missing.value, 40)));
+        let _ = writeln!(text, "- The column {column} has no value {value}");
     }
-    markdown.push_str("\nThe statement may run.");
-    markdown
+    text.push_str("\nThe statement may run.");
+    text
 }
 
 pub(super) fn repair_markdown(answer: &SqlAnswer, checked: &Checked) -> String {
     let why = if answer.rationale.is_empty() { "The statement was written anew." } else { answer.rationale.as_str() };
+    let why = markdown::plain(why);
     format!("{why}\n\n{}", checks_markdown(checked))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const PICTURE: &str = "![x](https://evil.example/p.png)";
+
+    #[test]
+    fn what_a_model_writes_is_no_markup_in_what_people_see() {
+        let plan: Plan = serde_json::from_value(json!({
+            "intentSummary": PICTURE, "selectedTables": [PICTURE], "filters": ["<img src=x>"], "confidence": 0.9
+        }))
+        .unwrap();
+        let shown = plan_markdown(&plan);
+        assert!(!shown.contains("![") && !shown.contains(" <img"), "{shown}");
+        assert!(plan_text(&plan).contains(PICTURE), "the model gets its own words");
+        let answer: SqlAnswer = serde_json::from_value(json!({
+            "sql": format!("select 1\n```\n{PICTURE}"), "rationale": PICTURE
+        }))
+        .unwrap();
+        let shown = sql_markdown(&answer, None);
+        let (fenced, rest) = shown.strip_prefix("````sql\n").unwrap().split_once("\n````\n").unwrap();
+        assert!(fenced.ends_with(PICTURE) && !rest.contains("!["), "{shown}");
+    }
 }

@@ -1,8 +1,11 @@
 //! The driver: performs the steps in order, one method each.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use gristmill_domain::nl::{NlBlockKind, NlBlockStatus, NlPhase, NlResult};
+use gristmill_domain::{
+    markdown,
+    nl::{NlBlockKind, NlBlockStatus, NlPhase, NlResult},
+};
 use gristmill_llm::{LlmError, Message, Request, Spender};
 use gristmill_sql_safety::SqlRefusal;
 use serde_json::json;
@@ -19,7 +22,7 @@ use super::{
 };
 use crate::{
     error::NlError,
-    ports::{Executed, ProjectSchema, SqlFailure},
+    ports::{Executed, ProjectSchema, Snippet, SqlFailure},
     prompts::{self, Marks, cut, fill, line},
 };
 
@@ -77,29 +80,9 @@ impl Run<'_, '_> {
     async fn schema_context(&mut self, schema: &ProjectSchema) -> Result<(SchemaContext, Material), NlError> {
         const PHASE: NlPhase = NlPhase::SchemaContext;
         self.narrator.start(PHASE, "Looking for the tables and columns that the question is about").await?;
-        let (caller, project) = (&self.question.caller, self.question.project);
-        let ids: Vec<_> = schema.tables.iter().map(|table| table.id).collect();
         let snippets_max = self.engine.options.snippets_max;
-        let gather = async {
-            let sketches = self.engine.schema.sketches(caller, project, &ids).await?;
-            let found = self.engine.snippets.snippets(caller, project, &self.question.text, snippets_max).await;
-            Ok::<_, NlError>((sketches, found))
-        };
-        let (sketches, found) = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => return Err(NlError::Cancelled),
-            gathered = gather => gathered?,
-        };
-        let snippets = found.unwrap_or_else(|error| {
-            tracing::warn!(%error, "answering without documents");
-            Vec::new()
-        });
+        let (context, snippets) = self.gather(schema).await?;
         self.alive()?;
-        let (text, hint, limits) = (self.question.text.clone(), self.question.table.clone(), self.engine.options.context);
-        let tables = schema.clone();
-        // Some ten thousand columns take longer than other requests should wait for.
-        let chosen = tokio::task::spawn_blocking(move || context::select(&text, hint.as_deref(), &tables, &sketches, &limits));
-        let context = chosen.await.map_err(|error| NlError::Internal(error.to_string()))?;
         let summary = format!("{} of {} tables, {} columns", context.tables.len(), schema.tables.len(), context.columns_shown());
         let details = json!({
             "tables": context.tables.iter().map(|table| &table.name).collect::<Vec<_>>(),
@@ -126,6 +109,36 @@ impl Run<'_, '_> {
             marks,
         };
         Ok((context, material))
+    }
+
+    /// Chooses tables, columns and joins, and finds passages of documents.
+    async fn gather(&self, schema: &ProjectSchema) -> Result<(SchemaContext, Vec<Snippet>), NlError> {
+        let broken = |error: tokio::task::JoinError| NlError::Internal(error.to_string());
+        let (text, hint, limits) = (self.question.text.clone(), self.question.table.clone(), self.engine.options.context);
+        let tables = Arc::new(schema.clone());
+        let known = Arc::clone(&tables);
+        // Some ten thousand columns take longer than other requests should wait for.
+        let chosen = tokio::task::spawn_blocking(move || context::choose(&text, hint.as_deref(), &known, &limits));
+        let chosen = chosen.await.map_err(broken)?;
+        let ids = chosen.ids(schema);
+        let (caller, project) = (&self.question.caller, self.question.project);
+        let snippets_max = self.engine.options.snippets_max;
+        let reading = async {
+            let sketches = self.engine.schema.sketches(caller, project, &ids).await?;
+            let found = self.engine.snippets.snippets(caller, project, &self.question.text, snippets_max).await;
+            Ok::<_, NlError>((sketches, found))
+        };
+        let (sketches, found) = tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => return Err(NlError::Cancelled),
+            read = reading => read?,
+        };
+        let snippets = found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "answering without documents");
+            Vec::new()
+        });
+        let joined = tokio::task::spawn_blocking(move || chosen.with_joins(&tables, &sketches));
+        Ok((joined.await.map_err(broken)?, snippets))
     }
 
     async fn planning(&mut self, material: &Material) -> Result<Plan, NlError> {
@@ -157,7 +170,7 @@ impl Run<'_, '_> {
         self.alive()?;
         self.narrator.start(PHASE, "Writing the SQL").await?;
         self.narrator.progress(PHASE, "The model writes the SQL").await?;
-        let planned = material.marks.block("plan", &outcome::plan_markdown(plan));
+        let planned = material.marks.block("plan", &outcome::plan_text(plan));
         let prompt = material.fill(prompts::SQL, &[("plan", &planned)]);
         let request = self.request(material, vec![prompt.clone()], SQL_TOKENS_MAX);
         let first = self.ask::<SqlAnswer>(request, sql_schema("nl_sql"), PHASE, 1).await;
@@ -277,7 +290,10 @@ impl Run<'_, '_> {
             let result = self.run(&draft.checked).await?;
             results.push((draft, result));
         }
-        let (draft, ran) = outcome::vote(results).ok_or_else(|| NlError::Internal("no statement was left to run".to_owned()))?;
+        // To compare rows is to read all of them.
+        let chosen = tokio::task::spawn_blocking(move || outcome::vote(results)).await;
+        let chosen = chosen.map_err(|error| NlError::Internal(error.to_string()))?;
+        let (draft, ran) = chosen.ok_or_else(|| NlError::Internal("no statement was left to run".to_owned()))?;
         match &ran {
             Ran::Done { executed, agreement } => self.narrator.complete(PHASE, outcome::rows_words(executed, *agreement)).await?,
             Ran::Failed(failure) => self.narrator.fail(PHASE, failure.message.clone()).await?,
@@ -296,7 +312,8 @@ impl Run<'_, '_> {
         let Ran::Failed(failure) = &ran else { return Ok((draft, ran)) };
         self.alive()?;
         self.narrator.start(PHASE, "Mending the SQL").await?;
-        self.say(PHASE, NlBlockKind::Status, "What went wrong", &outcome::failure_words(failure), 1).await?;
+        let status = markdown::plain(&outcome::failure_words(failure));
+        self.say(PHASE, NlBlockKind::Status, "What went wrong", &status, 1).await?;
         let statement = material.marks.block("statement", &cut(draft.checked.sql.text(), STATEMENT_CHARS_MAX));
         let error = material.marks.block("error", &outcome::failure_words(failure));
         let prompt = material.fill(prompts::REPAIR, &[("statement", &statement), ("error", &error)]);

@@ -63,7 +63,9 @@ struct Placeholders {
 
 pub(super) async fn suggest(asked: &Asked<'_>, schema: &ProjectSchema, ruled: &SuggestionSet) -> Result<SuggestionSet, NlError> {
     let marks = Marks::random();
-    let context = select("", None, schema, &[], &LIMITS);
+    let shown = schema.clone();
+    let chosen = tokio::task::spawn_blocking(move || select("", None, &shown, &[], &LIMITS)).await;
+    let context = chosen.map_err(|error| NlError::Internal(error.to_string()))?;
     let tables = marks.block("tables", &context.text);
     let prompt =
         fill(prompts::SUGGESTIONS, &[("mark", marks.mark()), ("tables", &tables), ("dialect", &prompts::dialect_notes())]);

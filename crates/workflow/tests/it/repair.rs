@@ -1,12 +1,21 @@
 //! Statements that fail when they run.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use gristmill_domain::{
-    ErrorCode,
+    Caller, ErrorCode, ProjectId,
     nl::{NlConfidenceMode, NlOutcome, NlReliabilityTier},
 };
+use gristmill_sql_safety::{Position, ValidatedSql};
+use gristmill_workflow::{
+    nl2sql::NlEngine,
+    ports::{Executed, NoEvents, SqlFailure, SqlRunner},
+};
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
-use crate::support::{Answered, Asked, FakeSql, GOOD, Reply, plan, sql};
+use crate::support::{Answered, Asked, FakeSchema, FakeSql, FixedClock, GOOD, Reply, plan, sql};
 
 const BROKEN: &str = "select amount / 0 from sales";
 
@@ -97,4 +106,32 @@ async fn a_failure_that_is_not_of_the_statement_is_not_mended() {
         );
         assert_eq!(answered.unwrap().query_execution_error.as_deref(), Some("not now"));
     }
+}
+
+/// An engine that knows where a statement fails.
+#[derive(Debug)]
+struct Placed(Arc<FakeSql>);
+
+#[async_trait]
+impl SqlRunner for Placed {
+    async fn run(&self, caller: &Caller, project: ProjectId, sql: &ValidatedSql) -> Result<Executed, SqlFailure> {
+        let place = Some(Position { line: 1, column: 15 });
+        self.0.run(caller, project, sql).await.map_err(|failure| SqlFailure { position: place, ..failure })
+    }
+}
+
+#[tokio::test]
+async fn the_model_is_told_the_place_when_the_engine_knows_it() {
+    let asked = Asked::of(json!([plan(&["sales"]), sql("nl_sql", BROKEN, 0.95), sql("nl_repair", GOOD, 0.9)]));
+    let schema = FakeSchema { schema: asked.schema.clone(), sketches: Vec::new() };
+    let placed = Placed(engine());
+    let engine = NlEngine::new(Arc::new(asked.model.clone()), Arc::new(schema), Arc::new(placed), Arc::new(FixedClock));
+    let result = engine.answer(&asked.asks(), &NoEvents, &CancellationToken::new()).await.unwrap();
+    let shown = asked.model.requests()[2].messages[1].text().to_owned();
+    let (_, error) = shown.split_once("<data kind=\"error\" mark=\"").unwrap();
+    assert!(error.contains("\ndivision by zero (line 1, column 15)\n</data mark=\""), "{shown}");
+    assert!(result.query.is_some());
+    let explanation = &result.explanation;
+    assert_eq!((explanation.confidence_mode, explanation.outcome), (NlConfidenceMode::Repair, NlOutcome::Rows));
+    assert!(explanation.validation_notes.iter().any(|note| note.contains("this one was mended")), "{explanation:?}");
 }

@@ -162,8 +162,8 @@ impl SqlRunner for FakeSql {
             Reply::Rows(rows) => {
                 let raw = |value: &Value| RawValue::from_string(value.to_string()).unwrap();
                 let row_count = u64::try_from(rows.as_array().unwrap().len()).unwrap();
-                let view = raw(&json!({ "sql": sql.text(), "rows": rows, "rowCount": row_count }));
-                Ok(Executed { query_id: QueryId::random(), view, rows: raw(&rows), row_count, cached: false })
+                let view = raw(&json!({ "sql": sql.text(), "rows": rows, "rowCount": row_count })).into();
+                Ok(Executed { query_id: QueryId::random(), view, row_count, cached: false })
             }
             Reply::Fails(code, message) => Err(SqlFailure { code, message: message.to_owned(), position: None, source: None }),
             Reply::Hangs => std::future::pending().await,

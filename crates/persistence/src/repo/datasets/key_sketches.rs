@@ -44,11 +44,16 @@ pub(super) async fn replace(
     Ok(())
 }
 
-/// The sketches of a project's tables. The caller has checked whose it is.
-pub(super) async fn list(connection: &mut AsyncPgConnection, project: ProjectId) -> Result<Vec<(String, KeySketch)>, StoreError> {
+/// The sketches of tables of a project. The caller has checked whose it is.
+pub(super) async fn list(
+    connection: &mut AsyncPgConnection,
+    project: ProjectId,
+    tables: &[DatasetId],
+) -> Result<Vec<(String, KeySketch)>, StoreError> {
     let rows: Vec<(String, String, i64, Vec<u8>)> = dataset_key_sketches::table
         .inner_join(datasets::table)
         .filter(datasets::project_id.eq(project.0))
+        .filter(dataset_key_sketches::dataset_id.eq_any(tables.iter().map(|id| id.0).collect::<Vec<_>>()))
         .order((dataset_key_sketches::dataset_id, dataset_key_sketches::place))
         .select((
             datasets::sql_name,

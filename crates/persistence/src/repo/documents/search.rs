@@ -179,19 +179,26 @@ impl DocumentIndex for Documents {
         Ok(rows.into_iter().map(document).collect())
     }
 
-    async fn vectors(&self, caller: &Caller, document: DocumentId, model: &str) -> Result<Vec<VectorBlock>, StoreError> {
+    async fn vectors(
+        &self,
+        caller: &Caller,
+        documents: &[DocumentId],
+        model: &str,
+    ) -> Result<Vec<(DocumentId, VectorBlock)>, StoreError> {
         let mut connection = self.database.connection().await?;
-        let rows: Vec<(i32, Vec<u8>)> = document_vectors::table
+        let rows: Vec<(Uuid, i32, Vec<u8>)> = document_vectors::table
             .inner_join(documents::table.on(documents::document_id.eq(document_vectors::document_id)))
-            .filter(documents::document_id.eq(document.0))
+            .filter(documents::document_id.eq_any(documents.iter().map(|id| id.0).collect::<Vec<_>>()))
             .filter(documents::owner_id.eq(caller.user_id.0))
             .filter(documents::embedding_model.eq(model))
-            .order(document_vectors::first_chunk)
-            .select((document_vectors::first_chunk, document_vectors::vectors))
+            .order((document_vectors::document_id, document_vectors::first_chunk))
+            .select((document_vectors::document_id, document_vectors::first_chunk, document_vectors::vectors))
             .load(&mut connection)
             .await
             .map_err(DbError::from)?;
-        Ok(rows.into_iter().map(|(first, bytes)| VectorBlock { first_chunk: unsigned(first), bytes }).collect())
+        let block =
+            |(id, first, bytes): (Uuid, i32, Vec<u8>)| (DocumentId(id), VectorBlock { first_chunk: unsigned(first), bytes });
+        Ok(rows.into_iter().map(block).collect())
     }
 
     async fn cite(&self, caller: &Caller, places: &[ChunkPlace]) -> Result<Vec<CitedChunk>, StoreError> {

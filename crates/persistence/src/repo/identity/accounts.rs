@@ -183,7 +183,7 @@ async fn update_in(
     }
     if email.is_some() {
         // The account may become somebody else's: whose the new address is.
-        external::delete_of(connection, id).await?;
+        external::delete_linked_of(connection, id).await?;
     }
     let changes = UserChanges {
         email: email.map(|change| change.email.as_str()),

@@ -7,8 +7,9 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     UserId,
     identity::{
-        Account, ClientBinding, DisplayName, ExternalIdentity, ExternalIdentityStore, ExternalProfile, IdentityLink, NewSession,
-        NewSignInCode, NewUser, Provider, ProviderSubject, SignInCode, TokenHash,
+        Account, ClientBinding, DisplayName, ExternalIdentity, ExternalIdentityStore, ExternalProfile, IdentityLink,
+        IdentityUnlink, LinkedIdentity, NewSession, NewSignInCode, NewUser, Provider, ProviderSubject, SignInCode, TokenHash,
+        next_unlink,
     },
     ports::StoreError,
     users::{Email, User},
@@ -81,7 +82,8 @@ impl ExternalIdentityStore for Identity {
                 let row = accounts::insert_user(connection, &user).await?;
                 let row = row.ok_or_else(|| StoreError::Conflict("email".to_owned()))?;
                 sessions::insert(connection, &session).await?;
-                if !insert(connection, user.id, &identity, user.created_at).await? {
+                let link = NewLink { user_id: user.id, identity: &identity, linked_at: user.created_at, made_account: true };
+                if !insert(connection, link).await? {
                     return Err(StoreError::Conflict("identity".to_owned()).into());
                 }
                 Ok::<User, DbError>(row.try_into()?)
@@ -100,7 +102,8 @@ impl ExternalIdentityStore for Identity {
         connection
             .transaction(async |connection| {
                 lock_user(connection, user_id).await?.ok_or(StoreError::NotFound)?;
-                if insert(connection, user_id, &identity, now).await? || is_of(connection, user_id, &identity).await? {
+                let link = NewLink { user_id, identity: &identity, linked_at: now, made_account: false };
+                if insert(connection, link).await? || is_of(connection, user_id, &identity).await? {
                     Ok::<IdentityLink, DbError>(IdentityLink::Linked)
                 } else {
                     Ok(IdentityLink::Taken)
@@ -109,21 +112,49 @@ impl ExternalIdentityStore for Identity {
             .await
             .map_err(settled)
     }
+
+    async fn list_identities(&self, user_id: UserId) -> Result<Vec<LinkedIdentity>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        list_of(&mut connection, user_id).await.map_err(settled)
+    }
+
+    async fn unlink_identities(&self, user_id: UserId, provider: Provider) -> Result<IdentityUnlink, StoreError> {
+        let mut connection = self.database.connection().await?;
+        connection
+            .transaction(async |connection| {
+                lock_user(connection, user_id).await?.ok_or(StoreError::NotFound)?;
+                let outcome = next_unlink(&list_of(connection, user_id).await?, provider);
+                if outcome == IdentityUnlink::Unlinked {
+                    let links = external_identities::table
+                        .filter(external_identities::user_id.eq(user_id.0))
+                        .filter(external_identities::provider.eq(provider.as_str()));
+                    diesel::delete(links).execute(connection).await?;
+                }
+                Ok::<IdentityUnlink, DbError>(outcome)
+            })
+            .await
+            .map_err(settled)
+    }
+}
+
+/// An identity to be stored.
+#[derive(Clone, Copy)]
+struct NewLink<'a> {
+    user_id: UserId,
+    identity: &'a ExternalIdentity,
+    linked_at: DateTime<Utc>,
+    made_account: bool,
 }
 
 /// Stores an identity, unless somebody has it. Tells whether it did.
-async fn insert(
-    connection: &mut AsyncPgConnection,
-    user_id: UserId,
-    identity: &ExternalIdentity,
-    now: DateTime<Utc>,
-) -> Result<bool, DbError> {
+async fn insert(connection: &mut AsyncPgConnection, link: NewLink<'_>) -> Result<bool, DbError> {
     let inserted = diesel::insert_into(external_identities::table)
         .values((
-            external_identities::provider.eq(identity.provider.as_str()),
-            external_identities::subject.eq(identity.subject.as_str()),
-            external_identities::user_id.eq(user_id.0),
-            external_identities::created_at.eq(now),
+            external_identities::provider.eq(link.identity.provider.as_str()),
+            external_identities::subject.eq(link.identity.subject.as_str()),
+            external_identities::user_id.eq(link.user_id.0),
+            external_identities::created_at.eq(link.linked_at),
+            external_identities::made_account.eq(link.made_account),
         ))
         .on_conflict((external_identities::provider, external_identities::subject))
         .do_nothing()
@@ -132,9 +163,34 @@ async fn insert(
     Ok(inserted == 1)
 }
 
+/// The oldest link first.
+async fn list_of(connection: &mut AsyncPgConnection, user_id: UserId) -> Result<Vec<LinkedIdentity>, DbError> {
+    let rows: Vec<(String, DateTime<Utc>, bool)> = external_identities::table
+        .filter(external_identities::user_id.eq(user_id.0))
+        .order((external_identities::created_at, external_identities::subject))
+        .select((external_identities::provider, external_identities::created_at, external_identities::made_account))
+        .load(connection)
+        .await?;
+    let linked = |(provider, linked_at, made_account): (String, DateTime<Utc>, bool)| {
+        let provider = Provider::from_name(&provider).ok_or_else(|| unreadable("external_identities.provider"))?;
+        Ok::<LinkedIdentity, DbError>(LinkedIdentity { provider, linked_at, made_account })
+    };
+    rows.into_iter().map(linked).collect()
+}
+
 /// Forgets every identity of an account.
 pub(super) async fn delete_of(connection: &mut AsyncPgConnection, user_id: UserId) -> Result<(), DbError> {
     let links = external_identities::table.filter(external_identities::user_id.eq(user_id.0));
+    diesel::delete(links).execute(connection).await?;
+    Ok(())
+}
+
+/// Forgets the identities that were linked to an account later, and keeps the one that made it: nobody knows the password of
+/// such an account, so nothing else leads into it.
+pub(super) async fn delete_linked_of(connection: &mut AsyncPgConnection, user_id: UserId) -> Result<(), DbError> {
+    let links = external_identities::table
+        .filter(external_identities::user_id.eq(user_id.0))
+        .filter(external_identities::made_account.eq(false));
     diesel::delete(links).execute(connection).await?;
     Ok(())
 }

@@ -1,0 +1,1 @@
+alter table external_identities drop column made_account;
