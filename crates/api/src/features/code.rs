@@ -144,10 +144,8 @@ fn prepare(input: &Path, output: &Path, dataset: &Path, spec: &str) -> io::Resul
         fs::set_permissions(directory, fs::Permissions::from_mode(0o755))?;
     }
     let source = input.join("source.parquet");
-    // A second name costs nothing; across file systems it is copied.
-    if fs::hard_link(dataset, &source).is_err() {
-        fs::copy(dataset, &source)?;
-    }
+    // A copy, because whoever is in the sandbox must be able to read it, and the stored file keeps its permissions.
+    fs::copy(dataset, &source)?;
     fs::set_permissions(&source, fs::Permissions::from_mode(0o644))?;
     for (name, text) in [("spec.json", spec), ("runner.py", RUNNER)] {
         let path = input.join(name);
