@@ -132,7 +132,18 @@ pub(crate) fn origin_of(
     dataset: DatasetId,
 ) -> Option<PathBuf> {
     let origin = Origin::read(&files.dataset(owner, Some(project), dataset))?;
-    Some(files.dataset(owner, Some(project), origin.dataset_id).parquet(origin.version))
+    let files = files.dataset(owner, Some(project), origin.dataset_id);
+    let file = files.parquet(origin.version);
+    // Where its types were changed meanwhile, a later version has the same rows.
+    if file.is_file() { Some(file) } else { Some(newest(&files).unwrap_or(file)) }
+}
+
+fn newest(files: &DatasetFiles) -> Option<PathBuf> {
+    let version = |entry: std::fs::DirEntry| -> Option<u32> {
+        entry.file_name().to_str()?.strip_prefix('v')?.strip_suffix(".parquet")?.parse().ok()
+    };
+    let versions = std::fs::read_dir(files.directory()).ok()?.flatten().filter_map(version);
+    versions.max().map(|version| files.parquet(version))
 }
 
 #[cfg(test)]

@@ -119,6 +119,14 @@ async fn rows_are_traced_to_those_that_models_hold_out() {
         (0..).zip(sexes.texts("sex")).filter(|(id, sex)| sex.is_some() && held_out.contains(id)).map(|(id, _)| id).collect();
     assert_eq!(held_out_ids(&lab.parquet(made).await, Some(&origin), "body_mass_g", &split).unwrap(), expected);
 
+    // Another type of a column leaves the rows as they are.
+    lab.ada.put(&format!("/api/datasets/{}/columns/year", lab.dataset), &json!({ "dtype": "string" })).await.expect(200);
+    eventually("the new version to be the origin", async || {
+        let origin = places.origin(owner, project, made.parse().unwrap(), 1).unwrap();
+        origin.ends_with("v2.parquet").then_some(())
+    })
+    .await;
+
     // Rows that cannot be traced have a split of their own, and people are told.
     let lost = coded("m", "df = df.sort_values('bill_length_mm').reset_index(drop=True)\ndf['m'] = 1");
     let answer = lab.apply(json!([lost]), json!({})).await;
