@@ -43,7 +43,7 @@ use crate::{
     file_cleaner::FileCleaner,
     google::GoogleSignIn,
     health::HealthBoard,
-    leaving::run_to_the_end,
+    leaving::{Requests, run_to_the_end},
     live::{self, Hub},
     llm::{InsightCache, LanguageModels, StoredUsage},
     mail,
@@ -76,6 +76,7 @@ const SWEEP_MARGIN: Duration = Duration::from_hours(1);
 pub struct RunningServer {
     address: SocketAddr,
     handle: ServerHandle,
+    requests: Requests,
     state: web::Data<AppState>,
     workers: Vec<WorkerPool>,
     shutdown_timeout: Duration,
@@ -97,9 +98,10 @@ impl RunningServer {
         state.health.probe(&state.database).await;
         spawn_background(&state, database_url, &signals);
         let workers = start_workers(&state, &signals);
-        let (address, handle) = listen(&state)?;
+        let requests = Requests::default();
+        let (address, handle) = listen(&state, &requests)?;
         let shutdown_timeout = state.config.http.shutdown_timeout;
-        Ok(Self { address, handle, state, workers, shutdown_timeout })
+        Ok(Self { address, handle, requests, state, workers, shutdown_timeout })
     }
 
     /// Where it listens.
@@ -118,8 +120,8 @@ impl RunningServer {
     pub async fn stop(self) {
         // Sockets never end by themselves.
         self.state.live.close();
-        self.handle.stop(true).await;
         let deadline = self.shutdown_timeout;
+        self.requests.finish(&self.handle, deadline).await;
         futures_util::future::join_all(self.workers.iter().map(|pool| pool.shutdown(deadline))).await;
         self.state.tasks.shutdown(TASKS_DEADLINE).await;
         self.state.llm_usage.flush().await;
@@ -442,18 +444,19 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
     pools.into_iter().map(start).collect()
 }
 
-fn listen(state: &web::Data<AppState>) -> anyhow::Result<(SocketAddr, ServerHandle)> {
+fn listen(state: &web::Data<AppState>, requests: &Requests) -> anyhow::Result<(SocketAddr, ServerHandle)> {
     let http = &state.config.http;
     let listener = TcpListener::bind((http.host, http.port))
         .with_context(|| format!("{}:{} cannot be listened on; set HOST and PORT", http.host, http.port))?;
     let address = listener.local_addr()?;
-    let shared = state.clone();
+    let (shared, requests) = (state.clone(), requests.clone());
     let factory = move || {
         App::new()
             .into_utoipa_app()
             .app_data(shared.clone())
             .configure(routes::configure)
             .into_app()
+            .app_data(requests.clone())
             // Not HTTP beyond its handshake, so not in the OpenAPI document.
             .service(live::notebook_socket)
             .service(live::deployment_socket)

@@ -166,7 +166,7 @@ pub struct NlResult {
     /// Whether the rows came from the cache.
     pub cached: bool,
     /// The rows, as `POST /query/sql` gives them; null when the statement failed. Of a large result a job's log keeps the
-    /// first rows only, and `rowsLeftOut` in it tells how many it does not have.
+    /// first rows only, as a `truncated` one, and `rowsLeftOut` in it tells how many it does not have.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
     pub query: Option<Arc<RawValue>>,
     /// Why there are no rows.

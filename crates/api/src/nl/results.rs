@@ -79,22 +79,24 @@ pub(super) async fn for_log(parked: &ParkedResults, job: JobId, view: Arc<RawVal
     cut.map_err(ApiError::internal)
 }
 
-/// A large result with its first rows, without a large summary, and with the number of rows that are left out.
+/// A large result with its first rows, without a large summary, and with the number of rows that are left out. To who does
+/// not know that number, it is one that was cut off: it has more rows than are there.
 fn beginning(view: &RawValue) -> serde_json::Result<Value> {
-    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(view.get())?;
+    let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(view.get())?;
+    let rows: Vec<&RawValue> = fields.remove("rows").map_or(Ok(Vec::new()), |rows| serde_json::from_str(rows.get()))?;
+    let first = first_rows(&rows)?;
+    let left_out = rows.len().saturating_sub(first.len());
     let mut kept = Map::new();
     for (name, value) in fields {
-        match name.as_str() {
-            "rows" => {
-                let rows: Vec<&RawValue> = serde_json::from_str(value.get())?;
-                let first = first_rows(&rows)?;
-                kept.insert(ROWS_LEFT_OUT.to_owned(), rows.len().saturating_sub(first.len()).into());
-                kept.insert(name, Value::Array(first));
-            }
-            "eda" if value.get().len() > LOGGED_BYTES_MAX => drop(kept.insert(name, Value::Null)),
-            _ => drop(kept.insert(name, serde_json::from_str(value.get())?)),
-        }
+        let is_too_large = name == "eda" && value.get().len() > LOGGED_BYTES_MAX;
+        kept.insert(name, if is_too_large { Value::Null } else { serde_json::from_str(value.get())? });
     }
+    if left_out > 0 {
+        kept.insert("rowCount".to_owned(), first.len().into());
+        kept.insert("truncated".to_owned(), true.into());
+    }
+    kept.insert(ROWS_LEFT_OUT.to_owned(), left_out.into());
+    kept.insert("rows".to_owned(), Value::Array(first));
     Ok(Value::Object(kept))
 }
 
@@ -118,8 +120,8 @@ pub(super) enum Form {
     Line,
 }
 
-/// The answer that a log has, with all of its rows. Where they cannot be had any more, it has the first ones and says how
-/// many are left out.
+/// The answer that a log has, with all of its rows. Where they cannot be had any more, it has the first ones, is `truncated`,
+/// and says how many are left out.
 pub(super) async fn written(
     state: &web::Data<AppState>,
     asked: &Asked,
@@ -202,7 +204,10 @@ mod tests {
 
     fn result(rows: usize) -> Value {
         let rows: Vec<Value> = (0..rows).map(|n| json!({ "n": n, "text": "x".repeat(1000) })).collect();
-        json!({ "queryId": "q", "sql": "SELECT 1", "columns": [], "rows": rows, "rowCount": rows.len(), "eda": null })
+        let count = rows.len();
+        json!({
+            "queryId": "q", "sql": "SELECT 1", "columns": [], "rows": rows, "rowCount": count, "truncated": false, "eda": null,
+        })
     }
 
     #[tokio::test]
@@ -217,7 +222,8 @@ mod tests {
         let kept = logged["rows"].as_array().unwrap();
         assert!(!kept.is_empty() && kept[..] == large["rows"].as_array().unwrap()[..kept.len()]);
         assert_eq!(logged[ROWS_LEFT_OUT], json!(1000 - kept.len()));
-        assert_eq!((&logged["rowCount"], &logged["sql"]), (&json!(1000), &large["sql"]));
+        assert_eq!((&logged["rowCount"], &logged["truncated"]), (&json!(kept.len()), &json!(true)));
+        assert_eq!(logged["sql"], large["sql"]);
         assert_eq!(parked.take(job).unwrap().get(), large.to_string());
         assert!(parked.take(job).is_none(), "once");
     }
@@ -228,7 +234,9 @@ mod tests {
         wide["eda"] = json!("x".repeat(LOGGED_BYTES_MAX));
         let logged = beginning(&raw(&wide)).unwrap();
         assert_eq!((&logged["eda"], &logged[ROWS_LEFT_OUT]), (&Value::Null, &json!(0)));
-        assert_eq!(logged["rows"], wide["rows"]);
+        for complete in ["rows", "rowCount", "truncated"] {
+            assert_eq!(logged[complete], wide[complete], "{complete}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a handler learns of a client that leaves, and that it runs on without one.
+//! What a handler learns of a client that leaves, and that it runs on without one, also while its server stops.
 
 use std::{
     net::SocketAddr,
@@ -6,10 +6,10 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpResponse, HttpServer, middleware::from_fn, web};
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, middleware::from_fn, rt::task::JoinHandle, web};
 use gristmill_api::{
     error::{ApiError, ApiResult},
-    leaving::{ClientLeft, run_to_the_end},
+    leaving::{ClientLeft, Requests, run_to_the_end},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -18,6 +18,8 @@ use tokio::{
 };
 
 use crate::support::eventually;
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 struct Seen {
@@ -58,28 +60,56 @@ async fn ask(seen: web::Data<Seen>, client: ClientLeft) -> Result<HttpResponse, 
 }
 
 /// A server that notices leaving clients as the real one does.
-fn serve() -> (SocketAddr, web::Data<Seen>) {
-    let seen = web::Data::new(Seen::default());
-    let shared = seen.clone();
-    let server =
-        HttpServer::new(move || App::new().app_data(shared.clone()).service(write).service(ask).wrap(from_fn(run_to_the_end)));
-    let server = server.workers(1).h1_allow_half_closed(false).disable_signals().bind(("127.0.0.1", 0)).unwrap();
-    let address = server.addrs()[0];
-    actix_web::rt::spawn(server.run());
-    (address, seen)
+struct Server {
+    address: SocketAddr,
+    seen: web::Data<Seen>,
+    requests: Requests,
+    handle: ServerHandle,
 }
 
-async fn send(address: SocketAddr, path: &str, seen: &Seen) -> TcpStream {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    seen.began.notified().await;
-    stream
+impl Server {
+    fn start() -> Self {
+        let (seen, requests) = (web::Data::new(Seen::default()), Requests::default());
+        let (shared, counted) = (seen.clone(), requests.clone());
+        let app = move || {
+            let app = App::new().app_data(shared.clone()).app_data(counted.clone());
+            app.service(write).service(ask).wrap(from_fn(run_to_the_end))
+        };
+        let server = HttpServer::new(app).workers(1).h1_allow_half_closed(false).disable_signals();
+        let server = server.bind(("127.0.0.1", 0)).unwrap();
+        let address = server.addrs()[0];
+        let server = server.run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self { address, seen, requests, handle }
+    }
+
+    /// Sends a request, and waits until its handler runs.
+    async fn send(&self, path: &str, connection: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: {connection}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        self.seen.began.notified().await;
+        stream
+    }
+
+    fn stop(&self, deadline: Duration) -> JoinHandle<()> {
+        let (requests, handle) = (self.requests.clone(), self.handle.clone());
+        actix_web::rt::spawn(async move { requests.finish(&handle, deadline).await })
+    }
+
+    fn is_done(&self) -> bool {
+        self.seen.is_done.load(Ordering::SeqCst)
+    }
+
+    fn is_dropped(&self) -> bool {
+        self.seen.is_dropped.load(Ordering::SeqCst)
+    }
 }
 
 async fn read_to_end(stream: &mut TcpStream) -> String {
     let mut answer = String::new();
-    let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_string(&mut answer)).await;
+    let read = tokio::time::timeout(MINUTE, stream.read_to_string(&mut answer)).await;
     read.expect("the connection is closed within a minute").unwrap();
     answer
 }
@@ -87,9 +117,9 @@ async fn read_to_end(stream: &mut TcpStream) -> String {
 #[actix_web::test]
 async fn a_client_that_stays_gets_the_answer_of_either() {
     for (path, expected) in [("/write", "written"), ("/ask", "answered")] {
-        let (address, seen) = serve();
-        let mut stream = send(address, path, &seen).await;
-        seen.go_on.notify_one();
+        let server = Server::start();
+        let mut stream = server.send(path, "close").await;
+        server.seen.go_on.notify_one();
         let answer = read_to_end(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(expected), "{answer}");
     }
@@ -97,20 +127,53 @@ async fn a_client_that_stays_gets_the_answer_of_either() {
 
 #[actix_web::test]
 async fn a_request_runs_to_its_end_when_its_client_leaves() {
-    let (address, seen) = serve();
-    let mut stream = send(address, "/write", &seen).await;
+    let server = Server::start();
+    let mut stream = server.send("/write", "close").await;
     stream.shutdown().await.unwrap();
     assert_eq!(read_to_end(&mut stream).await, "", "the connection is closed at once");
     drop(stream);
-    assert!(!seen.is_dropped.load(Ordering::SeqCst), "the handler still stands between its steps");
-    seen.go_on.notify_one();
-    eventually("the second step", async || seen.is_done.load(Ordering::SeqCst).then_some(())).await;
+    assert!(!server.is_dropped(), "the handler still stands between its steps");
+    server.seen.go_on.notify_one();
+    eventually("the second step", async || server.is_done().then_some(())).await;
 }
 
 #[actix_web::test]
 async fn work_that_nobody_else_wants_is_dropped_when_its_client_leaves() {
-    let (address, seen) = serve();
-    drop(send(address, "/ask", &seen).await);
-    eventually("the work to be dropped", async || seen.is_dropped.load(Ordering::SeqCst).then_some(())).await;
-    assert!(!seen.is_done.load(Ordering::SeqCst), "it did not go on");
+    let server = Server::start();
+    drop(server.send("/ask", "close").await);
+    eventually("the work to be dropped", async || server.is_dropped().then_some(())).await;
+    assert!(!server.is_done(), "it did not go on");
+}
+
+#[actix_web::test]
+async fn a_server_that_stops_waits_for_a_request_whether_or_not_its_client_stays() {
+    for stays in [false, true] {
+        let server = Server::start();
+        let mut stream = server.send("/write", "keep-alive").await;
+        if !stays {
+            stream.shutdown().await.unwrap();
+            assert_eq!(read_to_end(&mut stream).await, "", "the connection is closed at once");
+        }
+        let mut stopping = server.stop(MINUTE);
+        let early = tokio::time::timeout(Duration::from_millis(500), &mut stopping).await;
+        assert!(early.is_err() && !server.is_dropped(), "the handler still stands between its steps");
+        server.seen.go_on.notify_one();
+        tokio::time::timeout(MINUTE, stopping).await.expect("it stops within a minute").unwrap();
+        assert!(server.is_done());
+        if stays {
+            let answer = read_to_end(&mut stream).await;
+            assert!(answer.ends_with("written") && answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_server_that_stops_waits_no_longer_than_it_may() {
+    let server = Server::start();
+    let mut stream = server.send("/write", "keep-alive").await;
+    let stopping = server.stop(Duration::ZERO);
+    tokio::time::timeout(MINUTE, stopping).await.expect("it stops within a minute").unwrap();
+    assert_eq!(read_to_end(&mut stream).await, "", "there is no answer");
+    eventually("the request to be dropped", async || server.is_dropped().then_some(())).await;
+    assert!(!server.is_done());
 }

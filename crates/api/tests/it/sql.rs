@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::rt::task::JoinHandle;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -207,20 +208,17 @@ async fn one_user_cannot_take_all_places() {
     assert!(refused.refused(429, "too_many_requests")["retryAfter"].as_u64().unwrap() >= 1);
 }
 
-#[actix_web::test]
-async fn leaving_before_the_rows_stops_the_statement() {
-    let app = TestApp::start_with(&[("SQL_USER_CONCURRENCY", "1"), ("SQL_STATEMENT_TIMEOUT_MS", "600000")]).await;
-    let (ada, project) = with_sales(&app).await;
+/// Runs a statement that never ends, on a server that runs one statement of a user at a time. It runs until the request is
+/// dropped.
+pub(crate) async fn take_the_only_place(client: &Client, project: &str) -> JoinHandle<reqwest::Result<reqwest::Response>> {
     let endless = "select count(*) from generate_series(1, 2000000) a(x), generate_series(1, 2000000) b(y) where x % 7 <> y % 11";
     let send = || {
         let body = json!({ "projectId": project, "sql": endless });
-        actix_web::rt::spawn(ada.request(Method::POST, "/api/query/sql").json(&body).send())
+        actix_web::rt::spawn(client.request(Method::POST, "/api/query/sql").json(&body).send())
     };
-    // Not from the cache, so it needs a place.
-    let finds_a_place = async || ada.sql(&project, "select random()").await.status != 429;
     let mut waiting = send();
     let taken = async {
-        while finds_a_place().await {
+        while finds_a_place(client, project).await {
             // The other statement had the only place when this one came.
             if waiting.is_finished() {
                 waiting = send();
@@ -228,8 +226,20 @@ async fn leaving_before_the_rows_stops_the_statement() {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), taken).await.expect("the statement runs");
-    waiting.abort();
-    eventually("its place to be free", async || finds_a_place().await.then_some(())).await;
+    waiting
+}
+
+async fn finds_a_place(client: &Client, project: &str) -> bool {
+    // Not from the cache, so it needs a place.
+    client.sql(project, "select random()").await.status != 429
+}
+
+#[actix_web::test]
+async fn leaving_before_the_rows_stops_the_statement() {
+    let app = TestApp::start_with(&[("SQL_USER_CONCURRENCY", "1"), ("SQL_STATEMENT_TIMEOUT_MS", "600000")]).await;
+    let (ada, project) = with_sales(&app).await;
+    take_the_only_place(&ada, &project).await.abort();
+    eventually("its place to be free", async || finds_a_place(&ada, &project).await.then_some(())).await;
 }
 
 #[actix_web::test]

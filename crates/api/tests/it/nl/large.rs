@@ -1,10 +1,14 @@
 //! Results that are too large for the log of their job: whoever waits gets every row, and the log keeps the first ones.
 
+use gristmill_api::server::RunningServer;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Setting, becomes, lines, plan, question, setting, sql};
-use crate::support::{Client, TestApp};
+use crate::{
+    sql::take_the_only_place,
+    support::{Client, TestApp},
+};
 
 const ROWS: usize = 400;
 const STATEMENT: &str = "select id, note from sales order by id limit 1000";
@@ -47,8 +51,20 @@ fn assert_whole(nl: &Value) {
     let query = &nl["query"];
     let answered = query["rows"].as_array().unwrap_or_else(|| panic!("no rows in {nl}"));
     assert!(*answered == rows(ROWS), "{} rows: {:?}", answered.len(), answered.first());
-    assert_eq!((&query["rowCount"], query.get("rowsLeftOut")), (&json!(ROWS), None));
+    assert_eq!((&query["rowCount"], &query["truncated"], query.get("rowsLeftOut")), (&json!(ROWS), &json!(false), None));
     assert_eq!(nl["queryId"], query["queryId"]);
+}
+
+/// Checks that an answer has the first rows only, and says so.
+#[track_caller]
+fn assert_cut_off(nl: &Value) {
+    let query = &nl["query"];
+    let first = query["rows"].as_array().unwrap_or_else(|| panic!("no rows in {nl}"));
+    assert!((1..ROWS).contains(&first.len()) && *first == rows(first.len()), "{} rows: {:?}", first.len(), first.first());
+    let size: usize = first.iter().map(|row| row.to_string().len()).sum();
+    assert!(size <= LOGGED_BYTES_MAX, "{size} bytes of rows");
+    assert_eq!((&query["rowCount"], &query["truncated"]), (&json!(first.len()), &json!(true)));
+    assert_eq!(query["rowsLeftOut"], json!(ROWS - first.len()));
 }
 
 /// The answer that the log of the newest question keeps, which must be one with the first rows only.
@@ -64,12 +80,7 @@ async fn logged(client: &Client, project: &str) -> Value {
     let (mut result, more) = (results.next().expect("a result"), results.next());
     assert!(more.is_none(), "two results");
 
-    let query = &result["nl"]["query"];
-    let first = query["rows"].as_array().unwrap();
-    assert!((1..ROWS).contains(&first.len()) && *first == rows(first.len()), "{} rows: {:?}", first.len(), first.first());
-    let size: usize = first.iter().map(|row| row.to_string().len()).sum();
-    assert!(size <= LOGGED_BYTES_MAX, "{size} bytes of rows");
-    assert_eq!((&query["rowsLeftOut"], &query["rowCount"]), (&json!(ROWS - first.len()), &json!(ROWS)));
+    assert_cut_off(&result["nl"]);
     result["nl"].take()
 }
 
@@ -96,37 +107,76 @@ async fn a_large_result_is_answered_whole_and_logged_with_its_first_rows() {
     assert_eq!(all["query"]["rows"], nl["query"]["rows"]);
 }
 
+/// A server whose only place for questions is taken, and another one that answers them.
+struct Elsewhere {
+    ada: Client,
+    project: String,
+    /// Where the job is that takes the place.
+    endless: String,
+    _second: RunningServer,
+    _app: TestApp,
+    _script: tempfile::NamedTempFile,
+}
+
+impl Elsewhere {
+    /// With further variables for the server that is asked.
+    async fn start(more: &[(&str, &str)]) -> Self {
+        let script = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(script.path(), json!({ "turns": turns() }).to_string()).unwrap();
+        let variables =
+            [("LLM_SCRIPT_FILE", script.path().to_str().unwrap()), ("NL2SQL_CONCURRENCY", "1"), ("NL2SQL_TIMEOUT_MS", "300000")];
+        let app = TestApp::start_with(&[&variables[..], more].concat()).await;
+        let ada = app.user("ada").await;
+        let project = with_many_sales(&ada).await;
+        let body = json!({ "projectId": project, "query": ENDLESS });
+        let request = ada.request(Method::POST, "/api/query/nl/stream").header("Prefer", "respond-async").json(&body);
+        let endless = ada.send(request).await.expect(202)["job"]["jobId"].as_str().unwrap().to_owned();
+        let endless = format!("/api/jobs/{endless}");
+        becomes(&ada, &endless, "running").await;
+        let second = app.second_server(&variables).await;
+        Self { ada, project, endless, _second: second, _app: app, _script: script }
+    }
+
+    async fn end(self) {
+        self.ada.post(&format!("{}/cancel", self.endless), &json!({})).await.expect(200);
+        becomes(&self.ada, &self.endless, "cancelled").await;
+    }
+}
+
+/// What the stream answers.
+async fn streamed(client: &Client, project: &str) -> Value {
+    let lines = lines(client, project).await;
+    lines.iter().find(|line| line["type"] == "result").expect("a result")["nl"].clone()
+}
+
 #[actix_web::test]
 async fn rows_that_another_server_has_are_computed_again_for_whoever_waits() {
-    let script = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(script.path(), json!({ "turns": turns() }).to_string()).unwrap();
-    let variables =
-        [("LLM_SCRIPT_FILE", script.path().to_str().unwrap()), ("NL2SQL_CONCURRENCY", "1"), ("NL2SQL_TIMEOUT_MS", "300000")];
-    let app = TestApp::start_with(&variables).await;
-    let ada = app.user("ada").await;
-    let project = with_many_sales(&ada).await;
-    // The only place of the server that is asked is taken, so the other one answers.
-    let body = json!({ "projectId": project, "query": ENDLESS });
-    let request = ada.request(Method::POST, "/api/query/nl/stream").header("Prefer", "respond-async").json(&body);
-    let endless = ada.send(request).await.expect(202)["job"]["jobId"].as_str().unwrap().to_owned();
-    let endless = format!("/api/jobs/{endless}");
-    becomes(&ada, &endless, "running").await;
-    let _second = app.second_server(&variables).await;
-
-    let nl = ada.post("/api/query/nl", &question(&project)).await.expect(200)["nl"].clone();
+    let elsewhere = Elsewhere::start(&[]).await;
+    let (ada, project) = (&elsewhere.ada, &elsewhere.project);
+    let nl = ada.post("/api/query/nl", &question(project)).await.expect(200)["nl"].clone();
     assert_whole(&nl);
-    let kept = logged(&ada, &project).await;
+    let kept = logged(ada, project).await;
     assert_ne!(nl["queryId"], kept["queryId"], "it ran on the server that was asked");
     assert_eq!((&nl["cached"], &kept["cached"]), (&json!(false), &json!(false)));
 
-    let lines = lines(&ada, &project).await;
-    let result = lines.iter().find(|line| line["type"] == "result").unwrap();
-    assert_whole(&result["nl"]);
+    let streamed = streamed(ada, project).await;
+    assert_whole(&streamed);
     // Each server has its own rows in memory now.
-    let kept_again = logged(&ada, &project).await;
-    assert_eq!((&result["nl"]["queryId"], &kept_again["queryId"]), (&nl["queryId"], &kept["queryId"]));
-    assert_eq!((&result["nl"]["cached"], &kept_again["cached"]), (&json!(true), &json!(true)));
+    let kept_again = logged(ada, project).await;
+    assert_eq!((&streamed["queryId"], &kept_again["queryId"]), (&nl["queryId"], &kept["queryId"]));
+    assert_eq!((&streamed["cached"], &kept_again["cached"]), (&json!(true), &json!(true)));
+    elsewhere.end().await;
+}
 
-    ada.post(&format!("{endless}/cancel"), &json!({})).await.expect(200);
-    becomes(&ada, &endless, "cancelled").await;
+#[actix_web::test]
+async fn an_answer_whose_rows_cannot_be_computed_again_says_that_it_was_cut_off() {
+    let elsewhere = Elsewhere::start(&[("SQL_USER_CONCURRENCY", "1"), ("SQL_STATEMENT_TIMEOUT_MS", "600000")]).await;
+    let (ada, project) = (&elsewhere.ada, &elsewhere.project);
+    let statement = take_the_only_place(ada, project).await;
+    let nl = ada.post("/api/query/nl", &question(project)).await.expect(200)["nl"].clone();
+    assert_cut_off(&nl);
+    assert_cut_off(&streamed(ada, project).await);
+    assert!(!statement.is_finished(), "it had the place all the time");
+    statement.abort();
+    elsewhere.end().await;
 }
