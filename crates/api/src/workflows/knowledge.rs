@@ -74,7 +74,8 @@ impl KnowledgeSource for StoredKnowledge {
         let datasets = self.state.datasets.list(caller, Some(run.project_id)).await.map_err(store)?;
         let dataset = run.active_dataset_id.and_then(|id| datasets.iter().find(|dataset| dataset.id == id));
         let mut material = Vec::new();
-        if let Some(plan) = project.metadata.get("projectPlan").and_then(|plan| plan.as_str()).filter(|_| run.phase != Phase::Onboarding) {
+        let metadata = project.metadata.as_map();
+        if let Some(plan) = metadata.get("projectPlan").and_then(|plan| plan.as_str()).filter(|_| run.phase != Phase::Onboarding) {
             material.push(Material { kind: "project plan", text: plan.chars().take(PLAN_CHARS).collect() });
         }
         match (run.phase, dataset) {

@@ -149,10 +149,11 @@ impl FeatureRun {
             created_at: now,
             updated_at: now,
         };
+        let is_full = self.features.len() >= FEATURES_MAX;
         match self.features.iter_mut().find(|known| known.feature_id == step.feature_id) {
             Some(known) if is_open(known.status) => *known = FeatureStep { created_at: known.created_at, ..step },
             Some(known) => return Err(FeatureRefusal::ThereAlready(step.feature_id, known.status.as_str())),
-            None if self.features.len() >= FEATURES_MAX => return Err(FeatureRefusal::Full),
+            None if is_full => return Err(FeatureRefusal::Full),
             None => self.features.push(step),
         }
         Ok(())

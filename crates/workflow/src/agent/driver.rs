@@ -179,7 +179,8 @@ impl Work<'_> {
             self.waiting.push(event.stored());
         }
         // The state is taken out for a moment, so that it need not be copied.
-        let state = std::mem::replace(&mut self.state, State::begin(self.state.turn.clone(), Vec::new()));
+        let blank = State::begin(self.state.turn.clone(), Vec::new());
+        let state = std::mem::replace(&mut self.state, blank);
         self.state = machine::next(state, event).0;
     }
 
