@@ -19,8 +19,9 @@ use crate::{
     uploads::{ReceivedFile, Spool, io_error},
 };
 
-/// Largest text that is taken, bytes. Larger files are uploaded over HTTP.
-const TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+const MB: u64 = 1024 * 1024;
+/// Largest text that is taken, bytes, where the operator does not allow less. Larger files are uploaded over HTTP.
+const TEXT_BYTES_MAX: u64 = 4 * MB;
 
 pub(super) async fn list_projects(asker: &Asker) -> Result<Done, Refused> {
     let projects = asker.state.projects.list(&asker.caller).await;
@@ -48,29 +49,36 @@ pub(super) async fn create_project(asker: &Asker, args: Map<String, Value>) -> R
 }
 
 pub(super) async fn upload_dataset(asker: &Asker, project: ProjectId, args: Map<String, Value>) -> Result<Done, Refused> {
-    let (job, spool, file) = spooled(asker, project, read(args)?).await?;
+    let limit = asker.state.config.ingest.upload_bytes_max;
+    let (job, spool, file) = spooled(asker, project, read(args)?, limit).await?;
     let job = datasets::submit_ingest(&asker.state, &asker.caller, job, spool, file, None).await?;
     let dataset = datasets::ingested(&asker.state, &asker.caller, job.id).await?;
     Ok(Done::Output(json!(UploadEnvelope::of_upload(dataset))))
 }
 
 pub(super) async fn upload_document(asker: &Asker, project: ProjectId, args: Map<String, Value>) -> Result<Done, Refused> {
-    let (job, spool, file) = spooled(asker, project, read(args)?).await?;
+    let limit = asker.state.config.documents.upload_bytes_max;
+    let (job, spool, file) = spooled(asker, project, read(args)?, limit).await?;
     let job = documents::submit_ingest(&asker.state, &asker.caller, job, spool, file, None).await?;
     let document = documents::ingested(&asker.state, &asker.caller, job.id).await?;
     Ok(Done::Output(json!(UploadedDocumentEnvelope::from(document))))
 }
 
 /// The text as a file that arrived.
-async fn spooled(asker: &Asker, project: ProjectId, args: UploadArgs) -> Result<(JobId, Spool, ReceivedFile), Refused> {
+async fn spooled(
+    asker: &Asker,
+    project: ProjectId,
+    args: UploadArgs,
+    bytes_max: u64,
+) -> Result<(JobId, Spool, ReceivedFile), Refused> {
     let UploadArgs { filename, content } = args;
-    if content.len() > TEXT_BYTES_MAX {
-        let megabytes = TEXT_BYTES_MAX / 1024 / 1024;
-        let words = format!("`content` has more than {megabytes} MB; upload the file over HTTP at /api/upload/dataset");
+    let size_bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
+    let bytes_max = bytes_max.min(TEXT_BYTES_MAX);
+    if size_bytes > bytes_max {
+        let words = format!("`content` has more than {} MB; larger files go over HTTP, as far as they may", bytes_max / MB);
         return Err(Refused::invalid(&words));
     }
     let filename = plain_name(&filename)?;
-    let size_bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
     let job = JobId::random();
     let spool = written(asker, job, content).await?;
     let file = ReceivedFile { filename, media_type: None, size_bytes, project_id: Some(project), metadata: Map::new() };
