@@ -87,6 +87,8 @@ const OWNED: &[Owned] = &[
     // Its parser ends the process on some files: whoever uses it runs it in a process of its own.
     Owned { crates: &["pdf-extract", "lopdf"], owners: &["documents"], reach: Reach::Direct },
     Owned { crates: &["sqlparser"], owners: &["sql-safety"], reach: Reach::Direct },
+    // Fast-moving: one module knows it.
+    Owned { crates: &["rmcp*"], owners: &["api"], reach: Reach::Transitive },
     Owned { crates: &["oauth2"], owners: &["identity"], reach: Reach::Direct },
 ];
 

@@ -18,6 +18,7 @@ pub mod leaving;
 pub mod live;
 pub mod llm;
 mod mail;
+pub mod mcp;
 pub mod metrics;
 pub mod models;
 pub mod nl;

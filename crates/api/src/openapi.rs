@@ -56,6 +56,7 @@ pub const BEARER: &str = "bearer";
         (name = "workflows", description = "Agents that plan, clean, make features and train, with a person's approval"),
         (name = "feature engineering", description = "Columns that tell a model more, and the runs of agents that make them"),
         (name = "preprocessing", description = "Cleaning datasets in steps that are measured, approved of and can be undone"),
+        (name = "mcp", description = "The Model Context Protocol: tools, resources and prompts for programs with a model of their own"),
         (name = "plan chats", description = "Conversations about a project's plan"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),

@@ -15,6 +15,7 @@ pub mod golden_questions;
 pub mod health;
 pub mod jobs;
 pub mod llm;
+pub mod mcp;
 pub mod meta;
 pub mod mlflow;
 pub mod models;
@@ -70,11 +71,13 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(workflows::configure)
         .configure(preprocessing::configure)
         .configure(feature_engineering::configure)
+        .configure(mcp::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)
         .default_service(actix_web::web::to(unknown_route));
     config.service(meta::root);
+    config.service(mcp::find_mcp_metadata);
     config.configure(oip::configure);
     config.service(api);
     config.default_service(actix_web::web::to(outside_api));

@@ -32,6 +32,7 @@ use crate::{
     health::HealthBoard,
     live::Hub,
     llm::{InsightCache, LanguageModels, StoredUsage},
+    mcp::McpEndpoint,
     nl::{ParkedResults, StoredSchema},
     notebooks::{OutputLinks, RunRegistry},
     preprocessing::Preprocessing,
@@ -93,6 +94,8 @@ pub struct AppState {
     pub runs: RunRegistry,
     /// Who watches notebooks in this process.
     pub live: Hub,
+    /// The Model Context Protocol.
+    pub mcp: McpEndpoint,
     /// Per-user settings.
     pub settings: UserSettings,
     /// The job queue.

@@ -41,6 +41,8 @@ mod llm;
 #[cfg(test)]
 mod mail;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod mlflow;

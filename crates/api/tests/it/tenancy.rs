@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, TestApp};
 
 /// Operations that answer without a credential. This list may only shrink.
-const PUBLIC: [&str; 18] = [
+const PUBLIC: [&str; 19] = [
+    // RFC 9728: who has no token yet reads there what opens /api/mcp.
+    "GET /.well-known/oauth-protected-resource/api/mcp",
     "GET /",
     "GET /api/auth/google",
     // Where browsers go on their way to Google and back: a navigation has no credential.
@@ -60,6 +62,9 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
         | "GET /api/mlflow/api/2.0/mlflow/model-versions/search" => &[200],
         // A notebook of somebody else's is as one that is not there: an answer that says so, as the contract has it.
         "GET /api/notebooks/{notebookId}/recovery-candidate" | "POST /api/notebooks/{notebookId}/recover" => &[200],
+        // A request that does not accept the protocol's forms, and methods that it does not have: nothing is looked at.
+        "POST /api/mcp" => &[406],
+        "GET /api/mcp" | "DELETE /api/mcp" => &[405],
         // For nobody at all.
         "POST /api/models/seed" | "POST /api/models/seed-one" => &[403],
         "POST /api/auth/resend-verification" | "POST /api/auth/google/link" | "POST /api/realtime/session" => &[503],
@@ -99,27 +104,27 @@ fn operations(document: &Value) -> Vec<Operation> {
 }
 
 /// The owner's things, by parameter name.
-struct Things {
-    project: String,
-    dataset: String,
-    document: String,
+pub(crate) struct Things {
+    pub(crate) project: String,
+    pub(crate) dataset: String,
+    pub(crate) document: String,
     golden: String,
     chat: String,
-    job: String,
+    pub(crate) job: String,
     token: String,
-    notebook: String,
-    cell: String,
+    pub(crate) notebook: String,
+    pub(crate) cell: String,
     savepoint: String,
     session: uuid::Uuid,
-    model: uuid::Uuid,
+    pub(crate) model: uuid::Uuid,
     run: String,
-    deployment: uuid::Uuid,
+    pub(crate) deployment: uuid::Uuid,
     key: String,
     logged: String,
     preprocessing: String,
 }
 
-async fn things_of(app: &TestApp, owner: &Client) -> Things {
+pub(crate) async fn things_of(app: &TestApp, owner: &Client) -> Things {
     let project = owner.project("Owned").await;
     let dataset = owner.dataset(&project, "secret.csv", "name,salary\nada,1\n").await;
     let jobs = owner.get("/api/jobs").await.expect(200);

@@ -169,7 +169,7 @@ fn spec<A: JsonSchema>(tool: OutsideTool, effect: Effect, reach: Reach, descript
 fn data() -> Vec<OutsideSpec> {
     use OutsideTool::{CreateProject, ListProjects, RunSql, UploadDataset, UploadDocument};
     vec![
-        spec::<NoArgs>(ListProjects, Effect::Reads, Reach::Account, "Lists your projects. Every other tool works in one of them."),
+        spec::<NoArgs>(ListProjects, Effect::Reads, Reach::Account, "Lists your projects. Almost every tool works in one."),
         spec::<CreateProjectArgs>(CreateProject, Effect::Adds, Reach::Account, "Makes a project, and gives its id."),
         spec::<UploadArgs>(
             UploadDataset,
@@ -195,7 +195,9 @@ fn data() -> Vec<OutsideSpec> {
 }
 
 fn models() -> Vec<OutsideSpec> {
-    use OutsideTool::{DeployModel, EvaluateModel, GetModel, ListDeployments, ListModelTemplates, ListModels, Predict, TrainModel};
+    use OutsideTool::{
+        DeployModel, EvaluateModel, GetModel, ListDeployments, ListModelTemplates, ListModels, Predict, TrainModel,
+    };
     vec![
         spec::<NoArgs>(
             ListModelTemplates,
@@ -210,8 +212,8 @@ fn models() -> Vec<OutsideSpec> {
             "Trains a model on a dataset and scores it on rows that the server holds out. It may take minutes: with `wait` false \
              it gives a job at once, to be followed with get_job.",
         ),
-        spec::<NoArgs>(ListModels, Effect::Reads, Reach::Project, "Lists the models of the project with their scores, newest first."),
-        spec::<ModelArgs>(GetModel, Effect::Reads, Reach::Project, "Reads a model: scores, columns, parameters, where it comes from."),
+        spec::<NoArgs>(ListModels, Effect::Reads, Reach::Project, "Lists the models of the project with their scores."),
+        spec::<ModelArgs>(GetModel, Effect::Reads, Reach::Project, "Reads a model: scores, columns, parameters, origin."),
         spec::<EvaluateModelArgs>(
             EvaluateModel,
             Effect::Adds,
@@ -289,7 +291,11 @@ mod tests {
             ("predict", json!({ "deploymentId": model, "rows": [] }), Some("`rows` must have at least 1")),
             ("predict", json!({ "deploymentId": model, "rows": { "a": null } }), None),
             ("train_model", json!({ "datasetId": "d", "templateId": "t", "testSize": "0.3", "wait": false }), None),
-            ("train_model", json!({ "datasetId": "d", "templateId": "t", "problemType": "guess" }), Some("`problemType` must be one of")),
+            (
+                "train_model",
+                json!({ "datasetId": "d", "templateId": "t", "problemType": "guess" }),
+                Some("`problemType` must be one of"),
+            ),
         ] {
             match (check(name, args.clone()), refused) {
                 (Ok(_), None) => {}
