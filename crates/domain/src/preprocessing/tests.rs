@@ -290,6 +290,24 @@ fn code_that_did_not_run_as_it_is_was_not_run() {
     }
 }
 
+/// An edit that ran and was taken back without a run leaves the step's code beside another one's output.
+#[test]
+fn output_is_measured_only_of_code_that_ran_last() {
+    for state in [CellRunNow::Never, CellRunNow::Running, CellRunNow::Outdated, CellRunNow::Failed] {
+        let mut run = run();
+        let id = ready(&mut run, "fill");
+        let (facts, same) = (cells(&run, id, "x", state), unchanged(&run, id));
+        let before = run.clone();
+        let refusal = validate(&mut run, id, &facts, &same, Remarks::default(), NOW).unwrap_err();
+        assert_eq!(
+            (refusal.reason, refusal.is_recorded),
+            (ReasonCode::StepValidateRequiresSuccessfulExecute, false),
+            "{state:?}"
+        );
+        assert_eq!(run, before, "{state:?}");
+    }
+}
+
 #[test]
 fn a_step_takes_no_cell_of_another() {
     let mut run = run();

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    ApprovalDecision, Basis, CellsNow, ColumnNow, Happening, Measured, Measurement, PrepEventKind, PrepRun, ReasonCode, Refusal,
-    StepId, StepStatus, TableNow, WORDS_CHARS_MAX, divergence, plain,
+    ApprovalDecision, Basis, CellRunNow, CellsNow, ColumnNow, Happening, Measured, Measurement, PrepEventKind, PrepRun,
+    ReasonCode, Refusal, StepId, StepStatus, TableNow, WORDS_CHARS_MAX, divergence, plain,
 };
 
 /// Most changes of columns that are listed.
@@ -146,6 +146,23 @@ pub fn check_measurable(run: &PrepRun, id: StepId) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Refuses when the last run of a cell was not one of the code that it holds: an edit that ran and was then taken back leaves
+/// the step's code beside another one's output.
+fn ensure_ran(id: StepId, cells: &CellsNow) -> Result<(), Refusal> {
+    match cells.cells.iter().find(|cell| cell.run != CellRunNow::Succeeded) {
+        None => Ok(()),
+        Some(cell) => Err(Refusal::new(
+            ReasonCode::StepValidateRequiresSuccessfulExecute,
+            format!(
+                "The last run of cell {} was not one of the code that it holds, or did not end well. Run it again, then record \
+                 that with execute_transformation_step.",
+                cell.id
+            ),
+        )
+        .of_step(id)),
+    }
+}
+
 /// Records what a step did. Remarks can only add an approval, never take one away: who loses rows or columns is asked.
 ///
 /// # Errors
@@ -161,6 +178,7 @@ pub fn validate(
 ) -> Result<(), Refusal> {
     check_measurable(run, id)?;
     divergence::ensure_unedited(run, id, cells, ReasonCode::StepValidateRequiresSuccessfulExecute, now)?;
+    ensure_ran(id, cells)?;
     let code_hash = run.step(id)?.code_hash.clone();
     let measurement = match measured {
         Measured::Table(measurement) if code_hash.as_ref() == Some(&measurement.basis.code_hash) => measurement,
