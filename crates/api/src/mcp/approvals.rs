@@ -108,7 +108,7 @@ fn subject(asker: &Asker, call: &Call) -> Vec<u8> {
     let digest = Sha256::new()
         .chain_update(asker.caller.user_id.0.as_bytes())
         .chain_update(call.known.name())
-        .chain_update([0])
+        .chain_update([0_u8])
         .chain_update(args)
         .finalize();
     digest.to_vec()

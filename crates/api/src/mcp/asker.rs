@@ -53,7 +53,9 @@ pub(super) fn knows_tasks(context: &RequestContext<RoleServer>) -> bool {
     is_stateless_revision(context) && context.client_capabilities().is_some_and(|client| client.supports_tasks())
 }
 
-/// Whether a request's client can ask a person.
+/// Whether a request's client can ask a person, in a form: one that says nothing of forms has them, unless it has only addresses
+/// that a person is sent to.
 pub(super) fn can_ask(context: &RequestContext<RoleServer>) -> bool {
-    is_stateless_revision(context) && context.client_capabilities().is_some_and(|client| client.elicitation.is_some())
+    let elicitation = context.client_capabilities().and_then(|client| client.elicitation);
+    is_stateless_revision(context) && elicitation.is_some_and(|ways| ways.form.is_some() || ways.url.is_none())
 }

@@ -17,6 +17,8 @@ const TEXT: &str = "text/plain";
 const PAGE: usize = 200;
 /// Characters of a document that are given.
 const TEXT_CHARS_MAX: usize = 1_000_000;
+/// Chunks of a document that are read at once.
+const CHUNKS_READ: u32 = 500;
 
 /// What a URI names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +119,7 @@ pub(super) async fn read(asker: &Asker, uri: &str) -> Result<ReadResourceResult,
             if found.project_id != Some(project) {
                 return Err(missing());
             }
-            let chunks = state.documents.list_chunks(id).await.map_err(failed)?;
-            (joined(&chunks), TEXT)
+            (document_text(asker, id).await.map_err(failed)?, TEXT)
         }
     };
     Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(media_type)]))
@@ -137,25 +138,52 @@ fn store_error(error: StoreError) -> ErrorData {
     ErrorData::internal_error(error.to_string(), None)
 }
 
-/// The text that chunks were cut from: what one repeats of the one before counts once.
-fn joined(chunks: &[DocumentChunk]) -> String {
-    let mut text = String::new();
-    let (mut reached, mut length) = (0_u32, 0_usize);
-    for chunk in chunks {
-        if chunk.span.start > reached && !text.is_empty() {
-            text.push('\n');
+/// The text of a document, as far as it is given.
+async fn document_text(asker: &Asker, id: DocumentId) -> Result<String, StoreError> {
+    let (mut joined, mut first) = (Joined::default(), 0);
+    loop {
+        let chunks = asker.state.documents.list_chunks(id, first, CHUNKS_READ).await?;
+        let read = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
+        for chunk in &chunks {
+            joined.add(chunk);
         }
-        let repeated = usize::try_from(reached.saturating_sub(chunk.span.start)).unwrap_or(usize::MAX);
-        for c in chunk.text.chars().skip(repeated) {
-            if length == TEXT_CHARS_MAX {
-                return text;
-            }
-            text.push(c);
-            length += 1;
+        if read < CHUNKS_READ || joined.is_full() {
+            return Ok(joined.text);
         }
-        reached = reached.max(chunk.span.end);
+        first = first.saturating_add(read);
     }
-    text
+}
+
+/// The text that chunks were cut from: what one repeats of the one before counts once.
+#[derive(Debug, Default)]
+struct Joined {
+    text: String,
+    /// Characters of it.
+    length: usize,
+    /// Where the last chunk ended.
+    reached: u32,
+}
+
+impl Joined {
+    fn is_full(&self) -> bool {
+        self.length >= TEXT_CHARS_MAX
+    }
+
+    fn add(&mut self, chunk: &DocumentChunk) {
+        if self.is_full() {
+            return;
+        }
+        if chunk.span.start > self.reached && !self.text.is_empty() {
+            self.text.push('\n');
+            self.length += 1;
+        }
+        let repeated = usize::try_from(self.reached.saturating_sub(chunk.span.start)).unwrap_or(usize::MAX);
+        for c in chunk.text.chars().skip(repeated).take(TEXT_CHARS_MAX.saturating_sub(self.length)) {
+            self.text.push(c);
+            self.length += 1;
+        }
+        self.reached = self.reached.max(chunk.span.end);
+    }
 }
 
 #[cfg(test)]
@@ -192,7 +220,12 @@ mod tests {
             span: TextSpan { start, end: start + u32::try_from(text.chars().count()).unwrap() },
             text: text.to_owned(),
         };
-        assert_eq!(joined(&[chunk(0, "grün und"), chunk(5, "und blau"), chunk(20, "rot")]), "grün und blau\nrot");
-        assert_eq!(joined(&[]), "");
+        let mut joined = Joined::default();
+        for one in [chunk(0, "grün und"), chunk(5, "und blau"), chunk(20, "rot")] {
+            joined.add(&one);
+        }
+        assert_eq!((joined.text.as_str(), joined.length), ("grün und blau\nrot", 17));
+        joined.add(&chunk(23, &"x".repeat(TEXT_CHARS_MAX)));
+        assert_eq!((joined.text.chars().count(), joined.is_full()), (TEXT_CHARS_MAX, true));
     }
 }

@@ -49,6 +49,7 @@ impl Call<'_> {
         let step = run.step(id)?;
         let cells = self.cells_of(step).await?.now;
         let source = self.source(step).await?;
+        ensure_current(step, &source, &cells)?;
         let output = self.output(&source, &cells).await?;
         let measured = self.measure(&source, &cells, output).await?;
         self.decide(&run, |run, now| {
@@ -266,6 +267,17 @@ impl Call<'_> {
             Err(error) => drop(internal(&error)),
         }
     }
+}
+
+/// Refuses when the cells may have read the dataset before it got the version that it has now: what they wrote would be
+/// measured beside another table than the one that they read, and approved of as if it came from that one.
+fn ensure_current(step: &Step, source: &Dataset, cells: &CellsNow) -> Result<(), Refusal> {
+    let is_changed = step.input.is_some_and(|input| input.dataset_version != source.version);
+    if is_changed && cells.began_at().is_none_or(|began| began < source.updated_at) {
+        let message = "The dataset changed since the step ran. Run its cell again, then record and validate that.";
+        return Err(Refusal::new(ReasonCode::StepValidateRequiresSuccessfulExecute, message).of_step(step.id));
+    }
+    Ok(())
 }
 
 /// What an answer says of an applied step.

@@ -1,5 +1,6 @@
 //! Preprocessing (contract 2, section 7): the tools as an agent calls them, and what people decide over HTTP.
 
+mod changed;
 mod kernel;
 mod replay;
 mod tenancy;

@@ -149,6 +149,7 @@ async fn methods_that_are_not_there_are_named() {
         ("resources/read", json!({})),
         ("completion/complete", json!({ "ref": 1 })),
         ("tools/list", json!({ "cursor": "next" })),
+        ("initialize", json!({ "protocolVersion": 7 })),
     ] {
         assert_eq!(mcp.refuse(method, &params).await["code"], -32602, "{method} {params}");
     }
