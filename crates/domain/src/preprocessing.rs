@@ -27,7 +27,8 @@ mod validation;
 pub use active::{register_derived, see_dataset, set_active_dataset};
 pub use approval::{Approval, BasisNow, Kept, check_approval, check_commit, commit, reject};
 pub use checkpoints::{
-    CompatibilityIssue, CompatibilityProblem, SchemaNow, applied_steps, checkpoint, compatibility, record_compatibility, restore,
+    CompatibilityIssue, CompatibilityProblem, SchemaNow, applied_steps, checkpoint, code_at, compatibility, record_compatibility,
+    restore,
 };
 pub use divergence::{Divergence, ReconcileStrategy, detect, reconcile};
 pub use facts::{Basis, CellNow, CellRunNow, CellsNow, ColumnNow, Measured, Measurement, TableNow};

@@ -4,8 +4,8 @@ use gristmill_api_types::preprocessing::PrepCheckpointView;
 use gristmill_domain::{
     datasets::Dataset,
     preprocessing::{
-        Checkpoint, CheckpointId, PrepAnswer, PrepRun, ReasonCode, Refusal, SchemaNow, StepId, checkpoint, compatibility,
-        record_compatibility, restore, set_active_dataset,
+        Checkpoint, CheckpointId, PrepAnswer, PrepRun, ReasonCode, Refusal, SchemaNow, StepId, checkpoint, code_at,
+        compatibility, record_compatibility, restore, set_active_dataset,
     },
 };
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ fn steps_for(run: &PrepRun, checkpoint: &Checkpoint, target: &Dataset) -> Vec<Va
     steps
         .enumerate()
         .map(|(place, step)| {
-            let code = bare(step.code.as_deref().unwrap_or_default());
+            let code = bare(code_at(run, checkpoint, step.id).or(step.code.as_deref()).unwrap_or_default());
             let code = if place == 0 { cell_content(&code, &KernelFile::of(target)) } else { code };
             json!({ "stepId": step.id, "title": step.title, "intentType": step.intent_type, "code": code })
         })

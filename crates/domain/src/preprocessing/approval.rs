@@ -149,6 +149,8 @@ fn committed(step: &Step, approval: Approval, kept: &Kept, checkpoint: Checkpoin
         "basis": step.validation.as_ref().map(|validation| &validation.basis),
         "checkpointId": checkpoint,
         "derivedDatasetId": kept.dataset_id,
+        // A later version of the step takes nothing away from the states that this one led to.
+        "code": step.code,
         "requiredInputSchema": kept.input.to_json(step.input.map(|input| input.dataset_id), now),
         "outputSchema": kept.output.to_json(Some(kept.dataset_id), now),
         "committedAt": iso_millis::format(now),

@@ -186,6 +186,13 @@ pub fn compatibility(run: &PrepRun, id: CheckpointId, target: &SchemaNow) -> Res
     Ok(issues)
 }
 
+/// The code of a step as it led to a checkpoint: the step may have got other code since.
+#[must_use]
+pub fn code_at<'a>(run: &'a PrepRun, checkpoint: &Checkpoint, step: StepId) -> Option<&'a str> {
+    let committed = last_commit(run, step, checkpoint.replay_until).and_then(|event| event.payload.as_ref());
+    committed.and_then(|payload| payload.get("code")).and_then(Value::as_str)
+}
+
 /// Notes in the log what came of a comparison.
 pub fn record_compatibility(
     run: &mut PrepRun,

@@ -4,6 +4,7 @@ use super::*;
 use crate::{UserId, datasets::ColumnType};
 
 mod properties;
+mod states;
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
