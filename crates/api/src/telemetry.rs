@@ -89,7 +89,9 @@ mod tests {
 
     #[test]
     fn whole_messages_are_logged_only_when_asked_for() {
-        for (asked, heard) in [("debug", "rmcp=error"), ("info,gristmill_api=trace", "rmcp=error"), ("rmcp=debug,info", "rmcp=debug")] {
+        for (asked, heard) in
+            [("debug", "rmcp=error"), ("info,gristmill_api=trace", "rmcp=error"), ("rmcp=debug,info", "rmcp=debug")]
+        {
             let directives = filter(asked).unwrap().to_string();
             assert!(directives.split(',').any(|directive| directive == heard), "{asked}: {directives}");
         }
