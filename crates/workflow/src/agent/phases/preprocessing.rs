@@ -292,7 +292,15 @@ fn pending_approval(state: &State) -> Option<Next> {
         Next::Calls("commit", vec![(ToolName::CommitTransformationStep, fields(args), Some(decision))])
     };
     Some(match phrases::decision(state.prompt()) {
-        phrases::Decision::Approve => decide(true, json!({ "stepId": step, "approved": true })),
+        phrases::Decision::Approve => {
+            let mut args = json!({ "stepId": step, "approved": true });
+            // Yes was said to the code that was asked about: whoever gave the step another since gets a refusal.
+            let hash = subject.payload.pointer("/subject/codeHash").filter(|hash| hash.is_string());
+            if let (Value::Object(args), Some(hash)) = (&mut args, hash) {
+                args.insert("codeHash".to_owned(), hash.clone());
+            }
+            decide(true, args)
+        }
         phrases::Decision::Reject => {
             let reason = crate::prompts::line(&phrases::own_words(state.prompt()), 300);
             decide(false, json!({ "stepId": step, "approved": false, "rejectionReason": reason }))

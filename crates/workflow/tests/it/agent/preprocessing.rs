@@ -104,6 +104,7 @@ async fn code_that_fails_is_mended_and_a_risky_step_waits_for_a_person() {
     let effects = bench.tools.effects.lock().unwrap();
     let (_, tool, args, approved) = effects.last().unwrap();
     assert_eq!((*tool, args["approved"].clone(), *approved), (ToolName::CommitTransformationStep, json!(true), true));
+    assert_eq!(args["codeHash"], "hash-2", "yes was said to this code");
 }
 
 #[tokio::test]
