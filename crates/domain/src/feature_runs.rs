@@ -271,6 +271,8 @@ pub enum FeatureCommand {
     RecordExecution {
         /// Which.
         feature_id: String,
+        /// The hash of the code that it had when that was looked at.
+        code_hash: String,
         /// The code that ran, when it is another one than the feature's: a cell that was edited.
         code: Option<FeatureCode>,
         /// How it ran.
@@ -280,6 +282,8 @@ pub enum FeatureCommand {
     RecordValidation {
         /// Which.
         feature_id: String,
+        /// The hash of the code that was measured.
+        code_hash: String,
         /// What it measured.
         validation: FeatureValidation,
     },
@@ -291,6 +295,8 @@ pub enum FeatureCommand {
         dataset_id: Option<DatasetId>,
         /// Why not; `None`: it is kept.
         rejection: Option<String>,
+        /// Whether a person approved of exactly this: else a feature that tells the target is not kept.
+        is_approved: bool,
     },
     /// The state is recorded.
     Checkpoint(FeatureCheckpoint),

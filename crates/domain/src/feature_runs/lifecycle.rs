@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     CODE_CHARS_MAX, CODE_CHARS_MIN, FEATURES_MAX, FeatureCode, FeatureCommand, FeatureProposal, FeatureRun, FeatureRunId,
-    FeatureStatus, FeatureStep, NAME_CHARS_MAX, OUTPUT_COLUMNS_MAX,
+    FeatureStatus, FeatureStep, LeakageRisk, NAME_CHARS_MAX, OUTPUT_COLUMNS_MAX,
     code::{is_placeholder, uses_frame},
 };
 use crate::{DatasetId, NotebookId, ProjectId};
@@ -44,9 +44,19 @@ pub enum FeatureRefusal {
     /// It must have run.
     #[error("Feature {0} is {1}. Its code must run without an error first: run its cell, then call execute_feature.")]
     NotExecuted(String, &'static str),
+    /// It got other code while it was looked at.
+    #[error("Feature {0} got other code meanwhile. Run that, then call execute_feature.")]
+    Changed(String),
     /// It must have been measured.
     #[error("Feature {0} is {1}. Call validate_feature first.")]
     NotValidated(String, &'static str),
+    /// It is made from what is to be predicted.
+    #[error(
+        "Feature {0} tells the target: a model that learns from it is worth nothing. Call register_feature with approved false, \
+         or make it from other columns; for means of the target there is the method target_encode, which is learned without \
+         leaking it."
+    )]
+    TellsTarget(String),
 }
 
 impl FeatureRun {
@@ -103,8 +113,8 @@ impl FeatureRun {
             FeatureCommand::Materialize { feature_id, code, output_columns } => {
                 self.materialize(&feature_id, code, output_columns, now)?;
             }
-            FeatureCommand::RecordExecution { feature_id, code, result } => {
-                let step = self.with_code(&feature_id)?;
+            FeatureCommand::RecordExecution { feature_id, code_hash, code, result } => {
+                let step = self.with_code(&feature_id, &code_hash)?;
                 if let Some(code) = code {
                     (step.code, step.code_hash) = (Some(code.text), Some(code.hash));
                 }
@@ -112,13 +122,20 @@ impl FeatureRun {
                 (step.execution_result, step.validation) = (Some(result), None);
                 step.updated_at = now;
             }
-            FeatureCommand::RecordValidation { feature_id, validation } => {
-                let step = self.executed(&feature_id)?;
+            FeatureCommand::RecordValidation { feature_id, code_hash, validation } => {
+                self.measurable(&feature_id)?;
+                let step = self.with_code(&feature_id, &code_hash)?;
                 (step.validation, step.status) = (Some(validation), FeatureStatus::Validated);
                 step.updated_at = now;
             }
-            FeatureCommand::Decide { feature_id, dataset_id, rejection } => {
-                self.decide(&feature_id, dataset_id, rejection, now)?;
+            FeatureCommand::Decide { feature_id, rejection: Some(reason), .. } => {
+                self.reject(&feature_id, reason, now)?;
+            }
+            FeatureCommand::Decide { feature_id, dataset_id, rejection: None, is_approved } => {
+                if !is_approved && self.feature(&feature_id)?.tells_target() {
+                    return Err(FeatureRefusal::TellsTarget(feature_id));
+                }
+                self.register(&feature_id, dataset_id, now)?;
             }
             FeatureCommand::Checkpoint(checkpoint) => self.last_checkpoint = Some(checkpoint),
         }
@@ -176,53 +193,59 @@ impl FeatureRun {
         Ok(())
     }
 
-    fn decide(
-        &mut self,
-        feature_id: &str,
-        dataset_id: Option<DatasetId>,
-        rejection: Option<String>,
-        now: DateTime<Utc>,
-    ) -> Result<(), FeatureRefusal> {
-        let missing = self.not_found(feature_id);
-        let step = self.features.iter_mut().find(|step| step.feature_id == feature_id).ok_or(missing)?;
-        let is_measured = matches!(step.status, FeatureStatus::Validated | FeatureStatus::Registered);
-        match rejection {
-            // What is not wanted needs no measurement.
-            Some(reason) => {
-                (step.status, step.rejection_reason, step.registered_at) = (FeatureStatus::Rejected, Some(reason), None);
-            }
-            None if is_measured => {
-                step.registered_at = step.registered_at.or(Some(now));
-                (step.status, step.rejection_reason) = (FeatureStatus::Registered, None);
-                step.dataset_id = dataset_id.or(step.dataset_id);
-            }
-            None => return Err(FeatureRefusal::NotValidated(feature_id.to_owned(), step.status.as_str())),
-        }
+    /// What is not wanted needs no measurement.
+    fn reject(&mut self, feature_id: &str, reason: String, now: DateTime<Utc>) -> Result<(), FeatureRefusal> {
+        let step = self.step_mut(feature_id)?;
+        (step.status, step.rejection_reason, step.registered_at) = (FeatureStatus::Rejected, Some(reason), None);
         step.updated_at = now;
         Ok(())
     }
 
+    fn register(&mut self, feature_id: &str, dataset_id: Option<DatasetId>, now: DateTime<Utc>) -> Result<(), FeatureRefusal> {
+        let step = self.step_mut(feature_id)?;
+        if !matches!(step.status, FeatureStatus::Validated | FeatureStatus::Registered) {
+            return Err(FeatureRefusal::NotValidated(feature_id.to_owned(), step.status.as_str()));
+        }
+        step.registered_at = step.registered_at.or(Some(now));
+        (step.status, step.rejection_reason) = (FeatureStatus::Registered, None);
+        step.dataset_id = dataset_id.or(step.dataset_id);
+        step.updated_at = now;
+        Ok(())
+    }
+
+    fn step_mut(&mut self, id: &str) -> Result<&mut FeatureStep, FeatureRefusal> {
+        let missing = self.not_found(id);
+        self.features.iter_mut().find(|step| step.feature_id == id).ok_or(missing)
+    }
+
     /// A feature that may still change.
     fn open_step(&mut self, id: &str) -> Result<&mut FeatureStep, FeatureRefusal> {
-        let missing = self.not_found(id);
-        let step = self.features.iter_mut().find(|step| step.feature_id == id).ok_or(missing)?;
+        let step = self.step_mut(id)?;
         if step.status == FeatureStatus::Registered { Err(FeatureRefusal::Registered(id.to_owned())) } else { Ok(step) }
     }
 
-    fn with_code(&mut self, id: &str) -> Result<&mut FeatureStep, FeatureRefusal> {
+    /// A feature that may still change and has the code that a fact is about.
+    fn with_code(&mut self, id: &str, code_hash: &str) -> Result<&mut FeatureStep, FeatureRefusal> {
         let step = self.open_step(id)?;
-        if step.code.is_some() { Ok(step) } else { Err(FeatureRefusal::NoCode(id.to_owned())) }
-    }
-
-    fn executed(&mut self, id: &str) -> Result<&mut FeatureStep, FeatureRefusal> {
-        self.measurable(id)?;
-        self.open_step(id)
+        let Some(hash) = &step.code_hash else { return Err(FeatureRefusal::NoCode(id.to_owned())) };
+        if hash != code_hash {
+            return Err(FeatureRefusal::Changed(id.to_owned()));
+        }
+        Ok(step)
     }
 
     fn not_found(&self, id: &str) -> FeatureRefusal {
         let known: Vec<&str> = self.features.iter().map(|step| step.feature_id.as_str()).take(20).collect();
         let known = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
         FeatureRefusal::NotFound(shown(id), known)
+    }
+}
+
+impl FeatureStep {
+    /// Whether it was measured that it is made from what is to be predicted.
+    #[must_use]
+    pub fn tells_target(&self) -> bool {
+        self.validation.as_ref().is_some_and(|validation| validation.leakage_risk == LeakageRisk::High)
     }
 }
 

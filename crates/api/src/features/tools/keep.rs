@@ -32,6 +32,7 @@ pub(super) async fn validate(call: &Call<'_>) -> Result<Value, Failure> {
     }
     let (run, dataset) = (call.run().await?, call.known_dataset().await?);
     let step = run.measurable(&id).map_err(refused)?;
+    let code_hash = step.code_hash.clone().unwrap_or_default();
     let target = target_of(call, told.as_ref().and_then(Value::as_str), step, &dataset).await?;
     let measured = Box::pin(measure(call.state, call.context, (&run, step), &dataset, target.as_deref())).await?;
     let said = Said {
@@ -46,12 +47,12 @@ pub(super) async fn validate(call: &Call<'_>) -> Result<Value, Failure> {
         remark: args.distribution_notes,
     };
     let validation = validation(&measured, target.as_deref(), &said);
-    let run = call.change(FeatureCommand::RecordValidation { feature_id: id.clone(), validation }).await?;
+    let run = call.change(FeatureCommand::RecordValidation { feature_id: id.clone(), code_hash, validation }).await?;
     validated(&run, &id, asked)
 }
 
-/// The column to predict: that of the call, of the agent's turn, of the feature's parameters, else the only one that rows of
-/// the dataset were ever held out for.
+/// The column to predict: that of the agent's turn, which no call can change, of the call, of the feature's parameters, else
+/// the only one that rows of the dataset were ever held out for.
 async fn target_of(
     call: &Call<'_>,
     told: Option<&str>,
@@ -59,9 +60,6 @@ async fn target_of(
     dataset: &Dataset,
 ) -> Result<Option<String>, Failure> {
     let is_column = |name: &&str| dataset.columns.iter().any(|column| column.name == **name);
-    if let Some(name) = told.filter(is_column) {
-        return Ok(Some(name.to_owned()));
-    }
     if let Some(run) = &call.context.run {
         match call.state.workflows.find_with_turn(&call.context.caller, run).await {
             Ok((_, begun)) => {
@@ -72,6 +70,9 @@ async fn target_of(
             Err(StoreError::NotFound) => {}
             Err(error) => return Err(failed(error)),
         }
+    }
+    if let Some(name) = told.filter(is_column) {
+        return Ok(Some(name.to_owned()));
     }
     if let Some(name) = step.params.get("targetColumn").and_then(Value::as_str).filter(is_column) {
         return Ok(Some(name.to_owned()));
@@ -115,23 +116,12 @@ pub(super) async fn register(call: &Call<'_>) -> Result<Value, Failure> {
         return registered(&run, &args.feature_id);
     }
     let dataset = call.dataset().await?;
-    if args.approved && !call.context.is_approved {
-        let run = call.run().await?;
-        let risk = run.feature(&args.feature_id).map_err(refused)?.validation.as_ref().map(|found| found.leakage_risk);
-        if risk == Some(LeakageRisk::High) {
-            return Err(Failure::new(format!(
-                "Feature {} tells the target: a model that learns from it is worth nothing. Call register_feature with \
-                 approved false, or make it from other columns; for means of the target there is the method target_encode, \
-                 which is learned without leaking it",
-                args.feature_id
-            )));
-        }
-    }
     let reason = || plain_or_none(args.rejection_reason.as_deref(), TEXT_CHARS_MAX).unwrap_or_else(|| "Rejected".to_owned());
     let command = FeatureCommand::Decide {
         feature_id: args.feature_id.clone(),
         dataset_id: dataset.map(|dataset| dataset.id),
         rejection: (!args.approved).then(reason),
+        is_approved: call.context.is_approved,
     };
     let run = call.change(command).await?;
     registered(&run, &args.feature_id)

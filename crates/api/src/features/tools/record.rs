@@ -77,8 +77,8 @@ pub(super) async fn execute(call: &Call<'_>) -> Result<Value, Failure> {
     };
     let adopted = adopted(&cell, step, code)?;
     let result = result_of(&cell)?;
-    let feature_id = args.feature_id.clone();
-    let run = call.change(FeatureCommand::RecordExecution { feature_id, code: adopted, result }).await?;
+    let (feature_id, code_hash) = (args.feature_id.clone(), step.code_hash.clone().unwrap_or_default());
+    let run = call.change(FeatureCommand::RecordExecution { feature_id, code_hash, code: adopted, result }).await?;
     executed(&run, &args.feature_id)
 }
 
@@ -110,7 +110,7 @@ fn adopted(cell: &Cell, step: &FeatureStep, code: &str) -> Result<Option<Feature
     if cell.cell_type != CellType::Code {
         return Err(Failure::new(format!("Cell {} is no code cell", cell.id)));
     }
-    if normal(&cell.content).contains(&normal(code)) {
+    if has_lines(&normal(&cell.content), &normal(code)) {
         return Ok(None);
     }
     if !is_marked(cell, &step.feature_id) {
@@ -196,9 +196,25 @@ fn normal(code: &str) -> String {
     code.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
+/// Whether a text has the lines of another one, all of them and whole: `df['x'] = 12` is not `df['x'] = 1`.
+fn has_lines(text: &str, lines: &str) -> bool {
+    format!("\n{text}\n").contains(&format!("\n{lines}\n"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_count_as_a_whole() {
+        let code = "df['x'] = 1\ndf['y'] = 2";
+        for text in [code, "import numpy\ndf['x'] = 1\ndf['y'] = 2\nprint(1)"] {
+            assert!(has_lines(text, code), "{text:?}");
+        }
+        for text in ["", "df['x'] = 1", "df['x'] = 1\ndf['y'] = 23", "# df['x'] = 1\ndf['y'] = 2", "df['y'] = 2\ndf['x'] = 1"] {
+            assert!(!has_lines(text, code), "{text:?}");
+        }
+    }
 
     #[test]
     fn fences_are_no_code() {

@@ -25,8 +25,12 @@ fn propose(id: &str) -> FeatureCommand {
     }))
 }
 
+fn hash(text: &str) -> String {
+    format!("hash of {text}")
+}
+
 fn code(text: &str) -> FeatureCode {
-    FeatureCode { text: text.to_owned(), hash: "h".to_owned() }
+    FeatureCode { text: text.to_owned(), hash: hash(text) }
 }
 
 fn materialize(id: &str, text: &str, outputs: &[&str]) -> FeatureCommand {
@@ -36,21 +40,22 @@ fn materialize(id: &str, text: &str, outputs: &[&str]) -> FeatureCommand {
 
 fn executed(id: &str, succeeded: bool) -> FeatureCommand {
     let result = FeatureExecution { succeeded, stdout: None, stderr: None, execution_ms: Some(5), cell_id: None };
-    FeatureCommand::RecordExecution { feature_id: id.to_owned(), code: None, result }
+    FeatureCommand::RecordExecution { feature_id: id.to_owned(), code_hash: hash(CODE), code: None, result }
+}
+
+fn measured(id: &str, leakage_risk: LeakageRisk) -> FeatureCommand {
+    let validation =
+        FeatureValidation { null_rate: Some(0.1), correlation_with_target: None, leakage_risk, distribution_notes: None };
+    FeatureCommand::RecordValidation { feature_id: id.to_owned(), code_hash: hash(CODE), validation }
 }
 
 fn validated(id: &str) -> FeatureCommand {
-    let validation = FeatureValidation {
-        null_rate: Some(0.1),
-        correlation_with_target: None,
-        leakage_risk: LeakageRisk::Absent,
-        distribution_notes: None,
-    };
-    FeatureCommand::RecordValidation { feature_id: id.to_owned(), validation }
+    measured(id, LeakageRisk::Absent)
 }
 
 fn decide(id: &str, rejection: Option<&str>) -> FeatureCommand {
-    FeatureCommand::Decide { feature_id: id.to_owned(), dataset_id: None, rejection: rejection.map(str::to_owned) }
+    let rejection = rejection.map(str::to_owned);
+    FeatureCommand::Decide { feature_id: id.to_owned(), dataset_id: None, rejection, is_approved: false }
 }
 
 const CODE: &str = "df['age_log'] = np.log1p(df['age'])";
@@ -121,6 +126,7 @@ fn new_code_makes_what_was_known_of_the_old_void() {
     run.apply(
         FeatureCommand::RecordExecution {
             feature_id: "f".to_owned(),
+            code_hash: hash("df['age_log'] = df['age'] ** 2"),
             code: Some(code("df['age_log'] = 1  # edited")),
             result: FeatureExecution { succeeded: true, stdout: None, stderr: None, execution_ms: None, cell_id: None },
         },
@@ -128,6 +134,38 @@ fn new_code_makes_what_was_known_of_the_old_void() {
     )
     .unwrap();
     assert!(run.feature("f").unwrap().code.as_deref().unwrap().contains("edited"));
+}
+
+#[test]
+fn what_was_seen_of_other_code_says_nothing() {
+    let mut run = run();
+    run.apply(propose("f"), at(1)).unwrap();
+    run.apply(materialize("f", "df['age_log'] = 1", &["age_log"]), at(2)).unwrap();
+    assert_eq!(run.apply(executed("f", true), at(3)), Err(FeatureRefusal::Changed("f".to_owned())));
+    run.apply(materialize("f", CODE, &["age_log"]), at(4)).unwrap();
+    run.apply(executed("f", true), at(5)).unwrap();
+    run.apply(validated("f"), at(6)).unwrap();
+    // The other code ran before what was measured of this one is recorded.
+    run.apply(materialize("f", "df['age_log'] = 1", &["age_log"]), at(7)).unwrap();
+    let result = FeatureExecution { succeeded: true, stdout: None, stderr: None, execution_ms: None, cell_id: None };
+    let ran =
+        FeatureCommand::RecordExecution { feature_id: "f".to_owned(), code_hash: hash("df['age_log'] = 1"), code: None, result };
+    run.apply(ran, at(8)).unwrap();
+    assert_eq!(run.apply(validated("f"), at(9)), Err(FeatureRefusal::Changed("f".to_owned())));
+    assert_eq!(run.feature("f").unwrap().status, FeatureStatus::Executed);
+}
+
+#[test]
+fn only_a_person_keeps_what_tells_the_target() {
+    let mut run = run();
+    run.apply(propose("f"), at(1)).unwrap();
+    run.apply(materialize("f", CODE, &["age_log"]), at(2)).unwrap();
+    run.apply(executed("f", true), at(3)).unwrap();
+    run.apply(measured("f", LeakageRisk::High), at(4)).unwrap();
+    assert_eq!(run.apply(decide("f", None), at(5)), Err(FeatureRefusal::TellsTarget("f".to_owned())));
+    let yes = FeatureCommand::Decide { feature_id: "f".to_owned(), dataset_id: None, rejection: None, is_approved: true };
+    run.apply(yes, at(6)).unwrap();
+    assert_eq!(run.registered(), ["f"]);
 }
 
 #[test]
