@@ -3,7 +3,7 @@
 use gristmill_domain::models::TaskType;
 
 use super::{
-    code::Segment,
+    code::{CELL_LINES_MAX, Segment},
     experiments::Experiment,
     family::{Family, family_of, made_by},
     python::{Kind, Token, active_tokens},
@@ -31,6 +31,19 @@ pub struct Expected<'a> {
     pub task: Option<TaskType>,
 }
 
+/// Why the cells of an experiment are not to be run, in words for the model: what is wrong with one, and with all of them
+/// together. None when nothing was found.
+#[must_use]
+pub fn objection(segments: &[Segment], experiment: &Experiment, dataset_file: &str) -> Option<String> {
+    let dataset_id = experiment.dataset_id.to_string();
+    let selection = Selection { dataset_file, dataset_id: &dataset_id, target: experiment.target_column.as_deref() };
+    let expected = Expected { selection, model_type: &experiment.model_type, task: experiment.task_type };
+    let code: Vec<&str> = segments.iter().map(|segment| segment.code.as_str()).collect();
+    let mut found: Vec<String> = segments.iter().filter_map(too_long).collect();
+    found.extend(problems(&code.join("\n\n"), &expected));
+    (!found.is_empty()).then(|| found.join("; "))
+}
+
 /// Everything that is wrong with the code of a training as a whole, in words for the model. Empty: nothing was found.
 #[must_use]
 pub fn problems(code: &str, expected: &Expected<'_>) -> Vec<String> {
@@ -39,29 +52,16 @@ pub fn problems(code: &str, expected: &Expected<'_>) -> Vec<String> {
     found.extend(other_family(&all, expected));
     found.extend(stratified_regression(&all, expected.task));
     found.extend(inline_install(&all));
-    found.extend(cell_problem_in(&all, &expected.selection));
+    found.extend(cell_problem(&all, &expected.selection));
     found
 }
 
-/// Why the generated cells of an experiment are not to be run, in words for the model; none when nothing was found.
-#[must_use]
-pub fn objection(segments: &[Segment], experiment: &Experiment, dataset_file: &str, target: Option<&str>) -> Option<String> {
-    let dataset_id = experiment.dataset_id.to_string();
-    let selection = Selection { dataset_file, dataset_id: &dataset_id, target };
-    let expected = Expected { selection, model_type: &experiment.model_type, task: experiment.task_type };
-    let code: Vec<&str> = segments.iter().map(|segment| segment.code.as_str()).collect();
-    let found = problems(&code.join("\n\n"), &expected);
-    (!found.is_empty()).then(|| found.join("; "))
+fn too_long(segment: &Segment) -> Option<String> {
+    let lines = segment.lines();
+    (lines > CELL_LINES_MAX).then(|| format!("A cell has {lines} lines; at most {CELL_LINES_MAX} are allowed: write it shorter"))
 }
 
-/// What is wrong with one cell: what no cell of a training may do, whatever else there is.
-#[must_use]
-pub fn cell_problem(code: &str, selection: &Selection<'_>) -> Option<String> {
-    let all = active_tokens(code);
-    inline_install(&all).or_else(|| cell_problem_in(&all, selection))
-}
-
-fn cell_problem_in(all: &[Token<'_>], selection: &Selection<'_>) -> Option<String> {
+fn cell_problem(all: &[Token<'_>], selection: &Selection<'_>) -> Option<String> {
     let device = device_argument(all).map(|device| {
         format!("The code asks for the device \"{device}\", but training runs on processors only; leave the device out")
     });
@@ -241,6 +241,11 @@ mod tests {
         checked(code, model_type, TaskType::Classification)
     }
 
+    /// What is wrong with a cell of a model that nothing is known of.
+    fn cell_problem(code: &str, selection: &Selection<'_>) -> Option<String> {
+        problems(code, &Expected { selection: *selection, model_type: "my_own", task: None }).into_iter().next()
+    }
+
     #[test]
     fn the_estimator_is_the_approved_one() {
         for (code, model_type) in [
@@ -375,10 +380,14 @@ mod tests {
             codes.iter().map(|code| Segment { title: "Cell".to_owned(), code: (*code).to_owned() }).collect()
         };
         let good = cells(&["from xgboost import XGBClassifier", "m = XGBClassifier()\ny = df['churned']"]);
-        assert_eq!(objection(&good, &experiment, "customers.csv", Some("churned")), None);
+        assert_eq!(objection(&good, &experiment, "customers.csv"), None);
         let bad = cells(&["p = resolve_dataset_path('other.csv')", "m = SVC()"]);
-        let why = objection(&bad, &experiment, "customers.csv", Some("churned")).unwrap();
+        let why = objection(&bad, &experiment, "customers.csv").unwrap();
         assert!(why.contains("xgboost was approved") && why.contains("; ") && why.contains("other.csv"), "{why}");
+        let (longest, longer) = ("x = 1\n".repeat(100), "x = 1\n".repeat(101));
+        assert_eq!(objection(&cells(&[longest.as_str(), "m = XGBClassifier()"]), &experiment, "customers.csv"), None);
+        let why = objection(&cells(&["m = XGBClassifier()", longer.as_str()]), &experiment, "customers.csv").unwrap();
+        assert!(why.contains("101 lines"), "{why}");
     }
 
     #[test]

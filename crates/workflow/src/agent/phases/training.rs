@@ -1,5 +1,8 @@
 //! Training: an experiment is set up and proposed; when the person has approved of it, its code is written, run in the
 //! notebook, mended, and what it made is evaluated and registered.
+//!
+//! From the approval on the model calls nothing: it writes code, and the server makes the calls. So what the contract has the
+//! tools of notebooks refuse then (section 3.6) is refused of the code, before it becomes a cell.
 
 mod cells;
 
@@ -17,8 +20,8 @@ use crate::{
     },
     training::{
         approval::{Approval, approval},
-        checks::{self, Expected, Selection},
-        code, experiments::{Experiment, Experiments},
+        checks, code,
+        experiments::{Experiment, Experiments},
         finalise, markers, packages,
         selection::{Selected, mismatch},
     },
@@ -53,7 +56,10 @@ pub(super) fn decide(state: &State) -> Next {
     let all = experiments(state);
     match approval(state.prompt(), &all) {
         Approval::Of(id) => match all.get(id) {
-            Some(experiment) => train(state, experiment),
+            Some(experiment) => match unlike_approved(state, experiment) {
+                Some(why) => Next::End(End::failed_with(FailureCode::TrainingSelectionMismatch, why)),
+                None => train(state, experiment),
+            },
             None => Next::End(End::failed(FailureCode::DelegatedActionEmpty)),
         },
         Approval::Unknown(name) => Next::End(End::said(format!(
@@ -73,8 +79,8 @@ pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
             },
             Err(why) => Heard::Useless(why.to_string()),
         },
-        REPAIR => match code::split(&answer.text) {
-            Ok(segments) => match objection_to_cell(state, &segments) {
+        REPAIR => match code::single(&answer.text) {
+            Ok(code) => match objection(state, &Cells::of(state).with_mended(&code)) {
                 Some(why) => Heard::Useless(format!("The cell cannot be used: {why}. Write it again.")),
                 None => Heard::GoOn,
             },
@@ -144,28 +150,35 @@ fn set_up(state: &State) -> Next {
     Next::Ask(Ask::text(CONFIGURE, SETTING_UP.to_vec()))
 }
 
-/// Why generated code is not run.
-fn objection(state: &State, segments: &[code::Segment]) -> Option<String> {
+/// Why cells are not run, all of the training together: a cell that was mended may train another model than was approved.
+fn objection(state: &State, cells: &[code::Segment]) -> Option<String> {
     let all = experiments(state);
     let Approval::Of(id) = approval(state.prompt(), &all) else { return None };
-    let experiment = all.get(id)?;
     let dataset = state.facts.as_ref()?.dataset.as_ref()?;
-    let target = state.turn.request.target_column.as_deref().or(experiment.target_column.as_deref());
-    let id = dataset.id.to_string();
-    let selection = Selection { dataset_file: &dataset.filename, dataset_id: &id, target };
-    let expected = Expected { selection, model_type: &experiment.model_type, task: experiment.task_type };
-    let code: Vec<&str> = segments.iter().map(|segment| segment.code.as_str()).collect();
-    let problems = checks::problems(&code.join("\n\n"), &expected);
-    (!problems.is_empty()).then(|| problems.join("; "))
+    checks::objection(cells, all.get(id)?, &dataset.filename)
 }
 
-/// Why one cell that was mended is not run: which model it trains shows in all cells together.
-fn objection_to_cell(state: &State, segments: &[code::Segment]) -> Option<String> {
+/// Why what is selected is not what the person approved of: the code would learn from one dataset, and its model be judged on
+/// another.
+fn unlike_approved(state: &State, experiment: &Experiment) -> Option<String> {
     let dataset = state.facts.as_ref()?.dataset.as_ref()?;
-    let id = dataset.id.to_string();
-    let target = state.turn.request.target_column.as_deref();
-    let selection = Selection { dataset_file: &dataset.filename, dataset_id: &id, target };
-    segments.iter().find_map(|segment| checks::cell_problem(&segment.code, &selection))
+    let name = crate::prompts::line(&experiment.experiment_name, 120);
+    if dataset.id != experiment.dataset_id {
+        return Some(format!(
+            "\"{name}\" was approved for another dataset than {}; select that one, or set an experiment up for this one",
+            crate::prompts::line(&dataset.filename, 120)
+        ));
+    }
+    let selected = state.turn.request.target_column.as_deref().map(str::trim).filter(|target| !target.is_empty())?;
+    let approved = experiment.target_column.as_deref()?;
+    (selected != approved).then(|| {
+        format!(
+            "\"{name}\" was approved to predict \"{}\", but the selected target is \"{}\"; select the one that was approved, or \
+             set another experiment up",
+            crate::prompts::line(approved, 120),
+            crate::prompts::line(selected, 120)
+        )
+    })
 }
 
 /// The next step of a training that was approved of.
@@ -329,3 +342,6 @@ fn conclude(state: &State, experiment: &Experiment, cells: &Cells) -> Next {
         Some(_) => Next::End(End::Completed { message: None, ui: None }),
     }
 }
+
+#[cfg(test)]
+mod tests;

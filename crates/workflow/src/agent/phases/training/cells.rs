@@ -67,11 +67,21 @@ impl Cells {
     }
 
     fn mend(&mut self, text: &str) {
-        let Ok(segments) = code::split(text) else { return };
-        let code: Vec<String> = segments.into_iter().map(|segment| segment.code).collect();
+        let Ok(code) = code::single(text) else { return };
         if let Some(cell) = self.written.iter_mut().find(|cell| cell.ran == Some(false)) {
-            cell.mended = Some(code.join("\n\n"));
+            cell.mended = Some(code);
         }
+    }
+
+    /// All cells of the training, written or not, with this code in the place of the one that failed.
+    pub(super) fn with_mended(&self, mended: &str) -> Vec<code::Segment> {
+        let failed = self.written.iter().position(|cell| cell.ran == Some(false));
+        let written = self.written.iter().enumerate().map(|(index, cell)| {
+            let code = if failed == Some(index) { mended } else { cell.code.as_str() };
+            code::Segment { title: String::new(), code: code.to_owned() }
+        });
+        let waiting = self.segments.iter().flatten().skip(self.written.len()).cloned();
+        written.chain(waiting).collect()
     }
 
     fn take(&mut self, done: &Exchange) {
