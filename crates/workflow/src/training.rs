@@ -14,7 +14,6 @@ pub mod family;
 pub mod finalise;
 #[cfg(test)]
 mod fixtures;
-pub mod guards;
 pub mod markers;
 pub mod packages;
 pub mod plan;

@@ -65,6 +65,16 @@ pub fn split(answer: &str) -> Result<Vec<Segment>, SplitError> {
     }
 }
 
+/// The code of an answer that is one cell, as it is: markers in it divide nothing.
+///
+/// # Errors
+/// There is no code.
+pub fn single(answer: &str) -> Result<String, SplitError> {
+    let code = unfenced(answer);
+    let code = trimmed(&code);
+    if has_statement(code) { Ok(code.to_owned()) } else { Err(SplitError::Empty) }
+}
+
 /// The code in an answer: what is in its fences, or all of it when there are none.
 #[must_use]
 pub fn unfenced(answer: &str) -> String {
@@ -350,7 +360,15 @@ mod tests {
     fn an_answer_without_code_is_refused() {
         for answer in ["", "\n\n", "# Cell 1: nothing\n# only words", "```\n```", "```python"] {
             assert_eq!(split(answer), Err(SplitError::Empty), "{answer:?}");
+            assert_eq!(single(answer), Err(SplitError::Empty), "{answer:?}");
         }
+    }
+
+    #[test]
+    fn one_cell_is_not_divided() {
+        let code = "import a\n\n# Cell 2: Fit\nm.fit(x)";
+        assert_eq!(single(&format!("Here it is:\n```python\n\n{code}\n\n```\nDone.")).as_deref(), Ok(code));
+        assert_eq!(single(&format!("\n{code}\n")).as_deref(), Ok(code));
     }
 
     #[test]
