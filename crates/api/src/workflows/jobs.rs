@@ -8,10 +8,14 @@ use gristmill_domain::{
     Caller, ErrorCode, ProjectId,
     jobs::{JobError, JobKind, JobOutcome},
     ports::StoreError,
-    workflows::{RunRecord, RunStanding, WorkflowRunId, WorkflowStatus},
+    workflows::{PendingInput, RunRecord, RunStanding, WorkflowRunId, WorkflowStatus},
 };
 use gristmill_jobs::{JobContext, JobHandler, JobVerdict, StopReason};
-use gristmill_workflow::agent::{Engine, EngineOptions, TurnEnd, TurnError, turn::{End, TurnEvent}, wire};
+use gristmill_workflow::agent::{
+    Engine, EngineOptions, TurnEnd, TurnError,
+    turn::{End, TurnEvent},
+    wire,
+};
 use serde_json::json;
 
 use super::{
@@ -41,7 +45,7 @@ impl TurnHandler {
         };
         let caller = Caller::of_job(job.owner_id, job.id);
         let sink = Arc::new(LogSink::new(&self.state, caller.clone(), context));
-        let store = Arc::new(LeasedRun::new(&self.state, caller.clone(), context.lease(), run.clone()));
+        let store = Arc::new(LeasedRun::new(&self.state, caller.clone(), context, run.clone()));
         self.greet(&sink, &caller, &run).await?;
         let engine = Engine {
             provider: self.state.llm.provider().map_err(|error| job_error(&error))?,
@@ -58,15 +62,21 @@ impl TurnHandler {
         }
     }
 
-    /// Tells the client of the run as it was taken up, first of all and once.
+    /// Tells the client of the run as it was taken up, first of all and once. One that waited is shown as it did.
     async fn greet(&self, sink: &LogSink, caller: &Caller, run: &WorkflowRunId) -> Result<(), JobError> {
         use gristmill_workflow::agent::ports::TurnSink;
         if sink.has_begun().await.map_err(|error| port_error(&error))? {
             return Ok(());
         }
-        let run = self.state.workflows.find(caller, run).await;
-        let run = run.map_err(|error| job_error(&ApiError::store(ErrorCode::WorkflowNotFound)(error)))?;
-        sink.emit(wire::workflow_state(&run, None)).await.map_err(|error| port_error(&error))
+        let found = self.state.workflows.find_with_turn(caller, run).await;
+        let (mut run, begun) = found.map_err(|error| job_error(&ApiError::store(ErrorCode::WorkflowNotFound)(error)))?;
+        let before = |key: &str| begun.payload[key].as_str();
+        if before("statusBefore") == Some(WorkflowStatus::Paused.as_str()) {
+            run.status = WorkflowStatus::Paused;
+            run.pending_input = before("pendingInputBefore").and_then(PendingInput::from_name);
+            run.pause_reason = before("pauseReasonBefore").map(str::to_owned);
+        }
+        sink.emit(wire::workflow_state(&run, before("targetColumn"))).await.map_err(|error| port_error(&error))
     }
 
     /// What becomes of a turn that was asked to stop.
@@ -131,10 +141,8 @@ impl TurnHandler {
         if error.code() == ErrorCode::DatabaseUnavailable {
             return Ok(JobVerdict::Finished(JobOutcome::Retry(JobError::new(error.code(), "The database does not answer"))));
         }
-        let end = End::Failed {
-            code: "REQUEST_NOT_PREPARED".to_owned(),
-            message: "The turn could not go on; try again".to_owned(),
-        };
+        let end =
+            End::Failed { code: "REQUEST_NOT_PREPARED".to_owned(), message: "The turn could not go on; try again".to_owned() };
         let standing = RunStanding {
             status: WorkflowStatus::FailedRetryable,
             current_node: "fail".to_owned(),
@@ -159,12 +167,16 @@ impl TurnHandler {
 
     async fn tell_end(&self, caller: &Caller, sink: &LogSink, run: &WorkflowRunId, end: Option<&End>) -> Result<(), JobError> {
         use gristmill_workflow::agent::ports::TurnSink;
-        let run = match self.state.workflows.find(caller, run).await {
+        let mut run = match self.state.workflows.find(caller, run).await {
             Ok(run) => run,
             // The project was deleted meanwhile: there is nobody to tell.
             Err(StoreError::NotFound) => return Ok(()),
             Err(error) => return Err(job_error(&ApiError::store(ErrorCode::WorkflowNotFound)(error))),
         };
+        if end.is_none() && run.status == WorkflowStatus::Running {
+            // Another turn of it runs already.
+            run.status = WorkflowStatus::Interrupted;
+        }
         for event in wire::ending(&run, None, end, true, "") {
             if let Err(error) = sink.emit(event).await {
                 tracing::debug!(%error, "the end of a turn was not told");
@@ -184,6 +196,8 @@ impl JobHandler for TurnHandler {
     async fn run(&self, context: JobContext) -> JobVerdict {
         match Box::pin(self.work(&context)).await {
             Ok(verdict) => verdict,
+            // What is recorded stays, and another attempt goes on from there.
+            Err(error) if error.code == ErrorCode::DatabaseUnavailable.as_str() => JobVerdict::Finished(JobOutcome::Retry(error)),
             Err(error) => JobVerdict::Finished(JobOutcome::Failed(error)),
         }
     }

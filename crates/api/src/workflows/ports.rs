@@ -6,12 +6,16 @@ use gristmill_domain::{
     Caller, ErrorCode, JobId, ProjectId,
     jobs::{Lease, NewJobEvent},
     ports::StoreError,
-    workflows::{RunRecord, WorkflowEvent, WorkflowRun, WorkflowRunId},
+    workflows::{RunRecord, WorkflowEvent, WorkflowRun, WorkflowRunId, WorkflowStatus},
 };
 use gristmill_jobs::{EventWriter, JobContext};
 use gristmill_persistence::repo::workflows::Workflows;
 use gristmill_workflow::{
-    agent::ports::{ClientEvent, TurnSink, TurnStore},
+    agent::{
+        ports::{ClientEvent, Told, TurnSink, TurnStore},
+        turn::TURN_STARTED,
+        wire::PLAIN,
+    },
     ports::PortError,
     tools::ToolOutput,
     training::{Change, ExperimentStore, TrainingRun, experiments::Experiments},
@@ -32,19 +36,31 @@ pub(super) struct LeasedRun {
     caller: Caller,
     lease: Lease,
     run: WorkflowRunId,
+    /// Position of the turn's first event.
+    turn: i64,
 }
 
 impl LeasedRun {
-    pub(super) fn new(state: &web::Data<AppState>, caller: Caller, lease: Lease, run: WorkflowRunId) -> Self {
-        Self { state: state.clone(), caller, lease, run }
+    /// For the job that `context` is of.
+    pub(super) fn new(state: &web::Data<AppState>, caller: Caller, context: &JobContext, run: WorkflowRunId) -> Self {
+        let turn = context.job().payload["turn"].as_i64().unwrap_or(i64::MAX);
+        Self { state: state.clone(), caller, lease: context.lease(), run, turn }
     }
 }
 
 #[async_trait]
 impl TurnStore for LeasedRun {
     async fn load(&self) -> Result<(WorkflowRun, Vec<WorkflowEvent>), PortError> {
-        let run = self.state.workflows.find(&self.caller, &self.run).await.map_err(store)?;
-        let events = self.state.workflows.events(&self.caller, &self.run).await.map_err(store)?;
+        let mut run = self.state.workflows.find(&self.caller, &self.run).await.map_err(store)?;
+        let mut events = self.state.workflows.events(&self.caller, &self.run).await.map_err(store)?;
+        let is_later = |event: &&WorkflowEvent| event.sequence > self.turn && event.event_type == TURN_STARTED;
+        if let Some(next) = events.iter().find(is_later).map(|event| event.sequence) {
+            // Another turn has begun while nobody worked on this one's job: it is not this job's business.
+            events.retain(|event| event.sequence < next);
+            if run.status == WorkflowStatus::Running {
+                run.status = WorkflowStatus::Interrupted;
+            }
+        }
         Ok((run, events))
     }
 
@@ -90,11 +106,14 @@ impl LogSink {
 impl TurnSink for LogSink {
     async fn emit(&self, event: ClientEvent) -> Result<(), PortError> {
         let mut data = event.data;
-        if event.sequence > 0 && let Value::Object(fields) = &mut data {
+        if event.sequence > 0
+            && let Value::Object(fields) = &mut data
+        {
             fields.insert(SEQUENCE.to_owned(), json!(event.sequence));
         }
         let told = NewJobEvent::new(event.name, data);
-        let appended = if event.name == "done" { self.events.push(told).await.map(drop) } else { self.events.push_delta(told).await };
+        let appended =
+            if event.name == "done" { self.events.push(told).await.map(drop) } else { self.events.push_delta(told).await };
         appended.map_err(|error| PortError {
             code: ErrorCode::Conflict,
             message: "The log of the turn takes no more events".to_owned(),
@@ -102,17 +121,18 @@ impl TurnSink for LogSink {
         })
     }
 
-    async fn told(&self) -> Result<i64, PortError> {
-        let (mut after, mut told) = (0, 0);
+    async fn told(&self) -> Result<Told, PortError> {
+        let (mut after, mut told, mut states) = (0, Told::default(), 0);
         loop {
-            let events = match self.state.jobs.events(&self.caller, self.job, after, PAGE).await {
-                Ok(events) => events,
-                Err(error) => return Err(store(error)),
-            };
+            let events = self.state.jobs.events(&self.caller, self.job, after, PAGE).await.map_err(store)?;
             let Some(last) = events.last() else { return Ok(told) };
             after = last.seq;
-            let sequences = events.iter().filter_map(|event| event.data[SEQUENCE].as_i64());
-            told = sequences.max().unwrap_or(0).max(told);
+            for event in &events {
+                told.sequence = event.data[SEQUENCE].as_i64().unwrap_or(0).max(told.sequence);
+                // The first is the run as it was taken up.
+                states += usize::from(event.event_type == "workflow_state");
+                told.ending += usize::from(states > 1 && PLAIN.contains(&event.event_type.as_str()));
+            }
             if events.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
                 return Ok(told);
             }

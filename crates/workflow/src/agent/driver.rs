@@ -7,14 +7,14 @@ use std::{sync::Arc, time::Duration};
 
 use gristmill_domain::{
     Caller, ErrorCode,
-    workflows::{ApprovalDecision, NewWorkflowEvent, RunRecord, ToolResult, WorkflowEvent, WorkflowRun},
+    workflows::{ApprovalDecision, NewWorkflowEvent, RunRecord, ToolResult, WorkflowEvent, WorkflowRun, WorkflowStatus},
 };
 use gristmill_llm::Provider;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     machine::{self, Effect, State},
-    ports::{Knowledge, KnowledgeSource, TurnSink, TurnStore},
+    ports::{Knowledge, KnowledgeSource, Told, TurnSink, TurnStore},
     turn::{PlannedCall, TURN_STARTED, TurnEvent},
     wire,
 };
@@ -75,6 +75,9 @@ pub enum TurnError {
     /// The run is gone, or no turn of it has begun.
     #[error("there is no such turn")]
     NoTurn,
+    /// The run was interrupted, or another turn of it has begun.
+    #[error("the turn has ended")]
+    Over,
     /// Something outside failed.
     #[error("{0}")]
     Port(#[from] PortError),
@@ -92,7 +95,10 @@ struct Work<'e> {
     waiting: Vec<NewWorkflowEvent>,
     /// Whether text of the last answer was streamed.
     was_streamed: bool,
-    tokens: u64,
+    /// Whether the end of the turn is recorded.
+    is_recorded: bool,
+    /// How many events of the end the client has seen.
+    ending_told: usize,
 }
 
 impl Engine {
@@ -107,6 +113,12 @@ impl Engine {
     pub async fn work(&self, caller: &Caller, stop: &CancellationToken) -> Result<TurnEnd, TurnError> {
         let (run, events) = self.store.load().await?;
         let state = State::of(&run, &events).ok_or(TurnError::NoTurn)?;
+        let of_turn = events.iter().rev().take_while(|event| event.event_type != TURN_STARTED);
+        let is_recorded = of_turn.filter_map(TurnEvent::read).any(|event| matches!(event, TurnEvent::Ended(_)));
+        if run.status != WorkflowStatus::Running && !is_recorded {
+            // Nothing that it does could be recorded: no model is asked, and no call is made again.
+            return Err(TurnError::Over);
+        }
         let told = self.sink.told().await?;
         let was_streamed = matches!(&state.effect, Effect::End(_)) && state.answers().next_back().is_some();
         let mut work = Work {
@@ -118,7 +130,8 @@ impl Engine {
             stop,
             waiting: Vec::new(),
             was_streamed,
-            tokens: 0,
+            is_recorded,
+            ending_told: told.ending,
         };
         work.catch_up(&events, told).await?;
         work.go().await
@@ -127,15 +140,15 @@ impl Engine {
 
 impl Work<'_> {
     /// Tells the client what another server recorded and did not tell.
-    async fn catch_up(&self, events: &[WorkflowEvent], told: i64) -> Result<(), TurnError> {
+    async fn catch_up(&self, events: &[WorkflowEvent], told: Told) -> Result<(), TurnError> {
         let Some(first) = events.iter().rposition(|event| event.event_type == TURN_STARTED) else { return Ok(()) };
-        if told == 0 {
-            return Ok(());
-        }
-        for event in events.iter().skip(first).filter(|event| event.sequence > told) {
-            if let Some(TurnEvent::Executed(done)) = TurnEvent::read(event) {
-                self.engine.sink.emit(wire::tool_executed(&done.0, &done.1, event.sequence)).await?;
-            }
+        for event in events.iter().skip(first).filter(|event| event.sequence > told.sequence) {
+            let untold = match TurnEvent::read(event) {
+                Some(TurnEvent::Started(planned)) => wire::tool_started(&planned.call, event.sequence),
+                Some(TurnEvent::Executed(done)) => wire::tool_executed(&done.0, &done.1, event.sequence),
+                _ => continue,
+            };
+            self.engine.sink.emit(untold).await?;
         }
         Ok(())
     }
@@ -232,11 +245,14 @@ impl Work<'_> {
         let mut running = Box::pin(self.engine.tools.run(&context, call.tool, &call.args));
         tokio::select! {
             biased;
-            made = &mut running => return Some(made),
+            // First: it sees the same token, and what it says when it is told to stop is no result. Recorded, it would be a
+            // failure to whoever takes the turn up.
             () = self.stop.cancelled() => {}
+            made = &mut running => return (!self.stop.is_cancelled()).then_some(made),
         }
-        // It sees the same token, and may need a moment to leave things in order.
-        tokio::time::timeout(STOP_GRACE, running).await.ok().filter(|_| !self.stop.is_cancelled())
+        // It may need a moment to leave things in order.
+        drop(tokio::time::timeout(STOP_GRACE, running).await);
+        None
     }
 
     /// Records events, with those that wait. Returns the position of the last.
@@ -267,6 +283,7 @@ impl TurnError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::NoTurn => ErrorCode::NotFound,
+            Self::Over => ErrorCode::Conflict,
             Self::Port(error) => error.code,
         }
     }

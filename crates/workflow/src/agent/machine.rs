@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use gristmill_domain::workflows::{
-    STAGE_HOPS_MAX, TURN_ITERATIONS_MAX, TURN_STEPS_MAX, Phase, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRun,
+    Phase, STAGE_HOPS_MAX, TURN_ITERATIONS_MAX, TURN_STEPS_MAX, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRun,
     WorkflowStatus,
 };
 use gristmill_llm::{FailureCode, ToolChoice};
@@ -394,6 +394,7 @@ fn read_turn(run: &WorkflowRun, started: &WorkflowEvent) -> Turn {
         number: started.sequence,
         status_before: payload["statusBefore"].as_str().and_then(WorkflowStatus::from_name),
         by: serde_json::from_value(payload["by"].clone()).unwrap_or(gristmill_domain::UserId(uuid::Uuid::nil())),
+        began_at: started.created_at,
         request,
     }
 }

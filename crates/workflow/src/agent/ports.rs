@@ -15,7 +15,7 @@ use crate::ports::PortError;
 /// Keeps the run that a turn belongs to. One store is of one turn, and writes only while that turn may.
 #[async_trait]
 pub trait TurnStore: Send + Sync + Debug {
-    /// Reads the run and all of its events.
+    /// Reads the run and its events, up to the end of this turn. When another turn has begun since, the run does not run.
     ///
     /// # Errors
     /// The run is gone, or the storage fails.
@@ -43,6 +43,15 @@ pub struct ClientEvent {
     pub sequence: i64,
 }
 
+/// What the client was told of a turn before this server took it up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Position in the run's log of the last call that was told; 0 for none.
+    pub sequence: i64,
+    /// How many of the events that end the turn, of which the saved state is the first.
+    pub ending: usize,
+}
+
 /// Takes what the client is to see, in order.
 #[async_trait]
 pub trait TurnSink: Send + Sync + Debug {
@@ -52,11 +61,11 @@ pub trait TurnSink: Send + Sync + Debug {
     /// When nothing can be told any more.
     async fn emit(&self, event: ClientEvent) -> Result<(), PortError>;
 
-    /// Position in the run's log of the last thing that was told before this server took the turn up; 0 for none.
+    /// What was told before this server took the turn up.
     ///
     /// # Errors
     /// When it cannot be read.
-    async fn told(&self) -> Result<i64, PortError>;
+    async fn told(&self) -> Result<Told, PortError>;
 }
 
 /// A block of text for the model that came from outside: data, documents, plans. Hostile text.

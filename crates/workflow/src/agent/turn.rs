@@ -1,5 +1,6 @@
 //! What a turn is asked, what is known when it begins, and what is recorded while it goes on.
 
+use chrono::{DateTime, Utc};
 use gristmill_domain::{
     DatasetId, NotebookId, UserId,
     workflows::{NewWorkflowEvent, Phase, ToolCall, ToolResult, WorkflowEvent, WorkflowRunId, WorkflowStatus},
@@ -64,6 +65,8 @@ pub struct Turn {
     pub status_before: Option<WorkflowStatus>,
     /// Who asked.
     pub by: UserId,
+    /// When it began.
+    pub began_at: DateTime<Utc>,
     /// What is asked.
     pub request: TurnRequest,
 }
@@ -141,6 +144,8 @@ pub struct Answer {
     /// Its thinking, as its provider wants it back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub thoughts: Vec<Thought>,
+    /// Tokens that it took, sent and written, as its provider counts them.
+    pub tokens: u64,
 }
 
 /// A person's decision, with what it is about.
@@ -335,12 +340,8 @@ mod tests {
 
     fn there_and_back(event: &TurnEvent) {
         let stored = event.stored();
-        let stored = WorkflowEvent {
-            sequence: 1,
-            event_type: stored.event_type,
-            payload: stored.payload,
-            created_at: Default::default(),
-        };
+        let stored =
+            WorkflowEvent { sequence: 1, event_type: stored.event_type, payload: stored.payload, created_at: Default::default() };
         assert_eq!(TurnEvent::read(&stored).as_ref(), Some(event));
     }
 

@@ -41,41 +41,41 @@ pub(super) async fn begin_in(
         }
         None => None,
     };
+    if let Some(row) = &earlier {
+        // A run of somebody else's, or of another project, is not there.
+        if row.project_id != turn.project.0 {
+            return Err(StoreError::NotFound.into());
+        }
+        if row.phase != turn.phase.as_str() {
+            return Err(StoreError::Conflict(OTHER_PHASE.to_owned()).into());
+        }
+    }
+    let before = earlier;
     let id = turn.run.clone().unwrap_or_else(WorkflowRunId::random);
     let mut job = turn.job.clone();
     if let Value::Object(payload) = &mut job.payload {
         payload.insert("runId".to_owned(), json!(id));
+        // Where the turn begins: a job that is taken up late works on no other.
+        payload.insert("turn".to_owned(), json!(before.as_ref().map_or(0, |row| row.event_seq) + 1));
     }
     let (job, _) = jobs::submit_in(connection, &job).await?;
-    let before = match earlier {
-        Some(row) => {
-            // A run of somebody else's, or of another project, is not there.
-            if row.project_id != turn.project.0 {
-                return Err(StoreError::NotFound.into());
-            }
-            if row.phase != turn.phase.as_str() {
-                return Err(StoreError::Conflict(OTHER_PHASE.to_owned()).into());
-            }
-            Some(row)
-        }
-        None => None,
-    };
     let row = start_turn(connection, turn, &id, before.as_ref(), job.id, now).await?;
     let mut started = turn.started.clone();
     if let Value::Object(fields) = &mut started {
         let status = before.as_ref().map_or("new", |row| row.status.as_str());
         fields.insert("statusBefore".to_owned(), json!(status));
         fields.insert("by".to_owned(), json!(caller.user_id));
+        // The client is shown a run that it takes up as it waited.
+        let waited = before.as_ref().filter(|row| row.status == WorkflowStatus::Paused.as_str());
+        let kind = waited.and_then(|row| row.pending_input_kind.clone());
+        let reason = waited.and_then(|row| row.pause_reason.clone());
+        for (key, value) in [("pendingInputBefore", kind), ("pauseReasonBefore", reason)] {
+            fields.extend(value.map(|value| (key.to_owned(), json!(value))));
+        }
     }
     let event = NewWorkflowEvent::new("workflow_turn_started", started);
     let (row, _) = write_in(connection, row, RunRecord { events: vec![event], ..RunRecord::default() }, now).await?;
-    let mut run = WorkflowRun::try_from(row)?;
-    // The client is shown a run that it takes up as it was.
-    if let Some(row) = before.filter(|row| row.status == WorkflowStatus::Paused.as_str()) {
-        let was = WorkflowRun::try_from(row)?;
-        (run.status, run.pending_input, run.pause_reason) = (was.status, was.pending_input, was.pause_reason);
-    }
-    Ok(TurnBegun::Begun { run: Box::new(run), job: Box::new(job) })
+    Ok(TurnBegun::Begun { run: Box::new(WorkflowRun::try_from(row)?), job: Box::new(job) })
 }
 
 /// Makes the run's row, or sets it back to its beginning.
@@ -126,10 +126,7 @@ async fn start_turn(
         created_at: now,
         updated_at: now,
     };
-    let row = diesel::insert_into(workflow_runs::table)
-        .values(&row)
-        .returning(RunRow::as_returning())
-        .get_result(connection)
-        .await?;
+    let row =
+        diesel::insert_into(workflow_runs::table).values(&row).returning(RunRow::as_returning()).get_result(connection).await?;
     Ok(row)
 }

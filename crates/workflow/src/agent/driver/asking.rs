@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 use gristmill_domain::workflows::ToolName;
-use gristmill_llm::{Event, FailureCode, Format, LlmError, OUTPUT_BYTES_MAX, Request, Spender, Tool};
+use gristmill_llm::{Event, FailureCode, Format, LlmError, OUTPUT_BYTES_MAX, Request, Spender, StopReason, Tool};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -21,7 +21,8 @@ impl Work<'_> {
     /// Asks the model, and shows what it says as it comes. `None`: it was asked to stop.
     pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Option<TurnEvent>, TurnError> {
         self.was_streamed = false;
-        if self.tokens >= self.engine.options.turn_tokens_max {
+        let used = self.state.answers().fold(0, |sum: u64, answer| sum.saturating_add(answer.tokens));
+        if used >= self.engine.options.turn_tokens_max {
             let code = FailureCode::WorkflowBudgetExhausted;
             return Ok(Some(TurnEvent::Unanswered { code: code.as_str().to_owned(), message: code.advice().to_owned() }));
         }
@@ -73,7 +74,7 @@ impl Work<'_> {
         };
         let is_shown = ask.mode == AskMode::Text;
         let mut answer = Answer { node: ask.node.to_owned(), ..Answer::default() };
-        let mut bytes = 0_usize;
+        let (mut bytes, mut cost, mut stop) = (0_usize, None, StopReason::Finished);
         while let Some(event) = stream.next().await {
             let event = match event {
                 Ok(event) => event,
@@ -111,12 +112,18 @@ impl Work<'_> {
                         signature: call.signature,
                     });
                 }
-                Event::Usage(usage) => {
-                    self.tokens = self.tokens.saturating_add(usage.total_tokens);
-                    self.engine.sink.emit(wire::usage(&usage)).await?;
-                }
-                Event::Done(_) => {}
+                // Of several, the last has all of it.
+                Event::Usage(usage) => cost = Some(usage),
+                Event::Done(reason) => stop = reason,
             }
+        }
+        if let Some(usage) = cost {
+            answer.tokens = usage.total_tokens;
+            self.engine.sink.emit(wire::usage(&usage)).await?;
+        }
+        if ask.mode == AskMode::Code && stop == StopReason::Length {
+            // The beginning of the code would run, and do half of what it should.
+            return Ok(Err(LlmError::CutOff));
         }
         Ok(Ok(answer))
     }
@@ -124,7 +131,8 @@ impl Work<'_> {
 
 /// What the model may call, as it is told.
 fn tools(ask: &Ask) -> Vec<Tool> {
-    let mut tools: Vec<Tool> = ask.tools.iter().filter_map(|tool: &ToolName| registry::find(*tool)).map(registry::llm_tool).collect();
+    let mut tools: Vec<Tool> =
+        ask.tools.iter().filter_map(|tool: &ToolName| registry::find(*tool)).map(registry::llm_tool).collect();
     if ask.may_render {
         tools.push(registry::llm_tool(registry::render_ui()));
     }

@@ -13,14 +13,24 @@ use crate::{
         turn::{End, TurnEvent},
         wire,
     },
+    prompts::printable,
     tools::derived_id,
 };
 
 impl Work<'_> {
-    /// Saves the end, unless it was saved before, and tells the client.
+    /// Saves the end, unless it was saved before, and tells the client what it was not told of it yet.
     pub(super) async fn end(&mut self, end: End) -> Result<(), TurnError> {
         let artifact = derived_id(self.run.id.as_str(), &format!("artifact {}", self.state.turn.number));
-        if self.run.status == WorkflowStatus::Running {
+        if self.is_recorded {
+            // Since then the run may have been interrupted, or gone on: this turn's client is told how this turn ended.
+            let standing = self.standing(&end);
+            self.run.status = standing.status;
+            self.run.current_node = standing.current_node;
+            self.run.pending_input = standing.pending_input;
+            self.run.pause_reason = standing.pause_reason;
+            self.run.failure_code = standing.failure_code;
+            self.run.failure_message = standing.failure_message;
+        } else {
             let artifacts = artifact_of(&end, artifact);
             let mut events: Vec<NewWorkflowEvent> = artifacts
                 .iter()
@@ -39,7 +49,8 @@ impl Work<'_> {
             self.record(events, record).await?;
         }
         let target = self.state.turn.request.target_column.as_deref();
-        for event in wire::ending(&self.run, target, Some(&end), self.was_streamed, &artifact.to_string()) {
+        let events = wire::ending(&self.run, target, Some(&end), self.was_streamed, &artifact.to_string());
+        for event in events.into_iter().skip(self.ending_told) {
             self.engine.sink.emit(event).await?;
         }
         Ok(())
@@ -68,7 +79,8 @@ impl Work<'_> {
                 let is_retryable = FailureCode::from_name(code).is_none_or(FailureCode::is_retryable);
                 standing.status = if is_retryable { WorkflowStatus::FailedRetryable } else { WorkflowStatus::FailedTerminal };
                 standing.failure_code = Some(code.clone());
-                standing.failure_message = Some(message.clone());
+                // It may quote code, which may have characters that PostgreSQL's texts do not.
+                standing.failure_message = Some(printable(message));
             }
         }
         standing
@@ -97,7 +109,7 @@ impl Work<'_> {
 fn artifact_of(end: &End, id: Uuid) -> Vec<(Uuid, ArtifactKind, Option<String>, Value)> {
     match end {
         End::Completed { ui: Some(ui), .. } => {
-            vec![(id, ArtifactKind::Ui, ui["title"].as_str().map(str::to_owned), ui.clone())]
+            vec![(id, ArtifactKind::Ui, ui["title"].as_str().map(printable), ui.clone())]
         }
         End::Completed { message: Some(message), .. } => {
             vec![(id, ArtifactKind::Summary, Some("Summary".to_owned()), json!({ "message": message }))]

@@ -15,7 +15,7 @@ use gristmill_llm::scripted::Scripted;
 use gristmill_workflow::{
     agent::{
         Engine, EngineOptions, TurnEnd, TurnError,
-        ports::{ClientEvent, Knowledge, KnowledgeSource, Material, TurnSink, TurnStore},
+        ports::{ClientEvent, Knowledge, KnowledgeSource, Material, Told, TurnSink, TurnStore},
         turn::{ColumnFacts, DatasetFacts, Facts, TURN_STARTED, TurnRequest},
     },
     ports::PortError,
@@ -84,15 +84,15 @@ impl TurnStore for Store {
         if breaks == Some(false) {
             return Err(broken());
         }
+        if self.run().status != WorkflowStatus::Running {
+            return Err(PortError::new(ErrorCode::Conflict, "the turn has ended"));
+        }
         *self.writes.lock().unwrap() += 1;
         for event in record.events {
             self.append(&event.event_type, event.payload);
         }
         let mut state = self.state.lock().unwrap();
         let (run, events) = state.as_mut().unwrap();
-        if run.status != WorkflowStatus::Running {
-            return Err(PortError::new(ErrorCode::Conflict, "the turn has ended"));
-        }
         if let Some(standing) = record.standing {
             run.status = standing.status;
             run.current_node = standing.current_node;
@@ -132,8 +132,12 @@ impl TurnSink for Client {
         Ok(())
     }
 
-    async fn told(&self) -> Result<i64, PortError> {
-        Ok(self.events.lock().unwrap().iter().map(|event| event.sequence).max().unwrap_or(0))
+    async fn told(&self) -> Result<Told, PortError> {
+        let events = self.events.lock().unwrap();
+        let sequence = events.iter().map(|event| event.sequence).max().unwrap_or(0);
+        let of_turn = events.iter().rev().take_while(|event| event.name != "done");
+        let place = of_turn.enumerate().filter(|(_, event)| event.name == "workflow_state").last();
+        Ok(Told { sequence, ending: place.map_or(0, |(at, _)| at + 1) })
     }
 }
 

@@ -29,6 +29,7 @@ fn approved(target: Option<&str>, dataset: u128) -> State {
         number: 3,
         status_before: None,
         by: UserId(uuid::Uuid::nil()),
+        began_at: chrono::DateTime::UNIX_EPOCH,
         request,
     };
     let experiment = json!({
