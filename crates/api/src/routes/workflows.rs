@@ -89,13 +89,7 @@ pub async fn interrupt_workflow(
     let id = run_id(&path)?;
     let reason = body.reason.filter(|reason| !reason.trim().is_empty()).unwrap_or_else(|| NO_REASON.to_owned());
     let interrupted = state.workflows.interrupt(&signed.caller, &id, &reason, state.clock.now()).await;
-    let (run, interrupted, job) = interrupted.map_err(ApiError::store(ErrorCode::WorkflowNotFound))?;
-    if let Some(job) = job {
-        // The run is interrupted in any case: a turn that goes on may not write any more.
-        if let Err(error) = state.jobs.request_cancel(&signed.caller, job).await {
-            tracing::warn!(error.cause = crate::error::chain(&error), job.id = %job, "an interrupted turn's job was not cancelled");
-        }
-    }
+    let (run, interrupted) = interrupted.map_err(ApiError::store(ErrorCode::WorkflowNotFound))?;
     Ok(Json(InterruptView { run: run_state(&run), interrupted }))
 }
 

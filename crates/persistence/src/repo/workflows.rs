@@ -16,8 +16,8 @@ use gristmill_domain::{
     jobs::{Job, JobState, Lease, NewJob},
     ports::StoreError,
     workflows::{
-        NewWorkflowEvent, Phase, RunRecord, RunStanding, WorkflowApproval, WorkflowArtifact, WorkflowEvent, WorkflowRun,
-        WorkflowRunId, WorkflowStatus,
+        ApprovalStatus, NewWorkflowEvent, Phase, RunRecord, RunStanding, WorkflowApproval, WorkflowArtifact, WorkflowEvent,
+        WorkflowRun, WorkflowRunId, WorkflowStatus,
     },
 };
 use serde_json::{Map, Value, json};
@@ -46,6 +46,9 @@ pub const TURN_ENDED: &str = "the turn has ended";
 pub const OTHER_PHASE: &str = "the run is of another phase";
 /// Why a run that nobody works on any more has ended.
 const LOST: &str = "The server that worked on this turn went away; send it again";
+const LOST_CODE: &str = "WORKFLOW_NO_PROGRESS";
+/// Why a run has ended whose turn was stopped while it waited for a worker.
+const STOPPED: &str = "The turn was stopped.";
 
 /// The runs of a caller.
 #[derive(Debug, Clone)]
@@ -186,7 +189,12 @@ impl Workflows {
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, `Defect`.
-    pub async fn snapshot(&self, caller: &Caller, id: &WorkflowRunId, now: DateTime<Utc>) -> Result<WorkflowSnapshot, StoreError> {
+    pub async fn snapshot(
+        &self,
+        caller: &Caller,
+        id: &WorkflowRunId,
+        now: DateTime<Utc>,
+    ) -> Result<WorkflowSnapshot, StoreError> {
         let mut connection = self.database.connection().await?;
         let (row, events, artifacts, approvals) = connection
             .transaction(async |connection| {
@@ -300,8 +308,8 @@ impl Workflows {
         Ok((row.try_into()?, begun.into()))
     }
 
-    /// Interrupts a run that runs or waits. Returns the run, whether it was interrupted now, and the job of the turn that
-    /// was stopped by it, whose work is to be cancelled.
+    /// Interrupts a run that runs or waits, and asks the job of its turn to stop, in one commit. Returns the run, and whether
+    /// it was interrupted now.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, `Defect`.
@@ -311,28 +319,33 @@ impl Workflows {
         id: &WorkflowRunId,
         reason: &str,
         now: DateTime<Utc>,
-    ) -> Result<(WorkflowRun, bool, Option<JobId>), StoreError> {
+    ) -> Result<(WorkflowRun, bool), StoreError> {
         let mut connection = self.database.connection().await?;
-        let (row, interrupted, job) = connection
+        let (row, interrupted) = connection
             .transaction(async |connection| {
-                let row = find_in(connection, caller, id).await?;
-                settle(connection, ProjectId(row.project_id), now).await?;
-                let row: RunRow = workflow_runs::table
-                    .find(id.as_str())
-                    .select(RunRow::as_select())
-                    .for_update()
-                    .first(connection)
-                    .await?;
-                if !row.is_running() && row.status != WorkflowStatus::Paused.as_str() {
-                    return Ok::<_, DbError>((row, false, None));
+                let project = ProjectId(find_in(connection, caller, id).await?.project_id);
+                // No turn begins meanwhile.
+                lock_project(connection, caller.user_id, project).await?;
+                settle(connection, project, now).await?;
+                let found = find_in(connection, caller, id).await?;
+                let job = found.turn_job_id.filter(|_| found.is_running()).map(JobId);
+                if let Some(job) = job {
+                    // The job first: the lock order of a turn that records what it did.
+                    jobs::lock(connection, job).await?;
                 }
-                let job = row.turn_job_id.filter(|_| row.is_running()).map(JobId);
-                let event = NewWorkflowEvent::new("workflow_interrupted", json!({ "reason": reason }));
-                let (row, _) = write_in(connection, row, interruption(event, reason), now).await?;
-                Ok((row, true, job))
+                let row: RunRow =
+                    workflow_runs::table.find(id.as_str()).select(RunRow::as_select()).for_update().first(connection).await?;
+                if !row.is_running() && row.status != WorkflowStatus::Paused.as_str() {
+                    return Ok::<_, DbError>((row, false));
+                }
+                if let Some(job) = job.filter(|_| row.is_running()) {
+                    jobs::request_cancel_in(connection, caller, job).await?;
+                }
+                let (row, _) = write_in(connection, row, interruption(reason), now).await?;
+                Ok((row, true))
             })
             .await?;
-        Ok((row.try_into()?, interrupted, job))
+        Ok((row.try_into()?, interrupted))
     }
 
     /// Makes a new run that has gone as far as an event of another: with its events until there, paused.
@@ -355,6 +368,15 @@ impl Workflows {
                 }
                 let mut events = events_in(connection, id).await?;
                 events.retain(|event| event.sequence <= after_sequence);
+                let until = events.last().map_or(now, |event| event.created_at);
+                // What is asked there is asked here too.
+                let asked: Vec<ApprovalRow> = workflow_approvals::table
+                    .filter(workflow_approvals::run_id.eq(id.as_str()))
+                    .filter(workflow_approvals::status.eq(ApprovalStatus::Pending.as_str()))
+                    .filter(workflow_approvals::requested_at.le(until))
+                    .select(ApprovalRow::as_select())
+                    .load(connection)
+                    .await?;
                 let fork = WorkflowRunId::random();
                 let row = RunRow {
                     run_id: fork.as_str().to_owned(),
@@ -380,7 +402,9 @@ impl Workflows {
                     events.into_iter().map(|event| NewWorkflowEvent::new(event.event_type, event.payload)).collect();
                 let told = json!({ "runId": id, "afterSequence": after_sequence });
                 copied.push(NewWorkflowEvent::new("workflow_forked", told));
-                let (row, _) = write_in(connection, row, RunRecord { events: copied, ..RunRecord::default() }, now).await?;
+                let approvals = asked.into_iter().map(ApprovalRow::anew).collect();
+                let record = RunRecord { events: copied, approvals, ..RunRecord::default() };
+                let (row, _) = write_in(connection, row, record, now).await?;
                 Ok::<RunRow, DbError>(row)
             })
             .await?;
@@ -388,9 +412,9 @@ impl Workflows {
     }
 }
 
-fn interruption(event: NewWorkflowEvent, reason: &str) -> RunRecord {
+fn interruption(reason: &str) -> RunRecord {
     RunRecord {
-        events: vec![event],
+        events: vec![NewWorkflowEvent::new("workflow_interrupted", json!({ "reason": reason }))],
         standing: Some(RunStanding {
             status: WorkflowStatus::Interrupted,
             current_node: "interrupted".to_owned(),
@@ -407,12 +431,7 @@ async fn find_in(connection: &mut AsyncPgConnection, caller: &Caller, id: &Workf
     let own = projects::table
         .filter(projects::project_id.eq(workflow_runs::project_id))
         .filter(projects::owner_id.eq(caller.user_id.0));
-    let row = workflow_runs::table
-        .find(id.as_str())
-        .filter(exists(own))
-        .select(RunRow::as_select())
-        .first(connection)
-        .await?;
+    let row = workflow_runs::table.find(id.as_str()).filter(exists(own)).select(RunRow::as_select()).first(connection).await?;
     Ok(row)
 }
 
@@ -438,23 +457,43 @@ async fn events_in(connection: &mut AsyncPgConnection, id: &WorkflowRunId) -> Re
     Ok(rows.into_iter().map(WorkflowEvent::from).collect())
 }
 
-/// Ends the runs of a project whose turn's job has ended without saying what became of them.
+/// Ends the runs of a project whose turn's job has ended without saying what became of them: it was stopped before anybody
+/// worked on it, or its servers went away too often.
 async fn settle(connection: &mut AsyncPgConnection, project: ProjectId, now: DateTime<Utc>) -> Result<(), DbError> {
-    let gone = job_table::table
+    let open = job_table::table
         .filter(job_table::job_id.nullable().eq(workflow_runs::turn_job_id))
         .filter(job_table::state.eq_any([JobState::Queued.as_str(), JobState::Running.as_str()]));
-    diesel::update(workflow_runs::table)
+    // One a phase at most. Nobody else holds them: their jobs have no lease any more.
+    let rows: Vec<RunRow> = workflow_runs::table
         .filter(workflow_runs::project_id.eq(project.0))
         .filter(workflow_runs::status.eq(WorkflowStatus::Running.as_str()))
-        .filter(diesel::dsl::not(exists(gone)))
-        .set((
-            workflow_runs::status.eq(WorkflowStatus::FailedRetryable.as_str()),
-            workflow_runs::last_failure_code.eq("WORKFLOW_NO_PROGRESS"),
-            workflow_runs::last_failure_message.eq(LOST),
-            workflow_runs::revision.eq(workflow_runs::revision + 1),
-            workflow_runs::updated_at.eq(now),
-        ))
-        .execute(connection)
+        .filter(diesel::dsl::not(exists(open)))
+        .order(workflow_runs::run_id)
+        .select(RunRow::as_select())
+        .for_update()
+        .load(connection)
         .await?;
+    for row in rows {
+        let job = row.turn_job_id.unwrap_or_default();
+        let state: Option<String> = job_table::table.find(job).select(job_table::state).first(connection).await.optional()?;
+        let record = if state.as_deref() == Some(JobState::Cancelled.as_str()) { interruption(STOPPED) } else { lost(&row) };
+        write_in(connection, row, record, now).await?;
+    }
     Ok(())
+}
+
+fn lost(row: &RunRow) -> RunRecord {
+    let told = json!({ "end": "failed", "code": LOST_CODE, "message": LOST });
+    RunRecord {
+        events: vec![NewWorkflowEvent::new("workflow_failed", told)],
+        standing: Some(RunStanding {
+            status: WorkflowStatus::FailedRetryable,
+            current_node: row.current_node.clone(),
+            pending_input: None,
+            pause_reason: None,
+            failure_code: Some(LOST_CODE.to_owned()),
+            failure_message: Some(LOST.to_owned()),
+        }),
+        ..RunRecord::default()
+    }
 }

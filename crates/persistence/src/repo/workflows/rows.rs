@@ -6,8 +6,8 @@ use gristmill_domain::{
     DatasetId, NotebookId, ProjectId, UserId,
     ports::StoreError,
     workflows::{
-        ApprovalStatus, ArtifactKind, PendingInput, Phase, WorkflowApproval, WorkflowArtifact, WorkflowEvent, WorkflowRun,
-        WorkflowRunId, WorkflowStatus,
+        ApprovalStatus, ArtifactKind, NewApproval, PendingInput, Phase, WorkflowApproval, WorkflowArtifact, WorkflowEvent,
+        WorkflowRun, WorkflowRunId, WorkflowStatus,
     },
 };
 use serde_json::Value;
@@ -137,6 +137,18 @@ pub(super) struct ApprovalRow {
     pub(super) resolved_at: Option<DateTime<Utc>>,
     pub(super) resolved_by: Option<Uuid>,
     pub(super) payload: Value,
+}
+
+impl ApprovalRow {
+    /// The same question, asked in another run.
+    pub(super) fn anew(self) -> NewApproval {
+        NewApproval {
+            id: Uuid::new_v4(),
+            approval_type: self.approval_type,
+            subject_hash: self.subject_hash,
+            payload: self.payload,
+        }
+    }
 }
 
 impl TryFrom<ApprovalRow> for WorkflowApproval {
