@@ -1,3 +1,4 @@
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -104,9 +105,19 @@ def test_whole_numbers_with_gaps_stay_whole(names: dict[str, Any], places: Place
     names["rows"]["cast"] = names["rows"]["cast"].astype(float)
     saved = Path(names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows"))
     assert saved.read_text() == "n,half,cast\n1,0.5,1.0\n,,2.0\n"
-    names["rows"]["n"] = [float("inf"), 2]
-    names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows")
-    assert saved.read_text().startswith("n,half,cast\ninf,")
+    for number, shown in ((float("inf"), "inf"), (1e20, "1e+20")):
+        names["rows"]["n"] = [number, 2]
+        names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows")
+        assert saved.read_text().startswith(f"n,half,cast\n{shown},"), "what no whole number holds stays a float"
+
+
+def test_texts_with_line_ends_stay_in_their_rows(names: dict[str, Any]) -> None:
+    texts = ["a\rb", "c\nd", "e\r\nf", 'g"h', "i,j"]
+    names["rows"] = pd.DataFrame({"text": texts, "n": range(len(texts))})
+    saved = Path(names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows"))
+    with saved.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["text", "n"], *([text, str(n)] for n, text in enumerate(texts))]
 
 
 def test_begins_anew_from_the_original_where_there_is_no_table(names: dict[str, Any]) -> None:

@@ -63,7 +63,8 @@ def write(frame: pd.DataFrame, path: Path, kind: Kind) -> None:
     elif kind == "parquet":
         frame.to_parquet(path, index=False)
     else:
-        frame.to_csv(path, sep="\t" if kind == "tsv" else ",", index=False)
+        # Python puts quotes around a text with a line feed or carriage return only when that ends lines, too.
+        frame.to_csv(path, sep="\t" if kind == "tsv" else ",", index=False, lineterminator="\r\n")
 
 
 def widened(frame: pd.DataFrame, table: Path) -> list[str]:
@@ -78,8 +79,13 @@ def widened(frame: pd.DataFrame, table: Path) -> list[str]:
 def narrowed(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Gives these columns back their whole numbers, unless they have others by now."""
     names = [name for name in columns if list(frame.columns).count(name) == 1 and frame[name].dtype.kind == "f"]
-    whole = [name for name in names if (values := frame[name].dropna()).empty or values.mod(1).eq(0).all()]
+    whole = [name for name in names if (values := frame[name].dropna()).empty or _are_whole(values)]
     return frame.astype(dict.fromkeys(whole, "Int64")) if whole else frame
+
+
+def _are_whole(values: pd.Series) -> bool:
+    """Tells whether floats are whole numbers that each stand for one number only."""
+    return bool(values.mod(1).eq(0).all() and values.abs().max() < 2**53)
 
 
 def copy(frame: pd.DataFrame) -> pd.DataFrame:
