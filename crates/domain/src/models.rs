@@ -132,6 +132,9 @@ pub struct DeclaredSplit {
     pub declared_at: DateTime<Utc>,
     /// By whom; none when that user is gone.
     pub declared_by: Option<UserId>,
+    /// Whether features of the dataset have learned from the rows that it does not hold out. Such a split stays: by another one,
+    /// models would be tested on rows whose targets their features know.
+    pub is_learned: bool,
 }
 
 /// A file of a model.

@@ -560,6 +560,7 @@ diesel::table! {
         split -> Json,
         declared_at -> Timestamptz,
         declared_by -> Nullable<Uuid>,
+        is_learned -> Bool,
     }
 }
 

@@ -13,6 +13,7 @@ use gristmill_domain::{
     Caller, ErrorCode, ProjectId,
     datasets::{ColumnType, ROW_ID_COLUMN, iso_millis},
     jobs::{Job, JobError, JobKind, JobOutcome, JobProgress},
+    ports::StoreError,
 };
 use gristmill_features::{FeatureError, FeatureSpec, FitOptions, apply, plan};
 use gristmill_ingest::{
@@ -88,13 +89,10 @@ impl FeatureHandler {
         let job = context.job();
         let source = self.state.files.dataset(job.owner_id, Some(project), payload.source_id);
         let file = source.parquet(payload.source_version);
-        let learned_from = self.held_out(job, project, payload, &file).await?;
-        let has_held_out = learned_from.as_ref().is_some_and(|ids| !ids.is_empty());
         let mut options = FitOptions::new(payload.reference);
         options.temporary_directory = work.to_owned();
         options.limits.threads = ingest_limits(&self.state).threads;
-        options.held_out = learned_from;
-        let segments = segments(payload.features.clone(), has_held_out);
+        let segments = segments(payload.features.clone(), !payload.splits.is_empty());
         let share = MADE_SHARE / f64::from(u32::try_from(segments.len()).unwrap_or(u32::MAX).max(1));
         let mut progress = Progress { file, fitted: Vec::new(), outcomes: Vec::new(), has_source_rows: true };
         for (number, segment) in (0_u32..).zip(segments) {
@@ -103,9 +101,8 @@ impl FeatureHandler {
             progress = match segment {
                 Segment::Native { specs, learns_targets } => {
                     let mut options = options.clone();
-                    // Of rows that are not known it is not known either which are held out.
-                    if !learns_targets || !progress.has_source_rows {
-                        options.held_out = None;
+                    if learns_targets {
+                        options.held_out = Some(self.held_out(job, project, payload, &progress).await?);
                     }
                     self.native(progress, specs, options, output, observer).await?
                 }
@@ -115,22 +112,23 @@ impl FeatureHandler {
         self.finish(context, project, payload, progress).await
     }
 
-    /// The rows that features must not learn targets from; `None` when nothing learns from targets.
+    /// The rows that features must not learn targets from, told from what has been made so far: a target may be among that.
     async fn held_out(
         &self,
         job: &Job,
         project: ProjectId,
         payload: &Payload,
-        file: &Path,
-    ) -> Result<Option<Arc<HashSet<i64>>>, Stop> {
-        if payload.splits.is_empty() {
-            return Ok(None);
-        }
-        let (splits, file, files) = (payload.splits.clone(), file.to_owned(), self.state.files.clone());
-        let (owner, source) = (job.owner_id, payload.source_id);
-        let work = move || held_out(&file, origin_of(&files, owner, project, source).as_deref(), &splits);
+        before: &Progress,
+    ) -> Result<Arc<HashSet<i64>>, Stop> {
+        let (splits, file, files) = (payload.splits.clone(), before.file.clone(), self.state.files.clone());
+        let (owner, source, is_known) = (job.owner_id, payload.source_id, before.has_source_rows);
+        let work = move || {
+            // Rows that are not the source's are divided by their places, as trainings on the new dataset divide them.
+            let origin = is_known.then(|| origin_of(&files, owner, project, source)).flatten();
+            held_out(&file, origin.as_deref(), &splits)
+        };
         let found = run_low(&self.places, work).await.map_err(Stop::Failed)?;
-        found.map(|ids| Some(Arc::new(ids))).map_err(stop_of_division)
+        found.map(Arc::new).map_err(stop_of_division)
     }
 
     async fn native(
@@ -170,7 +168,8 @@ impl FeatureHandler {
             python: payload.python,
             budget: payload.budget,
             dataset: &before.file,
-            spec: json!({ "mode": "make", "features": listed, "types": types }),
+            // Numbers of rows that are not the source's would be taken for those of the source.
+            spec: json!({ "mode": "make", "features": listed, "types": types, "isKnown": before.has_source_rows }),
             directory: output.with_extension("code"),
         };
         let end = run_code(&self.state, run, context.stop_token()).await.map_err(stop_of_code)?;
@@ -192,6 +191,7 @@ impl FeatureHandler {
             let read = retype_from_source(&request, &made, &observer);
             let read = read.map_err(|error| stop_of_table(&error))?;
             fs::remove_file(&table).map_err(|error| stop_of_io(&error))?;
+            ensure_whole(&read)?;
             let rows_before = DatasetFile::open(&before.file).map_err(|error| stop_of_ingest(&error))?.row_count();
             let known = match end.result.get("rows").and_then(Value::as_str) {
                 Some("same") => read.row_count == rows_before,
@@ -200,7 +200,7 @@ impl FeatureHandler {
             };
             let has_source_rows = before.has_source_rows && known;
             let mut after = Progress { file: output, has_source_rows, ..before };
-            note_code(&mut after, &features, &types, &read);
+            note_code(&mut after, &features, &types, (rows_before, &read));
             Ok::<_, Stop>(after)
         };
         run_low(&self.places, work).await.map_err(Stop::Failed)?
@@ -236,6 +236,9 @@ impl FeatureHandler {
             fs::write(files.features(), &learned).map_err(|error| stop_of_io(&error))?;
             if made.has_source_rows {
                 Origin::read(&source).unwrap_or(origin).write(&files).map_err(|error| stop_of_io(&error))?;
+            } else {
+                // An earlier run may have had them.
+                remove_if_there(&files.origin()).map_err(|error| stop_of_io(&error))?;
             }
             sync_directory(files.directory()).map_err(|error| stop_of_io(&error))?;
             let more_bytes = u64::try_from(learned.len()).unwrap_or(u64::MAX);
@@ -281,7 +284,7 @@ impl FeatureHandler {
                 warning: (!made.progress.has_source_rows).then(|| UNTRACED.to_owned()),
             },
             has_source_rows: made.progress.has_source_rows,
-            splits: payload.splits.iter().map(|split| split.declared(payload.dataset_id, job.owner_id, now)).collect(),
+            learned_by: payload.splits.iter().map(|split| split.declared(payload.dataset_id, job.owner_id, now)).collect(),
         };
         // Nothing may be appended after the closing event, which the transaction below writes.
         if context.events().flush().await.is_err() {
@@ -294,6 +297,13 @@ impl FeatureHandler {
             }
             Err(error) => not_stored(context, error),
         }
+    }
+
+    /// Whether there is no such dataset, so that nobody needs its files: another run may have ended better than one that was
+    /// taken for dead. Where that cannot be told, the janitor removes them.
+    async fn is_missing(&self, job: &Job, payload: &Payload) -> bool {
+        let caller = Caller::of_job(job.owner_id, job.id);
+        matches!(self.state.datasets.find(&caller, payload.dataset_id).await, Err(StoreError::NotFound))
     }
 
     /// A directory of this run's own: a worker that was taken for dead may still write to another.
@@ -338,7 +348,8 @@ impl JobHandler for FeatureHandler {
             JobVerdict::Finished(outcome) => matches!(outcome, JobOutcome::Retry(_)),
         };
         let files = self.state.files.dataset(job.owner_id, Some(project), payload.dataset_id);
-        let unwanted = (!kept).then(|| files.directory().to_owned());
+        let unwanted = !kept && self.is_missing(job, &payload).await;
+        let unwanted = unwanted.then(|| files.directory().to_owned());
         let removed = tokio::task::spawn_blocking(move || clean_up(&work, unwanted.as_deref()));
         drop(removed.await);
         verdict
@@ -377,14 +388,32 @@ fn put_in_place(file: &Path, files: &DatasetFiles) -> io::Result<()> {
     fs::rename(file, &target).or_else(|_error| fs::copy(file, &target).map(drop))
 }
 
+fn remove_if_there(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn has_new_column(source: &Path, names: &[&str]) -> Result<bool, IngestError> {
     let source = DatasetFile::open(source)?;
     let before: HashSet<&str> = source.columns().iter().map(|(name, _)| name.as_str()).collect();
     Ok(names.iter().any(|name| !before.contains(name) && *name != ROW_ID_COLUMN))
 }
 
+/// Refuses a table some rows of which cannot be read: without them, it would not be what the code made.
+fn ensure_whole(read: &IngestedDataset) -> Result<(), Stop> {
+    let lost = read.report.rows_rejected.saturating_add(read.report.rows_too_long).saturating_add(read.report.rows_too_short);
+    if lost > 0 { Err(refused(format!("{lost} rows of the table that the code left cannot be read"))) } else { Ok(()) }
+}
+
 /// Adds what code made to what came of the features, and the code itself to what is repeated for rows that come later.
-fn note_code(after: &mut Progress, features: &[CodeFeature], before: &BTreeMap<String, ColumnType>, read: &IngestedDataset) {
+fn note_code(
+    after: &mut Progress,
+    features: &[CodeFeature],
+    before: &BTreeMap<String, ColumnType>,
+    (rows_before, read): (u64, &IngestedDataset),
+) {
     let made = read.columns.iter().filter(|column| !before.contains_key(&column.name));
     let outputs: Vec<Value> =
         made.map(|column| json!({ "name": column.name, "dtype": column.dtype, "nullCount": column.null_count })).collect();
@@ -397,6 +426,7 @@ fn note_code(after: &mut Progress, features: &[CodeFeature], before: &BTreeMap<S
         let mut outcome = json!({
             "featureName": feature.spec.feature_name, "method": feature.spec.method,
             "sourceColumn": feature.spec.source_column, "byCode": true, "outputs": outputs,
+            "rowsBefore": rows_before, "rowsAfter": read.row_count,
         });
         if let (Some(outcome), Some(id)) = (outcome.as_object_mut(), &feature.spec.id) {
             outcome.insert("id".to_owned(), json!(id));

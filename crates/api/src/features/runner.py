@@ -133,7 +133,8 @@ def tidy(frame):
 def traced(made, source):
     """Tells which row of the source each row is: "same", "traced" with their places, or "unknown".
 
-    The index says it, and is believed only when at least half of the columns have the same values by it.
+    The index says it, and is believed only when at least half of the columns have the same values by it. Columns that have
+    one value everywhere have it in any order.
     """
     index = made.index
     if not pd.api.types.is_integer_dtype(index.dtype) or not index.is_unique:
@@ -142,12 +143,15 @@ def traced(made, source):
     if places.min() < 0 or places.max() >= len(source):
         return "unknown", None
     moved = len(places) != len(source) or not np.array_equal(places, np.arange(len(source)))
-    equal = 0
+    equal, telling = 0, 0
     for name in source.columns:
+        if len(source) > 1 and source[name].nunique(dropna=False) < 2:
+            continue
+        telling += 1
         if name in made.columns:
             before = source[name].iloc[places] if moved else source[name]
             equal += made[name].reset_index(drop=True).equals(before.reset_index(drop=True))
-    if equal * 2 < len(source.columns):
+    if equal * 2 < telling or not telling:
         return "unknown", None
     return ("traced", places) if moved else ("same", None)
 
@@ -213,12 +217,13 @@ def make(spec):
         if kind:
             types[name] = kind
     numbers = places if ids is None else ids.to_numpy() if places is None else ids.to_numpy()[places]
-    if rows != "unknown" and numbers is not None:
+    if spec["isKnown"] and rows != "unknown" and numbers is not None:
         columns[ROW_ID], types[ROW_ID] = pd.Series(numbers, index=made.index), "integer"
     with open(os.path.join(OUT, "table.csv"), "w", encoding="utf-8", errors="replace", newline="") as file:
         # Says to the reader which sign separates the fields.
-        file.write("sep=,\n")
-        pd.DataFrame(columns).to_csv(file, index=False, lineterminator="\n")
+        file.write("sep=,\r\n")
+        # Python puts quotes around a text with a line feed or carriage return only when that ends lines, too.
+        pd.DataFrame(columns).to_csv(file, index=False, lineterminator="\r\n")
     return {"rows": rows, "types": types, "columns": list(columns)}
 
 
@@ -271,7 +276,8 @@ def described(made, name, target):
     values = made[name]
     numbers = numbers_of(values)
     missing = values.isna() if numbers is None else np.isnan(numbers)
-    measured = {"name": name, "nullRate": float(np.mean(missing)), "distinct": int(values.map(str).nunique())}
+    distinct = int(values[~np.asarray(missing)].map(str).nunique())
+    measured = {"name": name, "nullRate": float(np.mean(missing)), "distinct": distinct}
     if numbers is not None and not missing.all() and not pd.api.types.is_datetime64_any_dtype(values.dtype):
         found = {"mean": np.nanmean(numbers), "std": np.nanstd(numbers), "min": np.nanmin(numbers), "max": np.nanmax(numbers)}
         measured.update((what, float(number)) for what, number in found.items() if np.isfinite(number))

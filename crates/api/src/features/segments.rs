@@ -22,12 +22,12 @@ pub(super) enum Segment {
     Code(Vec<CodeFeature>),
 }
 
-/// Divides features. Where rows are held out, features that learn from targets are pieces of their own: all others are learned
-/// from every row, as the catalog says.
-pub(super) fn segments(items: Vec<FeatureItem>, has_held_out: bool) -> Vec<Segment> {
+/// Divides features. Where rows are held out for targets, features that learn from those are pieces of their own: all others are
+/// learned from every row, as the catalog says.
+pub(super) fn segments(items: Vec<FeatureItem>, has_splits: bool) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
     for FeatureItem { spec, code } in items {
-        let learns = has_held_out && spec.method == FeatureMethod::TargetEncode;
+        let learns = has_splits && spec.method == FeatureMethod::TargetEncode;
         match (segments.last_mut(), code) {
             (Some(Segment::Code(features)), Some(code)) => features.push(CodeFeature { spec, code }),
             (_, Some(code)) => segments.push(Segment::Code(vec![CodeFeature { spec, code }])),

@@ -35,7 +35,7 @@ pub(super) struct TargetSplit {
 }
 
 impl TargetSplit {
-    /// As it is declared for a dataset that has none.
+    /// As it is declared for the dataset whose features have learned by it.
     pub(super) fn declared(&self, dataset: DatasetId, by: UserId, at: chrono::DateTime<chrono::Utc>) -> DeclaredSplit {
         DeclaredSplit {
             dataset_id: dataset,
@@ -43,12 +43,14 @@ impl TargetSplit {
             split: self.split.clone(),
             declared_at: at,
             declared_by: Some(by),
+            is_learned: true,
         }
     }
 }
 
 /// The splits of all targets that features learn from: those that are declared for the dataset, else those that trainings
-/// would declare.
+/// would declare. A target that a feature before makes is most likely made from another one, so that rows which are held out
+/// for any target must not be learned from then.
 ///
 /// # Errors
 /// 404, 503.
@@ -61,29 +63,37 @@ pub(super) async fn target_splits(
     let encodings = items.iter().filter(|item| item.code.is_none() && item.spec.method == FeatureMethod::TargetEncode);
     let named = encodings.filter_map(|item| item.spec.params.get("targetColumn").and_then(Value::as_str));
     let targets: BTreeSet<&str> = named.collect();
-    let columns: Vec<&ColumnProfile> =
-        targets.iter().filter_map(|target| dataset.columns.iter().find(|column| column.name == **target)).collect();
-    if columns.is_empty() {
+    if targets.is_empty() {
         return Ok(Vec::new());
     }
     let declared = state.models.splits(caller, dataset.id).await.map_err(ApiError::store(ErrorCode::DatasetNotFound))?;
-    let of = |column: &ColumnProfile| TargetSplit {
-        target: column.name.clone(),
-        split: declared
-            .iter()
-            .find(|one| one.target == column.name)
-            .map_or_else(|| usual(column, dataset.row_count), |one| one.split.clone()),
-    };
-    Ok(columns.into_iter().map(of).collect())
+    Ok(splits_of(&targets, &declared, dataset))
 }
 
-/// The split that a training declares when it is asked for none.
-fn usual(target: &ColumnProfile, rows: u64) -> Split {
-    let has_classes = match target.dtype {
+fn splits_of(targets: &BTreeSet<&str>, declared: &[DeclaredSplit], dataset: &Dataset) -> Vec<TargetSplit> {
+    let column = |target: &str| dataset.columns.iter().find(|column| column.name == target);
+    let of = |target: &str| TargetSplit {
+        target: target.to_owned(),
+        split: declared
+            .iter()
+            .find(|one| one.target == target)
+            .map_or_else(|| usual(column(target), dataset.row_count), |one| one.split.clone()),
+    };
+    let mut splits: Vec<TargetSplit> = targets.iter().copied().map(of).collect();
+    if targets.iter().copied().any(|target| column(target).is_none()) {
+        let others = declared.iter().filter(|one| !targets.contains(one.target.as_str()));
+        splits.extend(others.map(|one| TargetSplit { target: one.target.clone(), split: one.split.clone() }));
+    }
+    splits
+}
+
+/// The split that a training declares when it is asked for none. None: a column that is yet to be made.
+fn usual(target: Option<&ColumnProfile>, rows: u64) -> Split {
+    let has_classes = target.is_some_and(|target| match target.dtype {
         ColumnType::String | ColumnType::Boolean | ColumnType::Unknown => true,
         ColumnType::Integer => target.unique_count <= CLASSES_MAX,
         ColumnType::Float | ColumnType::Date => false,
-    };
+    });
     let kind = if has_classes && rows >= STRATIFIED_ROWS_MIN { SplitKind::Stratified } else { SplitKind::Random };
     Split { kind, column: None, test_size: TEST_SIZE_DEFAULT, seed: SEED_DEFAULT }
 }
@@ -180,8 +190,9 @@ mod tests {
             (column(ColumnType::Integer, 90), 100, SplitKind::Random),
             (column(ColumnType::Float, 2), 100, SplitKind::Random),
         ] {
-            let split = usual(&target, rows);
+            let split = usual(Some(&target), rows);
             assert_eq!((split.kind, split.test_size, split.seed), (kind, 0.2, 42), "{target:?}");
         }
+        assert_eq!(usual(None, 100).kind, SplitKind::Random);
     }
 }

@@ -1,6 +1,7 @@
 //! Feature engineering (contract 2, section 8): datasets with features, as the catalog makes them.
 
 mod code;
+mod targets;
 mod tools;
 
 use std::collections::{BTreeMap, HashSet};
@@ -368,66 +369,4 @@ async fn the_quota_holds_for_what_is_made() {
     let request = json!({ "projectId": project, "datasetId": dataset, "features": [feature("x", "log1p_transform", "a")] });
     ada.post(APPLY, &request).await.refused(413, "quota_exceeded");
     assert_eq!(ada.get("/api/datasets").await.expect(200)["datasets"].as_array().unwrap().len(), 1);
-}
-
-/// Means of the target by category from rows that were learned from, as the catalog says: smoothed by one row.
-fn encodings(rows: &[(i64, &str, f64)]) -> impl Fn(&str) -> f64 {
-    let overall = mean(rows.iter().map(|(_, _, target)| *target));
-    let mut sums: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-    for (_, category, target) in rows {
-        let (sum, count) = sums.entry(*category).or_default();
-        (*sum, *count) = (*sum + target, *count + 1.0);
-    }
-    move |category| {
-        let (sum, count) = sums.get(category).copied().unwrap_or_default();
-        (sum + overall) / (count + 1.0)
-    }
-}
-
-#[actix_web::test]
-async fn target_encodings_know_neither_held_out_rows_nor_their_own() {
-    let lab = Lab::new().await;
-    let encode = with(feature("by_species", "target_encode", "species"), "params", json!({ "targetColumn": "body_mass_g" }));
-    let answer = lab.apply(json!([feature("x", "log1p_transform", "year"), encode]), json!({})).await;
-    let declared = lab.splits(id_of(&answer)).await;
-    assert_eq!((&declared[0]["target"], &declared[0]["kind"]), (&json!("body_mass_g"), &json!("random")), "{declared}");
-    assert_eq!(lab.splits(&lab.dataset).await, json!([]), "the source is as it was");
-
-    // What a training on either of them holds out is the same.
-    let split = Split { kind: SplitKind::Random, column: None, test_size: 0.2, seed: 42 };
-    let held = |file: std::path::PathBuf| held_out_ids(&file, None, "body_mass_g", &split).unwrap();
-    let held_out: HashSet<i64> = held(lab.parquet(&lab.dataset).await);
-    assert_eq!(held(lab.parquet(id_of(&answer)).await), held_out);
-    assert!((40..100).contains(&held_out.len()), "{} rows", held_out.len());
-
-    let source = Rows::of(PENGUINS);
-    let rows: Vec<(i64, &str, Option<f64>)> = (0..)
-        .zip(source.texts("species").into_iter().zip(source.numbers("body_mass_g")))
-        .map(|(id, (species, mass))| (id, species.unwrap(), mass))
-        .collect();
-    let learned: Vec<(i64, &str, f64)> = rows
-        .iter()
-        .filter(|(id, ..)| !held_out.contains(id))
-        .filter_map(|(id, species, mass)| Some((*id, *species, (*mass)?)))
-        .collect();
-    let (all, folds) = (encodings(&learned), 5);
-    let without: Vec<_> = (0..folds)
-        .map(|left_out| {
-            let others: Vec<_> = learned.iter().copied().filter(|(id, ..)| fold(0, *id, folds) != left_out).collect();
-            let of = encodings(&others);
-            ["Adelie", "Chinstrap", "Gentoo"].map(|species| (species, of(species)))
-        })
-        .collect();
-    let expected: Vec<Option<f64>> = rows
-        .iter()
-        .map(|(id, species, _)| {
-            if held_out.contains(id) {
-                return Some(all(*species));
-            }
-            let of_fold = &without[usize::try_from(fold(0, *id, folds)).unwrap()];
-            of_fold.iter().find(|(name, _)| name == species).map(|(_, encoding)| *encoding)
-        })
-        .collect();
-    let made = Rows::of(&lab.ada.get(&format!("/api/datasets/{}/download", id_of(&answer))).await.text);
-    assert_close(&made.numbers("by_species"), &expected, "target_encode");
 }

@@ -71,8 +71,12 @@ async fn code_that_makes_nothing_says_why() {
     let body = lab.ada.post(APPLY, &request).await.refused(400, "features_refused");
     assert!(body["error"].as_str().unwrap().contains("longer than 5 seconds"), "{body}");
     // Text that looks like a table of something else stays text in its column.
-    let made = lab.apply(json!([coded("x", "df['x'] = '1,\"2\"\\n=cmd|x'")]), json!({})).await;
-    assert_eq!(made["dataset"]["sample"][0]["x"], "1,\"2\"\n=cmd|x", "{made}");
+    let made = lab.apply(json!([coded("x", "df['x'] = '1,\"2\"\\n=cmd|x\\ry'")]), json!({})).await;
+    assert_eq!(
+        (&made["dataset"]["sample"][0]["x"], &made["dataset"]["n_rows"]),
+        (&json!("1,\"2\"\n=cmd|x\ry"), &json!(344)),
+        "{made}"
+    );
     lab.ada.delete(&format!("/api/datasets/{}", id_of(&made))).await.expect(200);
     lab.assert_only_the_source().await;
 }
@@ -104,6 +108,8 @@ async fn rows_are_traced_to_those_that_models_hold_out() {
     let made = id_of(&answer);
     assert_eq!((answer["dataset"]["n_rows"].as_u64(), answer.get("warning")), (Some(333), None), "{answer}");
     assert_eq!(answer["dataset"]["dtypes"]["__row_id"], "integer");
+    let of_code = &answer["features"][1];
+    assert_eq!((&of_code["rowsBefore"], &of_code["rowsAfter"]), (&json!(344), &json!(333)), "lost rows are counted: {answer}");
 
     let state = lab.app.server.state();
     let places = StoredModels { files: state.files.clone() };
@@ -134,6 +140,12 @@ async fn rows_are_traced_to_those_that_models_hold_out() {
     assert!(warning.contains("cannot be matched") && answer["dataset"]["warning"] == warning, "{answer}");
     assert_eq!(places.origin(owner, project, id_of(&answer).parse().unwrap(), 1), None);
     assert_eq!(lab.splits(id_of(&answer)).await, json!([]));
+
+    // Rows of such rows have no numbers: they would be taken for those of the source.
+    let between = feature("depth_log", "log1p_transform", "bill_depth_mm");
+    let answer = lab.apply(json!([lost, between, coded("n", "df = df.head(300)\ndf['n'] = 1")]), json!({})).await;
+    assert!(answer["dataset"]["dtypes"].get("__row_id").is_none() && answer["warning"].is_string(), "{answer}");
+    assert_eq!(places.origin(owner, project, id_of(&answer).parse().unwrap(), 1), None);
 }
 
 #[actix_web::test]
