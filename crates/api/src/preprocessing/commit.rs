@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Call,
-    answer::{done, internal, to_json},
+    answer::{done, internal, step_view, to_json},
     code::KernelFile,
     measure::Output,
     steps::{bindings, told},
@@ -86,6 +86,10 @@ impl Call<'_> {
             // Sent twice.
             return Ok(done(Some(run.id), committed(&run, id)?));
         }
+        if self.was_seen_otherwise(step) {
+            let message = "The step was run or measured anew since it was shown; look at it again and decide anew.";
+            return Err(Refusal::new(ReasonCode::InvalidOperation, message).of_step(id));
+        }
         let approval = match (approved, is_user) {
             (Some(true), true) => Approval::ByUser(self.context.caller.user_id),
             (Some(true), false) => Approval::ByAgent,
@@ -93,6 +97,13 @@ impl Call<'_> {
         };
         check_approval(&run, id, approval)?;
         Box::pin(self.apply(&run, step, approval)).await
+    }
+
+    /// Whether the call names a state of the step that it is not in any more. Who approves does so of what was measured.
+    fn was_seen_otherwise(&self, step: &Step) -> bool {
+        let now = step_view(step);
+        let seen = |key: &str| self.args.0.get(key).filter(|seen| !seen.is_null());
+        ["version", "updatedAt"].into_iter().any(|key| seen(key).is_some_and(|seen| Some(seen) != now.get(key)))
     }
 
     /// Makes the step's output a dataset and applies the step, unless something is other than when it was measured.

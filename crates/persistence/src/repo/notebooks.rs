@@ -29,7 +29,7 @@ pub use cells::{CellCreate, CellPatch};
 pub use events::EventStretch;
 pub use outputs::StoredOutput;
 pub use recovery::{Recovered, RecoveryCandidate};
-pub use runs::{FinishedRun, RunLease, RunStart, RunTerms};
+pub use runs::{FinishedRun, RunLease, RunStart, RunTerms, SERVER_STOPPED};
 pub use savepoints::{Restored, SAVEPOINT_MISSING};
 
 use self::rows::NotebookRow;

@@ -11,9 +11,14 @@ use gristmill_llm::FailureCode;
 use serde_json::{Map, Value};
 
 use super::{
-    machine::{Heard, Next, State},
+    machine::{Exchange, Heard, Next, State},
     turn::{Answer, End},
 };
+
+pub(super) use self::preprocessing::CLASSIFY;
+
+/// Most runs of cells that are made again in a turn because the server that had begun them went away.
+const LOST_RUNS_MAX: usize = 2;
 
 /// What a call must be like to be made: what the node that asked allows.
 pub(super) struct Allowed<'a> {
@@ -125,6 +130,11 @@ fn names(tools: &[ToolName]) -> String {
         return "none; answer in words".to_owned();
     }
     tools.iter().map(|tool| tool.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a call is of a cell's run that ended because its server went away, and not by the cell's own fault.
+fn was_lost(done: &Exchange) -> bool {
+    done.call.tool == ToolName::RunCell && done.output("lost") == &Value::Bool(true)
 }
 
 /// The fields of a JSON object that is written out here.

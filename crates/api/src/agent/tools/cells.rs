@@ -10,7 +10,7 @@ use gristmill_domain::{
     notebooks::{Cell, CellStatus, METADATA_BYTES_MAX, edit_lines},
     ports::StoreError,
 };
-use gristmill_persistence::repo::notebooks::{AgentCell, AgentLines, AgentWrite, CELL_LOCKED, NOTEBOOK_FULL};
+use gristmill_persistence::repo::notebooks::{AgentCell, AgentLines, AgentWrite, CELL_LOCKED, NOTEBOOK_FULL, SERVER_STOPPED};
 use gristmill_workflow::tools::{
     ToolContext,
     args::cells::{
@@ -212,7 +212,18 @@ async fn ended_run(state: &web::Data<AppState>, context: &ToolContext, mut cell:
         }
         cell = find_cell(state, context, id).await?;
     }
-    Ok(result_of(&cell))
+    let mut result = result_of(&cell);
+    if let (true, Some(fields)) = (was_cut_short(&cell), result.as_object_mut()) {
+        // Nobody has seen how the call ended, so it did with its server: the code is not at fault.
+        fields.insert("lost".into(), true.into());
+    }
+    Ok(result)
+}
+
+/// Whether a run was ended by its server, which died or stopped.
+fn was_cut_short(cell: &Cell) -> bool {
+    let error = last_error(&cell.output);
+    cell.status == CellStatus::Error && (error == SERVER_STOPPED || error.starts_with("KeyboardInterrupt"))
 }
 
 /// What the run of a cell gave, from what is kept of it.
@@ -316,6 +327,8 @@ mod tests {
             assert_eq!(last_error(&outputs), told);
         }
         assert_eq!(last_error(&[]), "The run failed");
+        let stopped = [RichOutput::new(OutputKind::Error, SERVER_STOPPED)];
+        assert_eq!(last_error(&stopped), SERVER_STOPPED, "it is found by that");
     }
 
     #[test]

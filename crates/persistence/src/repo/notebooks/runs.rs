@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What stands at the end of the outputs of a run whose server died.
-const SERVER_STOPPED: &str = "The server stopped during the run. What the cell had done by then may be lost; run it again.";
+pub const SERVER_STOPPED: &str = "The server stopped during the run. What the cell had done by then may be lost; run it again.";
 
 /// The right to write for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use gristmill_domain::workflows::ToolName;
 use gristmill_llm::{FailureCode, ToolChoice};
 use serde_json::{Map, Value, json};
 
-use super::{Allowed, fields, hear_calls};
+use super::{Allowed, LOST_RUNS_MAX, fields, hear_calls, was_lost};
 use crate::{
     agent::{
         machine::{Ask, Exchange, Heard, Next, State},
@@ -60,14 +60,15 @@ fn implementation_tools() -> Vec<ToolName> {
 
 fn proposal(state: &State) -> Next {
     let proposals: Vec<&Exchange> = state.exchanges().filter(|done| done.call.tool == ToolName::ProposeFeature).collect();
-    let is_last = state.exchanges().next_back().is_some_and(|done| done.call.tool == ToolName::ProposeFeature);
-    if !is_last {
+    // What the model did beside, in the same answer, changes nothing.
+    let proposes = |answer: &&Answer| answer.calls.iter().any(|call| call.name == ToolName::ProposeFeature.as_str());
+    if proposals.is_empty() || state.answers().next_back().is_none_or(|last| !proposes(&last)) {
         return Next::Ask(Ask { may_render: true, ..Ask::text(NODE, proposal_tools()) });
     }
     let items: Vec<Value> = proposals.iter().filter(|done| !done.result.is_failed()).map(|done| suggestion(done)).collect();
     if items.is_empty() {
         let why = proposals.last().and_then(|done| done.result.error.clone()).unwrap_or_default();
-        if proposals.len() >= VERSIONS_MAX {
+        if state.answers().filter(proposes).count() >= VERSIONS_MAX {
             let message = format!("None of the proposed features can be made: {why}");
             return Next::End(End::failed_with(FailureCode::FeatureEngineeringNoProgress, message));
         }
@@ -149,9 +150,15 @@ fn next_open<'a>(state: &State, selected: &'a [String]) -> Option<(&'a str, Stag
 
 fn implementation(state: &State, selected: &[String]) -> Next {
     let Some((feature, stage)) = next_open(state, selected) else {
-        let is_kept = state.exchanges().next_back().is_some_and(|done| done.call.tool == ToolName::CheckpointFeaturePipeline);
-        if is_kept {
-            return Next::End(End::Completed { message: None, ui: None });
+        let last = state.exchanges().next_back().filter(|done| done.call.tool == ToolName::CheckpointFeaturePipeline);
+        if let Some(kept) = last {
+            return Next::End(match &kept.result.error {
+                Some(why) => {
+                    let message = format!("The features are registered, but could not be recorded as one pipeline: {why}");
+                    End::failed_with(FailureCode::FeatureEngineeringNoProgress, message)
+                }
+                None => End::Completed { message: None, ui: None },
+            });
         }
         let args = json!({ "featureIds": selected, "label": format!("{} features", selected.len()) });
         return Next::Calls(NODE, vec![(ToolName::CheckpointFeaturePipeline, fields(args), None)]);
@@ -171,7 +178,8 @@ fn ask_for_code(state: &State, feature: &str) -> Next {
     let versions = state.exchanges().filter(mine).count();
     let last = state.exchanges().rev().find(|done| is_of(done, feature));
     let failure = last.and_then(|done| {
-        let told = done.result.error.as_deref().or_else(|| done.output("stderr").as_str()).or_else(|| done.output("message").as_str());
+        let told =
+            done.result.error.as_deref().or_else(|| done.output("stderr").as_str()).or_else(|| done.output("message").as_str());
         (done.result.is_failed() || done.output("status").as_str() == Some("failed")).then(|| told.unwrap_or_default().to_owned())
     });
     if versions >= VERSIONS_MAX {
@@ -197,7 +205,11 @@ fn run(state: &State, feature: &str) -> Next {
     let role = |done: &Exchange| done.call.args.get("metadata").and_then(|it| it["role"].as_str()).map(str::to_owned);
     let load = all.iter().rev().find(|done| done.call.tool == ToolName::WriteCell && role(done).as_deref() == Some(LOAD));
     let Some(load) = load else { return call(ToolName::WriteCell, load_cell(state)) };
-    if let Some(next) = ran_or(&all, load, |cell| call(ToolName::RunCell, fields(json!({ "cellId": cell })))) {
+    // Of what ran before the kernel lost the dataset, nothing is there any more.
+    let lost: Vec<usize> = all.iter().enumerate().filter(|(_, done)| has_forgotten(done)).map(|(at, _)| at).collect();
+    let alive = lost.last().filter(|_| lost.len() <= LOST_RUNS_MAX).map_or(0, |at| at + 1);
+    let kept = all.get(alive..).unwrap_or_default();
+    if let Some(next) = ran_or(kept, load, |cell| call(ToolName::RunCell, fields(json!({ "cellId": cell })))) {
         return next;
     }
     let made = all.iter().rposition(|done| done.call.tool == ToolName::MaterializeFeatureCode && is_of(done, feature));
@@ -205,7 +217,11 @@ fn run(state: &State, feature: &str) -> Next {
     let (made, since) = match made.and_then(|at| all.get(at)) {
         Some(made) => (*made, all.get(since..).unwrap_or_default()),
         // Its code is from an earlier turn: it is written again as it was.
-        None => match state.all_exchanges().rev().find(|done| done.call.tool == ToolName::MaterializeFeatureCode && is_of(done, feature)) {
+        None => match state
+            .all_exchanges()
+            .rev()
+            .find(|done| done.call.tool == ToolName::MaterializeFeatureCode && is_of(done, feature))
+        {
             Some(made) => (made, all.as_slice()),
             None => return Next::End(End::failed(FailureCode::DeterministicActionEmpty)),
         },
@@ -215,7 +231,8 @@ fn run(state: &State, feature: &str) -> Next {
             && done.call.args.get("metadata").and_then(|it| it["featureId"].as_str()) == Some(feature)
     };
     let Some(written) = since.iter().rev().find(mine) else { return call(ToolName::WriteCell, feature_cell(made, feature)) };
-    if let Some(next) = ran_or(since, written, |cell| call(ToolName::RunCell, fields(json!({ "cellId": cell })))) {
+    let kept = if kept.len() < since.len() { kept } else { since };
+    if let Some(next) = ran_or(kept, written, |cell| call(ToolName::RunCell, fields(json!({ "cellId": cell })))) {
         return next;
     }
     let cell = written.output("cellId").clone();
@@ -229,6 +246,12 @@ fn run(state: &State, feature: &str) -> Next {
 
 const LOAD: &str = "feature-lifecycle-load";
 
+/// Whether a run tells that the kernel does not have the dataset: its server went away, or it is another one since.
+fn has_forgotten(done: &Exchange) -> bool {
+    let tells = |key: &str| done.output(key).as_str().is_some_and(|text| text.contains("NameError: name 'df' is not defined"));
+    done.call.tool == ToolName::RunCell && (was_lost(done) || tells("error") || tells("stderr"))
+}
+
 /// The call that runs a written cell, unless it ran; a cell that could not be written ends the turn.
 fn ran_or(exchanges: &[&Exchange], written: &Exchange, run: impl Fn(&Value) -> Next) -> Option<Next> {
     if let Some(why) = &written.result.error {
@@ -237,10 +260,8 @@ fn ran_or(exchanges: &[&Exchange], written: &Exchange, run: impl Fn(&Value) -> N
     }
     let cell = written.output("cellId");
     let at = exchanges.iter().position(|done| done.call.id == written.call.id).unwrap_or(0);
-    let has_run = exchanges
-        .iter()
-        .skip(at)
-        .any(|done| done.call.tool == ToolName::RunCell && done.call.args.get("cellId") == Some(cell));
+    let has_run =
+        exchanges.iter().skip(at).any(|done| done.call.tool == ToolName::RunCell && done.call.args.get("cellId") == Some(cell));
     (!has_run).then(|| run(cell))
 }
 

@@ -5,7 +5,7 @@ use gristmill_llm::FailureCode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Allowed, fields, hear_calls};
+use super::{Allowed, LOST_RUNS_MAX, fields, hear_calls, was_lost};
 use crate::{
     agent::{
         code,
@@ -17,7 +17,8 @@ use crate::{
 
 /// Most versions of a step's code in a turn: the first, and two repairs.
 const VERSIONS_MAX: usize = 3;
-const CLASSIFY: &str = "classify";
+/// Where a turn is told apart: what the model says there is no part of the conversation.
+pub(in crate::agent) const CLASSIFY: &str = "classify";
 const GENERATE: &str = "generate_code";
 const PLAN_TOOLS: [ToolName; 5] = [
     ToolName::ProfileActiveDataset,
@@ -128,7 +129,10 @@ fn plan_step() -> Ask {
 fn after(state: &State, latest: &Exchange) -> Next {
     let failed = latest.result.is_failed() || latest.output("isError") == &Value::Bool(true);
     match latest.call.tool {
-        ToolName::ProposeTransformationStep if failed => Next::Ask(plan_step()),
+        ToolName::ProposeTransformationStep if failed => match blocking_step(latest) {
+            Some(step) => give_up(&step),
+            None => Next::Ask(plan_step()),
+        },
         ToolName::ProposeTransformationStep => generate(state, None),
         ToolName::MaterializeStepCode if failed => generate(state, Some(latest)),
         ToolName::MaterializeStepCode => write_code(state),
@@ -137,6 +141,12 @@ fn after(state: &State, latest: &Exchange) -> Next {
             Next::End(End::failed_with(FailureCode::PreprocessingNoProgress, format!("The cell could not be written: {why}")))
         }
         ToolName::WriteCell | ToolName::EditCell => write_code(state),
+        // A run that its server did not survive is made again.
+        ToolName::RunCell if was_lost(latest) && lost_runs(state) <= LOST_RUNS_MAX => write_code(state),
+        ToolName::RunCell if failed && latest.output("status").is_null() => {
+            let why = latest.result.error.clone().unwrap_or_default();
+            Next::End(End::failed_with(FailureCode::PreprocessingNoProgress, format!("The cell could not be run: {why}")))
+        }
         ToolName::RunCell if failed || latest.output("status").as_str() != Some("success") => record(state, false),
         ToolName::RunCell => write_code(state),
         ToolName::ExecuteTransformationStep if failed || latest.output("succeeded") == &Value::Bool(false) => {
@@ -149,9 +159,32 @@ fn after(state: &State, latest: &Exchange) -> Next {
             let why = latest.result.error.clone().unwrap_or_else(|| "the step could not be committed".to_owned());
             Next::End(End::failed_with(FailureCode::PreprocessingNoProgress, why))
         }
+        // A step was given up for another one.
+        ToolName::CommitTransformationStep if latest.decision.is_none() && is_no(latest) => Next::Ask(plan_step()),
         ToolName::CommitTransformationStep => Next::Ask(Ask::text("summarize", Vec::new())),
         _ => Next::Ask(plan_step()),
     }
+}
+
+/// The unfinished step of an earlier turn that stands in the way of a proposal.
+fn blocking_step(refused: &Exchange) -> Option<String> {
+    let is_blocked = refused.output("reasonCode").as_str() == Some("RUN_HAS_INCOMPLETE_STEP");
+    refused.output("stepId").as_str().filter(|_| is_blocked).map(str::to_owned)
+}
+
+/// Gives a step up: it was left when its turn was stopped or failed, and what is wanted by now is another one. What waits for
+/// a person's approval does not come here, because that is asked for first.
+fn give_up(step: &str) -> Next {
+    let args = json!({ "stepId": step, "approved": false, "rejectionReason": "Given up for another step" });
+    Next::Calls("plan_step", vec![(ToolName::CommitTransformationStep, fields(args), None)])
+}
+
+fn is_no(done: &Exchange) -> bool {
+    done.call.args.get("approved") == Some(&Value::Bool(false))
+}
+
+fn lost_runs(state: &State) -> usize {
+    state.exchanges().filter(|done| was_lost(done)).count()
 }
 
 /// The step that is being worked on.
@@ -249,7 +282,7 @@ impl Material {
         let step = made.output("stepId").as_str().or_else(|| made.call.args.get("stepId")?.as_str())?.to_owned();
         let since = all.get(at + 1..)?;
         let cells = made.output("cells").as_array()?.clone();
-        let ran = since.iter().filter(|done| done.call.tool == ToolName::RunCell).count();
+        let ran = since.iter().filter(|done| done.call.tool == ToolName::RunCell && !was_lost(done)).count();
         Some(Self { step, cells, written: cells_written(since), ran })
     }
 }
@@ -263,8 +296,8 @@ fn cells_written(exchanges: &[&Exchange]) -> Vec<String> {
 fn awaits_approval(done: &Exchange) -> Option<ApprovalSubject> {
     let status = done.output("status").as_str().or_else(|| done.output("step")["status"].as_str());
     let reason = done.output("reasonCode").as_str();
-    let is_asked = status == Some("awaiting_approval")
-        || matches!(reason, Some("STEP_APPROVAL_REQUIRED" | "STEP_APPROVAL_USER_REQUIRED"));
+    let is_asked =
+        status == Some("awaiting_approval") || matches!(reason, Some("STEP_APPROVAL_REQUIRED" | "STEP_APPROVAL_USER_REQUIRED"));
     if !is_asked {
         return None;
     }
@@ -275,6 +308,8 @@ fn awaits_approval(done: &Exchange) -> Option<ApprovalSubject> {
         "codeHash": step["codeHash"],
         "version": step["version"],
         "datasetId": done.output("datasetId"),
+        // When it was measured, and so of which version of the dataset.
+        "updatedAt": step["updatedAt"],
     });
     let hash = Sha256::digest(subject.to_string());
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -294,10 +329,13 @@ fn pending_approval(state: &State) -> Option<Next> {
     Some(match phrases::decision(state.prompt()) {
         phrases::Decision::Approve => {
             let mut args = json!({ "stepId": step, "approved": true });
-            // Yes was said to the code that was asked about: whoever gave the step another since gets a refusal.
-            let hash = subject.payload.pointer("/subject/codeHash").filter(|hash| hash.is_string());
-            if let (Value::Object(args), Some(hash)) = (&mut args, hash) {
-                args.insert("codeHash".to_owned(), hash.clone());
+            // Yes was said to the code that was asked about, as it was measured: whoever gave the step another since, or
+            // measured it anew, gets a refusal.
+            for key in ["codeHash", "version", "updatedAt"] {
+                let seen = subject.payload.pointer(&format!("/subject/{key}")).filter(|seen| !seen.is_null());
+                if let (Value::Object(args), Some(seen)) = (&mut args, seen) {
+                    args.insert(key.to_owned(), seen.clone());
+                }
             }
             decide(true, args)
         }

@@ -17,14 +17,12 @@ use crate::{
 pub(super) fn hear(state: &State, call: &ModelCall, answer: &Answer, allowed: &Allowed<'_>) -> Option<Heard> {
     let message = Some(answer.text.trim().to_owned()).filter(|text| !text.is_empty());
     match call.name.as_str() {
-        "ask_user" if allowed.tools.contains(&ToolName::AskUser) => {
-            Some(match AskUser::read(&call.args) {
-                Ok(asked) => Heard::End(End::Asked { questions: json!(asked.questions), message }),
-                Err(why) => Heard::Useless(format!("The questions could not be used: {why}. Call ask_user again.")),
-            })
-        }
+        "ask_user" if allowed.tools.contains(&ToolName::AskUser) => Some(match AskUser::read(&call.args) {
+            Ok(asked) => Heard::End(End::Asked { questions: json!(asked.questions), message }),
+            Err(why) => Heard::Useless(format!("The questions could not be used: {why}. Call ask_user again.")),
+        }),
         "plan_exit" if allowed.tools.contains(&ToolName::PlanExit) => Some(match plan::read(&call.args) {
-            Some(plan) => Heard::End(ready(plan)),
+            Some(plan) => Heard::End(ready(state, plan)),
             None => Heard::Useless(unusable_plan(&call.args.to_string())),
         }),
         "render_ui" if allowed.may_render => {
@@ -39,9 +37,10 @@ pub(super) fn hear(state: &State, call: &ModelCall, answer: &Answer, allowed: &A
     }
 }
 
-/// A plan to be looked at.
-pub(super) fn ready(plan: Plan) -> End {
-    End::PlanReady { plan_name: file_name(plan.name.as_deref(), "draft"), plan_markdown: plan.markdown }
+/// A plan to be looked at. Without a name it is called after the day on which its turn began.
+pub(super) fn ready(state: &State, plan: Plan) -> End {
+    let day = state.turn.began_at.format("%Y-%m-%d").to_string();
+    End::PlanReady { plan_name: file_name(plan.name.as_deref(), &day), plan_markdown: plan.markdown }
 }
 
 fn kind(phase: Phase) -> UiKind {

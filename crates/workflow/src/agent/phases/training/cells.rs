@@ -3,7 +3,10 @@
 use gristmill_domain::workflows::ToolName;
 use serde_json::Value;
 
-use super::{GENERATE, REPAIR};
+use super::{
+    super::{LOST_RUNS_MAX, was_lost},
+    GENERATE, REPAIR,
+};
 use crate::{
     agent::machine::{Entry, Exchange, State},
     training::code,
@@ -34,6 +37,8 @@ pub(super) struct Cells {
     pub(super) installed: Vec<String>,
     /// Whether one was installed since a cell failed last.
     pub(super) is_installed_since_failure: bool,
+    /// How often all cells were to run again.
+    restarts: usize,
 }
 
 impl Cells {
@@ -84,8 +89,30 @@ impl Cells {
         written.chain(waiting).collect()
     }
 
+    fn take_run(&mut self, done: &Exchange) {
+        let id = text(done.call.args.get("cellId"));
+        let Some(index) = self.written.iter().position(|cell| cell.id == id) else { return };
+        let ran = !done.result.is_failed() && done.output("status").as_str() == Some("success");
+        let error = done.result.error.clone().unwrap_or_else(|| text(Some(done.output("error"))));
+        let error = [error, text(Some(done.output("stderr")))].join("\n").trim().to_owned();
+        self.is_installed_since_failure = false;
+        if self.restarts < LOST_RUNS_MAX && (was_lost(done) || (!ran && self.is_forgotten(index, &error))) {
+            self.restarts += 1;
+            self.written.iter_mut().for_each(|cell| cell.ran = None);
+        } else if let Some(cell) = self.written.get_mut(index) {
+            (cell.ran, cell.stdout, cell.error) = (Some(ran), text(Some(done.output("stdout"))), error);
+        }
+    }
+
+    /// Whether an error is of a name that a cell before knew: the kernel is another one since, after a crash or an installation.
+    fn is_forgotten(&self, index: usize, error: &str) -> bool {
+        let name = error.split("NameError: name '").nth(1).and_then(|rest| rest.split('\'').next());
+        let mentions = |code: &str, name: &str| code.split(|c: char| !(c.is_alphanumeric() || c == '_')).any(|word| word == name);
+        let before = || self.written.iter().take(index).filter(|cell| cell.ran == Some(true));
+        name.is_some_and(|name| before().any(|cell| mentions(&cell.code, name)))
+    }
+
     fn take(&mut self, done: &Exchange) {
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         match done.call.tool {
             ToolName::WriteCell if !done.result.is_failed() => {
                 let cell = Cell {
@@ -99,16 +126,7 @@ impl Cells {
                     None => self.written.push(cell),
                 }
             }
-            ToolName::RunCell => {
-                let id = text(done.call.args.get("cellId"));
-                if let Some(cell) = self.written.iter_mut().find(|cell| cell.id == id) {
-                    cell.ran = Some(!done.result.is_failed() && done.output("status").as_str() == Some("success"));
-                    cell.stdout = text(Some(done.output("stdout")));
-                    let error = done.result.error.clone().unwrap_or_else(|| text(Some(done.output("error"))));
-                    cell.error = [error, text(Some(done.output("stderr")))].join("\n").trim().to_owned();
-                    self.is_installed_since_failure = false;
-                }
-            }
+            ToolName::RunCell => self.take_run(done),
             ToolName::InstallPackage => {
                 self.installed.push(text(done.call.args.get("packageName")));
                 self.is_installed_since_failure = true;
@@ -116,4 +134,8 @@ impl Cells {
             _ => {}
         }
     }
+}
+
+fn text(value: Option<&Value>) -> String {
+    value.and_then(Value::as_str).unwrap_or_default().to_owned()
 }

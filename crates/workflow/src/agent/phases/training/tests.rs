@@ -18,11 +18,8 @@ const CODE: &str = "# Cell 1: Fit\nm = XGBClassifier()\n# Cell 2: Save\njoblib.d
 
 /// A turn that approves of an experiment, which trains XGBoost on the penguins.
 fn approved(target: Option<&str>, dataset: u128) -> State {
-    let request = TurnRequest {
-        prompt: format!("{PHRASE} Boosted"),
-        target_column: target.map(str::to_owned),
-        ..TurnRequest::default()
-    };
+    let request =
+        TurnRequest { prompt: format!("{PHRASE} Boosted"), target_column: target.map(str::to_owned), ..TurnRequest::default() };
     let turn = Turn {
         run: WorkflowRunId::parse("run-1").unwrap(),
         phase: Phase::Training,
@@ -120,6 +117,37 @@ fn a_mended_cell_trains_what_was_approved() {
         let Heard::Useless(why) = hear(&state, &said(REPAIR, code)) else { panic!("{code} was taken") };
         assert!(why.contains(reason), "{code}: {why}");
     }
+}
+
+/// The cell that is run next.
+fn runs(state: &State) -> Option<String> {
+    match decide(state) {
+        Next::Calls(_, calls) if calls[0].0 == ToolName::RunCell => calls[0].1["cellId"].as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_kernel_that_has_forgotten_everything_runs_all_cells_again() {
+    let forgot = json!({ "status": "error", "error": "NameError: name 'm' is not defined" });
+    let lost = json!({ "status": "error", "error": "The server stopped during the run.", "lost": true });
+    for ended in [forgot.clone(), lost] {
+        let mut state = approved(Some("species"), 9);
+        state.log.push(Entry::Said(said(GENERATE, CODE)));
+        for (id, code) in [("c-1", "m = XGBClassifier()"), ("c-2", "joblib.dump(m, 'model.joblib')")] {
+            let written = json!({ "cellId": id, "content": code });
+            state.log.push(did(ToolName::WriteCell, written.clone(), written));
+            let result = if id == "c-1" { json!({ "status": "success" }) } else { ended.clone() };
+            state.log.push(did(ToolName::RunCell, json!({ "cellId": id }), result));
+        }
+        assert_eq!(runs(&state).as_deref(), Some("c-1"), "{ended}");
+        state.log.push(did(ToolName::RunCell, json!({ "cellId": "c-1" }), json!({ "status": "success" })));
+        assert_eq!(runs(&state).as_deref(), Some("c-2"), "{ended}");
+    }
+    // A name that no cell before has is a mistake.
+    let mut state = failed();
+    state.log.push(did(ToolName::RunCell, json!({ "cellId": "c-1" }), forgot));
+    assert!(matches!(decide(&state), Next::Ask(ask) if ask.node == REPAIR));
 }
 
 #[test]
