@@ -11,17 +11,14 @@ use crate::{
     projects::no_nul,
 };
 
-/// Runs in a list when no number is sent.
-const RUNS_DEFAULT: u32 = 100;
-
 /// Whose tables.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct PrepTablesQuery {
-    /// The project.
+    /// The project; all of the caller's datasets when absent.
     #[garde(skip)]
-    pub project_id: ProjectId,
+    pub project_id: Option<ProjectId>,
 }
 
 /// Which runs.
@@ -32,18 +29,10 @@ pub struct PrepRunsQuery {
     /// The project.
     #[garde(skip)]
     pub project_id: ProjectId,
-    /// Most runs, 1 to 100; 100 when absent.
+    /// Most runs, 1 to 100; all when absent.
     #[garde(inner(range(min = 1, max = 100)))]
     #[param(minimum = 1, maximum = 100)]
     pub limit: Option<u32>,
-}
-
-impl PrepRunsQuery {
-    /// The limit in force.
-    #[must_use]
-    pub fn limit(&self) -> u32 {
-        self.limit.unwrap_or(RUNS_DEFAULT)
-    }
 }
 
 /// Of which project a run must be.

@@ -30,7 +30,7 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
         .service(find_preprocessing_run);
 }
 
-/// Lists the datasets of a project as tables that can be preprocessed, oldest first.
+/// Lists the datasets of a project, or all of the caller's, as tables that can be preprocessed, oldest first.
 #[utoipa::path(
     tag = "preprocessing",
     params(PrepTablesQuery),
@@ -42,7 +42,7 @@ pub async fn list_preprocessing_tables(
     signed: Signed<Read>,
     DetailQuery(query): DetailQuery<PrepTablesQuery>,
 ) -> ApiResult<Json<PrepTableList>> {
-    let datasets = state.datasets.list(&signed.caller, Some(query.project_id)).await;
+    let datasets = state.datasets.list(&signed.caller, query.project_id).await;
     let datasets = datasets.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     Ok(Json(PrepTableList { tables: datasets.into_iter().map(PrepTable::from).collect() }))
 }
@@ -110,7 +110,7 @@ pub async fn list_preprocessing_runs(
     signed: Signed<Read>,
     DetailQuery(query): DetailQuery<PrepRunsQuery>,
 ) -> ApiResult<Json<PrepRunList>> {
-    let runs = state.preprocessing.runs.list(&signed.caller, query.project_id, query.limit()).await;
+    let runs = state.preprocessing.runs.list(&signed.caller, query.project_id, query.limit).await;
     Ok(Json(PrepRunList::of(query.project_id, runs.map_err(ApiError::store(ErrorCode::ProjectNotFound))?)))
 }
 

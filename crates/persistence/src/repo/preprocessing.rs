@@ -51,22 +51,24 @@ impl PreprocessingRuns {
         Self { database }
     }
 
-    /// Lists the runs of one of the caller's projects, the last changed first.
+    /// Lists the runs of one of the caller's projects, the last changed first; all when there is no `limit`.
     ///
     /// # Errors
     /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
-    pub async fn list(&self, caller: &Caller, project: ProjectId, limit: u32) -> Result<Vec<PrepRunOutline>, StoreError> {
+    pub async fn list(&self, caller: &Caller, project: ProjectId, limit: Option<u32>) -> Result<Vec<PrepRunOutline>, StoreError> {
         let mut connection = self.database.connection().await?;
         let (rows, counts, latest) = connection
             .transaction(async |connection| {
                 own_project(connection, caller.user_id, project).await?;
-                let rows: Vec<RunRow> = runs::table
+                let mut query = runs::table
                     .filter(runs::project_id.eq(project.0))
                     .order((runs::updated_at.desc(), runs::run_id.desc()))
-                    .limit(i64::from(limit))
                     .select(RunRow::as_select())
-                    .load(connection)
-                    .await?;
+                    .into_boxed();
+                if let Some(limit) = limit {
+                    query = query.limit(i64::from(limit));
+                }
+                let rows: Vec<RunRow> = query.load(connection).await?;
                 let ids: Vec<Uuid> = rows.iter().map(|row| row.run_id).collect();
                 let last: Vec<i64> = rows.iter().map(|row| row.event_sequence).collect();
                 let counts: Vec<(Uuid, i64)> = steps::table

@@ -91,9 +91,14 @@ async fn the_routes_know_whose_a_run_is() {
     for id in ["x", &format!("prep-{}", uuid::Uuid::new_v4()), &id.replace("prep-", "")] {
         lab.ada.get(&format!("/api/preprocessing/runs/{id}")).await.refused(404, "preprocessing_run_not_found");
     }
+    let missing = lab.ada.get("/api/preprocessing/runs").await.refused(400, "validation_failed");
+    assert!(missing["details"].is_array(), "{missing}");
+    // W2: without a project, tables are the caller's own and nobody else's.
+    let tables = async |client: &Client| client.get("/api/preprocessing/tables").await.expect(200)["tables"].clone();
+    let own = tables(&lab.ada).await;
+    assert_eq!((own.as_array().unwrap().len(), &own[0]["datasetId"]), (1, &json!(lab.dataset)), "{own}");
+    assert_eq!(tables(&eve).await, json!([]));
     for list in ["tables", "runs"] {
-        let missing = lab.ada.get(&format!("/api/preprocessing/{list}")).await.refused(400, "validation_failed");
-        assert!(missing["details"].is_array(), "{missing}");
         lab.ada.get(&format!("/api/preprocessing/{list}?projectId=x")).await.refused(400, "validation_failed");
         eve.get(&format!("/api/preprocessing/{list}?projectId={}", lab.project)).await.refused(404, "project_not_found");
     }
