@@ -13,5 +13,5 @@ mod tools;
 
 pub use apply::{applied, submit_apply};
 pub use job::FeatureHandler;
-pub(crate) use splits::origin_of;
+pub(crate) use splits::{origin_of, pass_on_origin};
 pub use tools::run_tool;

@@ -7,7 +7,7 @@ use std::{
 
 use gristmill_domain::{
     Caller, DatasetId, ErrorCode, UserId,
-    datasets::{ColumnProfile, ColumnType, Dataset},
+    datasets::{ColumnProfile, ColumnType, Dataset, ROW_ID_COLUMN},
     features::FeatureMethod,
     models::{DeclaredSplit, SEED_DEFAULT, Split, SplitKind, TEST_SIZE_DEFAULT},
 };
@@ -132,6 +132,20 @@ impl Origin {
     pub(super) fn write(self, files: &DatasetFiles) -> std::io::Result<()> {
         std::fs::write(files.origin(), serde_json::to_vec(&self)?)
     }
+}
+
+/// Notes of a dataset that kept the row numbers of its source which dataset they are of. Blocks.
+pub(crate) fn pass_on_origin(files: &LocalFiles, source: &Dataset, derived: &Dataset) -> std::io::Result<()> {
+    let numbers = |dataset: &Dataset| {
+        let column = dataset.columns.iter().find(|column| column.name == ROW_ID_COLUMN);
+        column.is_some_and(|column| column.dtype == ColumnType::Integer)
+    };
+    if !numbers(source) || !numbers(derived) {
+        return Ok(());
+    }
+    let of = |dataset: &Dataset| files.dataset(dataset.owner_id, dataset.project_id, dataset.id);
+    let origin = Origin::read(&of(source)).unwrap_or(Origin { dataset_id: source.id, version: source.version });
+    origin.write(&of(derived))
 }
 
 /// The file of the dataset that rows come from first of all, when there is one. Blocks.

@@ -5,6 +5,7 @@ use gristmill_domain::{
     datasets::Dataset,
     jobs::{Job, JobState},
     notebooks::Notebook,
+    ports::StoreError,
     preprocessing::{
         Approval, BasisNow, CellsNow, Kept, PrepAnswer, PrepRun, ReasonCode, Refusal, Remarks, SchemaNow, Step, StepId,
         StepStatus, check_approval, check_commit, check_measurable, commit, reject, validate,
@@ -16,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Call,
-    answer::{done, internal, step_view, to_json},
+    answer::{done, internal, step_view, store_refusal, to_json},
     code::KernelFile,
     measure::Output,
     steps::{bindings, told},
@@ -24,6 +25,7 @@ use super::{
 use crate::{
     datasets::{ingested, submit_ingest},
     error::ApiError,
+    features::pass_on_origin,
     uploads::{ReceivedFile, Spool, io_error},
 };
 
@@ -124,6 +126,7 @@ impl Call<'_> {
         let derived = Box::pin(self.derive(run, step, &source, &file, found.notebook.as_ref()))
             .await
             .map_err(|refusal| refusal.of_step(id))?;
+        self.inherit(&source, &derived).await.map_err(|refusal| refusal.of_step(id))?;
         // That took a while.
         let (cells, label) = (self.cells_of(step).await?.now, self.args.text("label").map(str::to_owned));
         let source_now = self.find_dataset(source.id).await?.map(|source| source.version);
@@ -230,6 +233,19 @@ impl Call<'_> {
             }
         }
         Err(Refusal::new(ReasonCode::ProcessedDatasetPersistFailed, "The output could not be kept; run the step again."))
+    }
+
+    /// Divides the rows of a derived dataset as those of its source are divided: models of both are tested alike, and on no row
+    /// that features of the source have learned from, as far as the rows can be told.
+    async fn inherit(&self, source: &Dataset, derived: &Dataset) -> Result<(), Refusal> {
+        match self.state.datasets.inherit_splits(&self.context.caller, source.id, derived).await {
+            // What is gone is told when the step is applied.
+            Ok(()) | Err(StoreError::NotFound) => {}
+            Err(error) => return Err(store_refusal("The dataset", ReasonCode::DatasetNotFound, &error)),
+        }
+        let (files, source, derived) = (self.state.files.clone(), source.clone(), derived.clone());
+        let passed = tokio::task::spawn_blocking(move || pass_on_origin(&files, &source, &derived)).await;
+        passed.map_err(|error| internal(&error))?.map_err(|error| internal(&error))
     }
 
     async fn submit(

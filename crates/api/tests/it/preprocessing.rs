@@ -3,6 +3,7 @@
 mod changed;
 mod kernel;
 mod replay;
+mod splits;
 mod tenancy;
 
 use gristmill_api::preprocessing::run_tool;
