@@ -4,12 +4,16 @@ use std::{
     fs::File,
     io::{self, ErrorKind, Read},
     path::Path,
+    time::Duration,
 };
 
 use rustix::fs::{Mode, OFlags};
 
 use super::exports::open_regular;
 use crate::runtime::{TakenFile, WorkspaceFile};
+
+/// Older copies are of a server that died while it had them: they are used within minutes.
+const STALE_AFTER: Duration = Duration::from_hours(6);
 
 /// Copies the file at `path` below a workspace to a file of its own in `taken`.
 pub(crate) fn take_file(workspace: &Path, path: &str, taken: &Path, bytes_max: u64) -> io::Result<WorkspaceFile> {
@@ -23,6 +27,7 @@ pub(crate) fn take_file(workspace: &Path, path: &str, taken: &Path, bytes_max: u
     };
     let modified_at = source.metadata()?.modified()?;
     std::fs::create_dir_all(taken)?;
+    remove_stale(taken);
     let target_path = taken.join(uuid::Uuid::new_v4().to_string());
     let mut target = File::create_new(&target_path)?;
     // From here on whoever drops it removes the file.
@@ -32,6 +37,16 @@ pub(crate) fn take_file(workspace: &Path, path: &str, taken: &Path, bytes_max: u
         return Ok(WorkspaceFile::Refused("is too large"));
     }
     Ok(WorkspaceFile::Taken(file))
+}
+
+/// Removes copies that nobody will use any more. One that cannot be removed now, the next call removes.
+fn remove_stale(taken: &Path) {
+    for entry in std::fs::read_dir(taken).into_iter().flatten().flatten() {
+        let modified = entry.metadata().and_then(|found| found.modified());
+        if modified.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > STALE_AFTER)) {
+            drop(std::fs::remove_file(entry.path()));
+        }
+    }
 }
 
 fn refused(error: io::Error) -> io::Result<WorkspaceFile> {
@@ -72,7 +87,14 @@ mod tests {
         let WorkspaceFile::Taken(file) = take("data/a.csv") else { panic!("a plain file is taken") };
         assert_eq!((std::fs::read_to_string(&file.path).unwrap().as_str(), file.size_bytes), ("a\n1\n", 4));
         assert!(file.path.starts_with(&taken));
-        drop(file);
+        // What a server left that died meanwhile goes with the next call; what is in use stays.
+        let stale = taken.join("stale");
+        std::fs::write(&stale, "left").unwrap();
+        let long_ago = std::time::SystemTime::now() - 2 * STALE_AFTER;
+        File::options().write(true).open(&stale).unwrap().set_modified(long_ago).unwrap();
+        let WorkspaceFile::Taken(again) = take("data/a.csv") else { panic!("a file is taken as often as one likes") };
+        assert!(!stale.exists() && file.path.exists() && again.path.exists());
+        drop((file, again));
         for missing in ["data/b.csv", "none/a.csv", "data/a.csv/b.csv"] {
             assert!(matches!(take(missing), WorkspaceFile::Missing), "{missing}");
         }
