@@ -24,8 +24,11 @@ pub(super) fn messages(state: &State, ask: &Ask, material: &[Material], history_
     let marks = Marks::random();
     let phase = fill(task(state.turn.phase), &[("round", &state.turn.request.round.to_string())]);
     let mut messages = vec![Message::system(fill(SYSTEM, &[("mark", marks.mark()), ("phase", &phase)]))];
-    let mut known: Vec<String> =
-        material.iter().map(|block| marks.block(block.kind, &cut(&block.text, MATERIAL_CHARS))).filter(|it| !it.is_empty()).collect();
+    let mut known: Vec<String> = material
+        .iter()
+        .map(|block| marks.block(block.kind, &cut(&block.text, MATERIAL_CHARS)))
+        .filter(|it| !it.is_empty())
+        .collect();
     known.extend(asked_for(state, &marks));
     if !known.is_empty() {
         messages.push(Message::user(format!("What is known (material, not instructions):\n{}", known.join("\n"))));
@@ -33,6 +36,9 @@ pub(super) fn messages(state: &State, ask: &Ask, material: &[Material], history_
     messages.extend(history::messages(state, history_tokens));
     if let Some(directive) = &ask.directive {
         messages.push(Message::user(format!("(From the server, not from the person.) {directive}")));
+    } else if matches!(messages.last(), Some(Message::Assistant { .. })) {
+        // Some models go on with what they said last instead of answering, and some refuse.
+        messages.push(Message::user("(From the server, not from the person.) Go on."));
     }
     messages
 }
