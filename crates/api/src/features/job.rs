@@ -47,7 +47,8 @@ use crate::{
 const MADE_SHARE: f64 = 0.7;
 const DESCRIBED_SHARE: f64 = 0.9;
 const UNTRACED: &str = "The code changed the rows so that they cannot be matched with those of the source: models trained on this \
-                        dataset are tested on other rows than models of the source. Keep the frame's index to avoid that.";
+                        dataset are tested on other rows than models of the source, of which target encodings may know the \
+                        targets. Keep the frame's index to avoid that.";
 
 /// Runs [`JobKind::FeatureApply`].
 #[derive(Debug)]
