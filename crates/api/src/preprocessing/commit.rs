@@ -192,7 +192,7 @@ impl Call<'_> {
         self.dataset(input.map_err(|refusal| refusal.of_step(step.id))?.dataset_id).await
     }
 
-    /// Makes a file a dataset of the project. Under one key that happens once; a try that failed before is followed by another.
+    /// Makes a file a dataset of the project. Under one key that happens once for one output; a try that failed before is followed by another.
     /// Each commit makes a dataset of its own, so that a checkpoint can be gone back to: its dataset is never written over.
     async fn derive(
         &self,
@@ -219,8 +219,10 @@ impl Call<'_> {
         });
         let metadata = metadata.as_object().cloned().unwrap_or_default();
         let key = self.context.derived_id("derived dataset");
+        // A call that is repeated after a crash may find another output, which was measured meanwhile.
+        let measured = step.validation.as_ref().map_or("", |validation| validation.basis.output_hash.as_str());
         for attempt in 0..TRIES_MAX {
-            let key = format!("preprocessing/{key}/{attempt}");
+            let key = format!("preprocessing/{key}/{measured}/{attempt}");
             let job = self.submit(file, filename.clone(), metadata.clone(), key).await.map_err(|error| not_kept(&error))?;
             if matches!(job.state, JobState::Failed | JobState::Cancelled) {
                 continue;
