@@ -192,8 +192,9 @@ impl Call<'_> {
         self.dataset(input.map_err(|refusal| refusal.of_step(step.id))?.dataset_id).await
     }
 
-    /// Makes a file a dataset of the project. Under one key that happens once for one output; a try that failed before is followed
-    /// by another. Each commit makes a dataset of its own, so that a checkpoint can be gone back to: its dataset is never written over.
+    /// Makes a file a dataset of the project. Under one key that happens once for one output; a try that failed before is
+    /// followed by another. Each commit makes a dataset of its own, so that a checkpoint can be gone back to: its dataset is
+    /// never written over.
     async fn derive(
         &self,
         run: &PrepRun,
