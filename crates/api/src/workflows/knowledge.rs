@@ -17,6 +17,7 @@ use gristmill_workflow::{
     },
     ports::PortError,
 };
+use serde_json::{Map, Value};
 
 use super::ports::store;
 use crate::{error::ApiError, state::AppState};
@@ -75,7 +76,8 @@ impl KnowledgeSource for StoredKnowledge {
         let dataset = run.active_dataset_id.and_then(|id| datasets.iter().find(|dataset| dataset.id == id));
         let mut material = Vec::new();
         let metadata = project.metadata.as_map();
-        if let Some(plan) = metadata.get("projectPlan").and_then(|plan| plan.as_str()).filter(|_| run.phase != Phase::Onboarding) {
+        if let Some(plan) = metadata.get("projectPlan").and_then(|plan| plan.as_str()).filter(|_| run.phase != Phase::Onboarding)
+        {
             material.push(Material { kind: "project plan", text: plan.chars().take(PLAN_CHARS).collect() });
         }
         match (run.phase, dataset) {
@@ -98,10 +100,19 @@ impl KnowledgeSource for StoredKnowledge {
                 .filter(|other| Some(other.id) != run.active_dataset_id)
                 .map(|other| other.filename.clone())
                 .collect(),
-            experiments: run.metadata.get("experiments").and_then(|it| it.as_object()).cloned().unwrap_or_default(),
+            experiments: open_experiments(run),
         };
         Ok(Knowledge { facts, material })
     }
+}
+
+/// The experiments that may still be approved of. Every turn records what it found: without those that were trained, with
+/// their code and scores, a long run does not repeat them in each.
+fn open_experiments(run: &WorkflowRun) -> Map<String, Value> {
+    let all = run.metadata.get("experiments").and_then(Value::as_object);
+    let is_open = |experiment: &Value| matches!(experiment["status"].as_str(), Some("configured" | "proposed"));
+    let open = all.into_iter().flatten().filter(|(_, experiment)| is_open(experiment));
+    open.map(|(id, experiment)| (id.clone(), experiment.clone())).collect()
 }
 
 fn snippet(citation: Citation) -> Material {
@@ -125,10 +136,18 @@ fn dataset_facts(dataset: &Dataset) -> DatasetFacts {
 
 /// A dataset in a few lines.
 fn outline(dataset: &Dataset) -> String {
-    let mut text = format!("{} (id {}), {} rows, {} columns", dataset.filename, dataset.id, dataset.row_count, dataset.columns.len());
+    let mut text =
+        format!("{} (id {}), {} rows, {} columns", dataset.filename, dataset.id, dataset.row_count, dataset.columns.len());
     for column in dataset.columns.iter().take(COLUMNS_SHOWN) {
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n- {}: {}, {} missing, {} different", column.name, column.dtype.as_str(), column.null_count, column.unique_count);
+        let _ = write!(
+            text,
+            "\n- {}: {}, {} missing, {} different",
+            column.name,
+            column.dtype.as_str(),
+            column.null_count,
+            column.unique_count
+        );
     }
     if dataset.columns.len() > COLUMNS_SHOWN {
         let _ = write!(text, "\n- and {} more columns", dataset.columns.len() - COLUMNS_SHOWN);
