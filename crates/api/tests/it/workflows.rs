@@ -166,6 +166,9 @@ async fn a_run_is_forked_after_an_event() {
         let next = json!({ "projectId": project, "phase": "feature_engineering", "prompt": "second", "runId": run });
         let lines = turn(&ada, &next).await;
         assert!(lines.iter().any(|line| line["type"] == "token" && line["text"] == "Two."), "{run}: {lines:?}");
+        let shown = &lines[0]["state"];
+        let expected = if run == "fe-1" { (json!("running"), Value::Null) } else { (json!("paused"), json!("forked")) };
+        assert_eq!((shown["status"].clone(), shown["pauseReason"].clone()), expected, "as it was taken up");
     }
     ada.post("/api/workflows/fe-1/fork", &json!({ "afterSequence": 0 })).await.refused(400, "validation_failed");
     ada.post("/api/workflows/fe-1/fork", &json!({ "afterSequence": 9999 })).await.refused(404, "workflow_not_found");
@@ -242,8 +245,8 @@ async fn without_a_model_turns_say_what_to_set() {
 #[actix_web::test]
 async fn a_turn_without_a_waiting_client_is_a_job_and_is_told_by_extended_events() {
     let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
-        { "times": 2, "when": { "lastUser": "look" }, "reply": calls("list_project_files", json!({})) },
         { "always": true, "when": { "toolResult": { "tool": "list_project_files" } }, "reply": { "text": "Seen." } },
+        { "times": 2, "when": { "lastUser": "look" }, "reply": calls("list_project_files", json!({})) },
     ]))
     .await;
     let body = json!({ "projectId": project, "phase": "feature_engineering", "datasetId": dataset, "prompt": "look" });

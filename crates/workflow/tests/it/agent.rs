@@ -3,5 +3,6 @@
 mod circles;
 mod kill;
 mod preprocessing;
+mod resuming;
 mod support;
 mod turns;

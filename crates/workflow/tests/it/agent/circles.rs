@@ -1,8 +1,12 @@
 //! Models that loop, call what there is not, say nothing, or do what a document says.
 
 use gristmill_domain::workflows::{Phase, ToolName, WorkflowStatus};
-use gristmill_workflow::tools::ToolOutput;
+use gristmill_workflow::{
+    agent::{Engine, EngineOptions},
+    tools::ToolOutput,
+};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::support::{Bench, Tools, calls};
 
@@ -46,8 +50,7 @@ async fn two_calls_in_turns_end_the_turn() {
 async fn other_arguments_each_time_end_at_the_48th_call() {
     let script = json!({ "turns": [{ "always": true, "reply": calls("read_cell", json!({ "cellId": "{{n}}" })),
         "when": { "lastMessage": { "regex": "\"next\":(?<n>[0-9]+)|go" } } }] });
-    let tools = Tools::default()
-        .with(ToolName::ReadCell, |_, before| ToolOutput::of(json!({ "next": before })));
+    let tools = Tools::default().with(ToolName::ReadCell, |_, before| ToolOutput::of(json!({ "next": before })));
     let bench = Bench::new(Phase::FeatureEngineering, tools, script);
     let run = bench.turn("go").await;
     assert_eq!(run.failure_code.as_deref(), Some("MAX_ITERATIONS_EXCEEDED"), "{:?}", run.failure_message);
@@ -74,9 +77,39 @@ async fn unknown_tools_wrong_arguments_and_silence_are_told_and_then_end_the_tur
 
 #[tokio::test]
 async fn a_model_that_fails_ends_the_turn_with_its_code() {
-    let bench = Bench::new(Phase::FeatureEngineering, listing(), json!({ "turns": [{ "reply": { "error": { "kind": "authentication", "message": "sk-secret" } } }] }));
+    let bench = Bench::new(
+        Phase::FeatureEngineering,
+        listing(),
+        json!({ "turns": [{ "reply": { "error": { "kind": "authentication", "message": "sk-secret" } } }] }),
+    );
     let run = bench.turn("go").await;
     assert_eq!(run.failure_code.as_deref(), Some("UPSTREAM_AUTH_FAILED"));
     assert_eq!(run.status, WorkflowStatus::FailedTerminal);
     assert!(!bench.store.picture().to_string().contains("sk-secret"));
+}
+
+#[tokio::test]
+async fn a_turn_has_a_budget_of_tokens_that_a_restart_does_not_renew() {
+    let script = json!({ "turns": [{ "always": true, "reply": calls("list_project_files", json!({})) }] });
+    let mut bench = Bench::new(Phase::FeatureEngineering, listing(), script);
+    bench.begin("go");
+    *bench.store.breaks.lock().unwrap() = Some((1, true));
+    bench.work().await.unwrap_err();
+    *bench.store.breaks.lock().unwrap() = None;
+    bench.another_server();
+    let options = EngineOptions { turn_tokens_max: 1, ..EngineOptions::default() };
+    let engine = Engine { options, ..bench.engine() };
+    bench.work_by(&engine, &CancellationToken::new()).await.unwrap();
+    assert_eq!(bench.store.run().failure_code.as_deref(), Some("WORKFLOW_BUDGET_EXHAUSTED"));
+    assert!(bench.model.requests().is_empty(), "what the first server asked had used it up");
+}
+
+#[tokio::test]
+async fn code_that_was_cut_off_does_not_run() {
+    let mut script = super::preprocessing::script();
+    script["turns"][3]["reply"]["stop"] = json!("length");
+    let bench = Bench::new(Phase::Preprocessing, super::preprocessing::tools(), script);
+    let run = bench.turn("Drop rows").await;
+    assert_eq!(run.failure_code.as_deref(), Some("MODEL_TOOL_OUTPUT_INVALID"));
+    assert_eq!(bench.tools.called(), [ToolName::ProposeTransformationStep]);
 }

@@ -19,7 +19,8 @@ pub(crate) fn tools() -> Tools {
         })
         .with(ToolName::MaterializeStepCode, |_, before| {
             let version = u64::try_from(before).unwrap() + 1;
-            let mut cell = json!({ "content": format!("load()\n# version {version}\nsave()"), "title": "Drop rows", "metadata": {} });
+            let mut cell =
+                json!({ "content": format!("load()\n# version {version}\nsave()"), "title": "Drop rows", "metadata": {} });
             if before > 0 {
                 cell["cellId"] = json!("cell-0");
             }
@@ -39,8 +40,10 @@ pub(crate) fn tools() -> Tools {
         })
         .with(ToolName::ExecuteTransformationStep, |args, _| {
             let succeeded = args["succeeded"] == true;
-            ToolOutput::of(json!({ "isError": false, "succeeded": succeeded, "status": if succeeded { "success" } else { "failed" },
-                "stderr": args["stderr"], "step": step(1, "running") }))
+            ToolOutput::of(
+                json!({ "isError": false, "succeeded": succeeded, "status": if succeeded { "success" } else { "failed" },
+                "stderr": if succeeded { "" } else { "KeyError: 'nope'" }, "step": step(1, "running") }),
+            )
         })
         .with(ToolName::ValidateStepResult, |_, _| {
             ToolOutput::of(json!({ "isError": false, "status": "awaiting_approval", "stepId": "step-1",
@@ -73,7 +76,12 @@ pub(crate) fn script() -> Value {
 async fn code_that_fails_is_mended_and_a_risky_step_waits_for_a_person() {
     let bench = Bench::new(Phase::Preprocessing, tools(), script());
     let run = bench.turn("Drop rows with missing values").await;
-    assert_eq!((run.status, run.pending_input), (WorkflowStatus::Paused, Some(PendingInput::Approval)), "{:?}", run.failure_message);
+    assert_eq!(
+        (run.status, run.pending_input),
+        (WorkflowStatus::Paused, Some(PendingInput::Approval)),
+        "{:?}",
+        run.failure_message
+    );
     assert_eq!(
         bench.tools.called(),
         [
@@ -110,7 +118,10 @@ async fn code_that_fails_is_mended_and_a_risky_step_waits_for_a_person() {
 #[tokio::test]
 async fn a_no_rejects_and_a_question_keeps_it_waiting() {
     let mut script = script();
-    script["turns"].as_array_mut().unwrap().push(json!({ "always": true, "when": { "lastUser": "why" }, "reply": { "text": "Because of gaps." } }));
+    script["turns"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "always": true, "when": { "lastUser": "why" }, "reply": { "text": "Because of gaps." } }));
     let bench = Bench::new(Phase::Preprocessing, tools(), script);
     bench.turn("Drop rows with missing values").await;
     let run = bench.turn("why would you drop them?").await;
@@ -135,13 +146,12 @@ async fn words_in_quotes_do_not_approve() {
 
 #[tokio::test]
 async fn code_that_never_works_is_given_up_after_three_versions() {
-    let tools = tools().with(ToolName::RunCell, |_, _| {
-        ToolOutput { output: Some(json!({ "status": "error", "stderr": "boom" })), error: None }
-    });
+    let tools = tools()
+        .with(ToolName::RunCell, |_, _| ToolOutput { output: Some(json!({ "status": "error", "stderr": "boom" })), error: None });
     let bench = Bench::new(Phase::Preprocessing, tools, script());
     let run = bench.turn("Drop rows").await;
     assert_eq!(run.failure_code.as_deref(), Some("PREPROCESSING_NO_PROGRESS"));
-    assert!(run.failure_message.unwrap().contains("boom"));
+    assert!(run.failure_message.unwrap().contains("KeyError: 'nope'"), "what the tool found in the cells is told");
     assert_eq!(bench.tools.called().iter().filter(|tool| **tool == ToolName::MaterializeStepCode).count(), 3);
 }
 
@@ -156,4 +166,56 @@ async fn a_question_is_answered_without_acting() {
     assert_eq!(run.status, WorkflowStatus::Completed);
     assert!(bench.tools.called().is_empty());
     assert_eq!(bench.client.of("token")[0]["text"], "It has 344 rows.");
+}
+
+#[tokio::test]
+async fn a_run_whose_server_died_is_made_again_and_no_model_is_asked_to_mend_it() {
+    let tools = tools().with(ToolName::RunCell, |_, before| {
+        if before == 0 {
+            return ToolOutput::of(json!({ "status": "error", "error": "The server stopped during the run.", "lost": true }));
+        }
+        ToolOutput::of(json!({ "status": "success", "stdout": "", "stderr": "" }))
+    });
+    let bench = Bench::new(Phase::Preprocessing, tools, script());
+    let run = bench.turn("Drop rows with missing values").await;
+    assert_eq!(run.pending_input, Some(PendingInput::Approval), "{:?}", run.failure_message);
+    let called = bench.tools.called();
+    let count = |tool: ToolName| called.iter().filter(|called| **called == tool).count();
+    assert_eq!((count(ToolName::RunCell), count(ToolName::MaterializeStepCode)), (2, 1), "{called:?}");
+    let cells: Vec<_> =
+        bench.tools.effects.lock().unwrap().iter().filter_map(|(_, _, args, _)| args.get("cellId").cloned()).collect();
+    assert_eq!(cells, [json!("cell-0"), json!("cell-0")]);
+}
+
+#[tokio::test]
+async fn a_cell_that_cannot_be_run_ends_the_turn_with_its_reason() {
+    let tools = tools().with(ToolName::RunCell, |_, _| ToolOutput::failed("The cell runs or is being edited by a person"));
+    let bench = Bench::new(Phase::Preprocessing, tools, script());
+    let run = bench.turn("Drop rows").await;
+    assert_eq!(run.failure_code.as_deref(), Some("PREPROCESSING_NO_PROGRESS"));
+    assert!(run.failure_message.unwrap().contains("being edited by a person"));
+    assert!(!bench.tools.called().contains(&ToolName::ExecuteTransformationStep), "its code is not at fault");
+}
+
+#[tokio::test]
+async fn a_step_that_was_left_unfinished_is_given_up_for_another_one() {
+    let tools = tools().with(ToolName::ProposeTransformationStep, |_, before| {
+        if before == 0 {
+            let output = json!({ "isError": true, "reasonCode": "RUN_HAS_INCOMPLETE_STEP", "stepId": "step-0", "status": "running",
+                "step": { "stepId": "step-0", "status": "running" } });
+            return ToolOutput { output: Some(output), error: Some("Step step-0 is running. Finish it first.".to_owned()) };
+        }
+        ToolOutput::of(json!({ "isError": false, "stepId": "step-1", "status": "pending", "step": step(0, "pending") }))
+    });
+    let mut script = script();
+    script["turns"][1]["times"] = json!(2);
+    let bench = Bench::new(Phase::Preprocessing, tools, script);
+    let run = bench.turn("Drop rows with missing values").await;
+    assert_eq!(run.pending_input, Some(PendingInput::Approval), "{:?}", run.failure_message);
+    let called = bench.tools.called();
+    let begun = [ToolName::ProposeTransformationStep, ToolName::CommitTransformationStep, ToolName::ProposeTransformationStep];
+    assert_eq!(called[..3], begun);
+    let effects = bench.tools.effects.lock().unwrap();
+    let (_, _, args, approved) = &effects[1];
+    assert_eq!((&args["stepId"], &args["approved"], *approved), (&json!("step-0"), &json!(false), false));
 }

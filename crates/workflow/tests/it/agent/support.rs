@@ -55,6 +55,11 @@ impl Store {
         })
     }
 
+    /// Somebody interrupts the run.
+    pub(crate) fn interrupt(&self) {
+        self.state.lock().unwrap().as_mut().unwrap().0.status = WorkflowStatus::Interrupted;
+    }
+
     fn append(&self, event_type: &str, payload: Value) {
         let mut state = self.state.lock().unwrap();
         let events = &mut state.as_mut().unwrap().1;
@@ -281,7 +286,12 @@ impl Bench {
     }
 
     pub(crate) async fn work(&self) -> Result<TurnEnd, TurnError> {
-        self.engine().work(&self.caller, &CancellationToken::new()).await
+        self.work_by(&self.engine(), &CancellationToken::new()).await
+    }
+
+    /// As [`Self::work`], by another engine and until it is told to stop.
+    pub(crate) async fn work_by(&self, engine: &Engine, stop: &CancellationToken) -> Result<TurnEnd, TurnError> {
+        engine.work(&self.caller, stop).await
     }
 
     /// A turn from its beginning to its end.

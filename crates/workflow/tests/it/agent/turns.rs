@@ -27,9 +27,10 @@ async fn onboarding_looks_asks_and_pauses() {
     let run = bench.turn("").await;
     assert_eq!((run.status, run.pending_input), (WorkflowStatus::Paused, Some(PendingInput::Clarification)));
     let names = bench.client.names();
-    assert_eq!(names.iter().filter(|name| **name != "usage").copied().collect::<Vec<_>>(), [
-        "tool_started", "tool_executed", "token", "workflow_state", "workflow_pause", "done",
-    ]);
+    assert_eq!(
+        names.iter().filter(|name| **name != "usage").copied().collect::<Vec<_>>(),
+        ["tool_started", "tool_executed", "token", "workflow_state", "workflow_pause", "done",]
+    );
     let pause = &bench.client.of("workflow_pause")[0];
     assert_eq!(pause["reason"], "user_input_required");
     assert_eq!(pause["ui"]["ask_user"]["questions"][0]["id"], "q1");
@@ -72,11 +73,18 @@ async fn there_is_no_plan_before_the_first_answers() {
     );
     let run = bench.turn("").await;
     assert_eq!(run.failure_code.as_deref(), Some("MODEL_TOOL_OUTPUT_INVALID"));
+    let requests = bench.model.requests();
+    let texts = requests.iter().flat_map(|request| &request.messages).map(|message| message.text());
+    assert!(texts.into_iter().all(|text| !text.contains("Write the project plan now")), "nor is one asked for");
 }
 
 #[tokio::test]
 async fn a_phase_without_its_dataset_fails_for_good() {
-    for (phase, code) in [(Phase::Training, "DATASET_REQUIRED"), (Phase::FeatureEngineering, "DATASET_REQUIRED"), (Phase::Preprocessing, "DATASET_NOT_FOUND")] {
+    for (phase, code) in [
+        (Phase::Training, "DATASET_REQUIRED"),
+        (Phase::FeatureEngineering, "DATASET_REQUIRED"),
+        (Phase::Preprocessing, "DATASET_NOT_FOUND"),
+    ] {
         let mut bench = Bench::new(phase, Tools::default(), json!({ "turns": [] }));
         bench.forget_dataset();
         let run = bench.turn("go").await;
@@ -119,8 +127,31 @@ async fn proposals_end_in_something_to_look_at() {
 }
 
 #[tokio::test]
+async fn proposals_are_shown_whatever_the_model_does_beside() {
+    let tools = files().with(ToolName::ProposeFeature, |args, before| match before {
+        0..3 => ToolOutput::failed("there is no such column"),
+        _ => ToolOutput::of(json!({ "status": "proposed", "featureId": "feat-1", "featureName": args["featureName"] })),
+    });
+    let propose = json!({ "name": "propose_feature", "arguments": { "featureName": "a", "method": "custom", "rationale": "r" } });
+    let look = json!({ "name": "list_project_files", "arguments": {} });
+    let bench = Bench::new(
+        Phase::FeatureEngineering,
+        tools,
+        json!({ "turns": [
+            { "reply": { "toolCalls": [propose, propose, propose] } },
+            { "when": { "toolResult": { "tool": "propose_feature", "isError": true } }, "reply": { "toolCalls": [propose, look] } },
+        ]}),
+    );
+    let run = bench.turn("Suggest features").await;
+    assert_eq!(run.status, WorkflowStatus::Completed, "{:?}", run.failure_message);
+    let artifact = &bench.client.of("artifact_updated")[0]["artifact"];
+    assert_eq!(artifact["ui"]["sections"][0]["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn nothing_that_is_optional_is_null() {
-    let bench = Bench::new(Phase::FeatureEngineering, Tools::default(), json!({ "turns": [{ "reply": { "text": "Nothing to do." } }] }));
+    let bench =
+        Bench::new(Phase::FeatureEngineering, Tools::default(), json!({ "turns": [{ "reply": { "text": "Nothing to do." } }] }));
     bench.turn("hello").await;
     for event in bench.client.events.lock().unwrap().iter() {
         assert!(!event.data.to_string().contains("null"), "{event:?}");
