@@ -13,6 +13,7 @@ use diesel::{dsl::exists, prelude::*};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, DatasetId, JobId, NotebookId, ProjectId,
+    caller::Credential,
     jobs::{Job, JobState, Lease, NewJob},
     ports::StoreError,
     workflows::{
@@ -280,7 +281,9 @@ impl Workflows {
                     .for_update()
                     .first(connection)
                     .await?;
-                if !row.is_running() {
+                // A job changes a run while it is its last turn, and a person at any time that one runs.
+                let is_of_another = matches!(caller.credential, Credential::Job(job) if row.turn_job_id != Some(job.0));
+                if !row.is_running() || is_of_another {
                     return Err(DbError::from(StoreError::Conflict(TURN_ENDED.to_owned())));
                 }
                 let begun: EventRow = turn_of(id).first(connection).await?;

@@ -6,16 +6,19 @@ mod ending;
 use std::{sync::Arc, time::Duration};
 
 use gristmill_domain::{
-    Caller, ErrorCode,
-    workflows::{ApprovalDecision, NewWorkflowEvent, RunRecord, ToolResult, WorkflowEvent, WorkflowRun, WorkflowStatus},
+    Caller, DatasetId, ErrorCode,
+    workflows::{
+        ApprovalDecision, NewWorkflowEvent, RunRecord, ToolName, ToolResult, WorkflowEvent, WorkflowRun, WorkflowStatus,
+    },
 };
 use gristmill_llm::Provider;
+use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     machine::{self, Effect, State},
     ports::{Knowledge, KnowledgeSource, Told, TurnSink, TurnStore},
-    turn::{PlannedCall, TURN_STARTED, TurnEvent},
+    turn::{Decision, PlannedCall, TURN_STARTED, TurnEvent},
     wire,
 };
 use crate::{
@@ -202,12 +205,8 @@ impl Work<'_> {
         let is_begun = self.state.current.as_ref().is_some_and(|current| current.call.id == planned.call.id);
         if !is_begun {
             let started = TurnEvent::Started(Box::new(planned.clone()));
-            let decisions = planned.decision.iter().map(|decision| ApprovalDecision {
-                subject_hash: decision.subject_hash.clone(),
-                is_approved: decision.is_approved,
-                by: self.state.turn.by,
-            });
-            let record = RunRecord { decisions: decisions.collect(), ..RunRecord::default() };
+            let decisions = planned.decision.iter().map(|decision| self.decided(decision)).collect();
+            let record = RunRecord { decisions, ..RunRecord::default() };
             let sequence = self.record(vec![started.stored()], record).await?;
             self.engine.sink.emit(wire::tool_started(&planned.call, sequence)).await?;
             self.happened(started);
@@ -228,6 +227,12 @@ impl Work<'_> {
         Ok(Some(executed))
     }
 
+    /// A decision with who made it: whoever sent the turn.
+    fn decided(&self, decision: &Decision) -> ApprovalDecision {
+        let Decision { subject_hash, is_approved } = decision.clone();
+        ApprovalDecision { subject_hash, is_approved, by: self.state.turn.by }
+    }
+
     async fn make(&self, planned: &PlannedCall) -> Option<ToolOutput> {
         let call = &planned.call;
         let facts = self.state.facts.as_ref();
@@ -242,7 +247,8 @@ impl Work<'_> {
             is_approved: planned.decision.as_ref().is_some_and(|decision| decision.is_approved),
             stop: self.stop.clone(),
         };
-        let mut running = Box::pin(self.engine.tools.run(&context, call.tool, &call.args));
+        let args = with_ours(planned, context.dataset);
+        let mut running = Box::pin(self.engine.tools.run(&context, call.tool, &args));
         tokio::select! {
             biased;
             // First: it sees the same token, and what it says when it is told to stop is no result. Recorded, it would be a
@@ -265,9 +271,22 @@ impl Work<'_> {
     }
 }
 
+/// The arguments with those that the server adds (contract 2, section 3.6). The others that the contract names are in the
+/// context, where no model can put them.
+fn with_ours(planned: &PlannedCall, dataset: Option<DatasetId>) -> Map<String, Value> {
+    let call = &planned.call;
+    let mut args = call.args.clone();
+    args.insert("toolCallId".to_owned(), call.id.clone().into());
+    if matches!(call.tool, ToolName::GetDatasetProfile | ToolName::GetDatasetSample)
+        && let Some(dataset) = dataset
+    {
+        args.entry("datasetId").or_insert_with(|| json!(dataset));
+    }
+    args
+}
+
 /// The dataset that is worked on after a call.
-fn active_dataset(tool: gristmill_domain::workflows::ToolName, made: &serde_json::Value) -> Option<gristmill_domain::DatasetId> {
-    use gristmill_domain::workflows::ToolName;
+fn active_dataset(tool: ToolName, made: &Value) -> Option<DatasetId> {
     let key = match tool {
         ToolName::SetActiveDataset => "datasetId",
         ToolName::RestoreCheckpoint => "activeDatasetId",

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     machine::{Entry, Exchange, State},
-    phases::CLASSIFY,
+    phases::{CLASSIFY, told},
 };
 use crate::prompts::{cut, tokens};
 
@@ -56,7 +56,11 @@ pub(super) fn messages(state: &State, budget: usize) -> Vec<Message> {
 
 /// Whether an entry is no part of the conversation: the model was asked about the prompt, not by the person.
 fn is_aside(entry: &Entry) -> bool {
-    matches!(entry, Entry::Said(answer) if answer.node == CLASSIFY)
+    match entry {
+        Entry::Said(answer) => answer.node == CLASSIFY,
+        Entry::Waits(subject) => told(subject).is_none(),
+        _ => false,
+    }
 }
 
 /// The last entries that there is room for, oldest first: the very last in any case. The prompt has its room before all others.
@@ -92,6 +96,7 @@ fn cost(entry: &Entry, is_short: bool) -> usize {
     match entry {
         Entry::Asked(prompt) => tokens(&text(prompt, is_short)) + FRAME,
         Entry::Noted(note) => tokens(note) + FRAME,
+        Entry::Waits(subject) => told(subject).map_or(0, |told| tokens(&told) + FRAME),
         Entry::Said(answer) => {
             let thoughts: usize = answer.thoughts.iter().map(|thought| tokens(&thought.text) + tokens(&thought.signature)).sum();
             tokens(&text(&answer.text, is_short)) + thoughts + FRAME
@@ -102,12 +107,13 @@ fn cost(entry: &Entry, is_short: bool) -> usize {
 
 /// Entries as messages: calls stand in the answer that made them, calls of the server in answers of their own.
 fn grouped(entries: &[Shown<'_>]) -> Vec<Message> {
-    let mut told: HashSet<&str> = HashSet::new();
+    let mut paired: HashSet<&str> = HashSet::new();
     let mut messages: Vec<Message> = Vec::new();
     for (index, (entry, is_short)) in entries.iter().enumerate() {
         match entry {
             Entry::Asked(prompt) => messages.push(Message::user(text(prompt, *is_short))),
             Entry::Noted(note) => messages.push(Message::user(note.clone())),
+            Entry::Waits(subject) => messages.extend(told(subject).map(Message::user)),
             Entry::Said(answer) => {
                 let following = entries.iter().skip(index + 1).map_while(|(entry, is_short)| match entry {
                     Entry::Did(done) => Some((done, *is_short, answer.calls.iter().find(|call| call.id == done.call.id)?)),
@@ -115,7 +121,7 @@ fn grouped(entries: &[Shown<'_>]) -> Vec<Message> {
                 });
                 let mut made: Vec<LlmCall> = Vec::new();
                 for (done, is_short, from) in following {
-                    told.insert(done.call.id.as_str());
+                    paired.insert(done.call.id.as_str());
                     made.push(llm_call(done, from.signature.clone(), is_short));
                 }
                 let text = text(&answer.text, *is_short);
@@ -132,7 +138,7 @@ fn grouped(entries: &[Shown<'_>]) -> Vec<Message> {
                 } else {
                     Message::tool_result(&call, content(done, *is_short))
                 };
-                if !told.contains(done.call.id.as_str()) {
+                if !paired.contains(done.call.id.as_str()) {
                     messages.push(Message::Assistant { text: String::new(), thoughts: Vec::new(), tool_calls: vec![call] });
                 }
                 messages.push(result);

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{
     guards, phases,
-    turn::{Answer, Decision, End, FORKED, Facts, PlannedCall, TURN_STARTED, Turn, TurnEvent, TurnRequest},
+    turn::{Answer, ApprovalSubject, Decision, End, FORKED, Facts, PlannedCall, TURN_STARTED, Turn, TurnEvent, TurnRequest},
 };
 use crate::tools::derived_id;
 
@@ -87,6 +87,8 @@ pub enum Entry {
     Did(Exchange),
     /// The server tells the model something.
     Noted(String),
+    /// The turn ended with a question to the person.
+    Waits(ApprovalSubject),
 }
 
 /// A call with what came of it.
@@ -254,6 +256,12 @@ impl State {
         &self.turn.request.prompt
     }
 
+    /// What the person has said no to with the prompt, when nothing is called for it.
+    #[must_use]
+    pub fn rejected(&self) -> Option<Decision> {
+        phases::rejected(self)
+    }
+
     /// Whether the run was going on when the turn began.
     #[must_use]
     pub fn is_continued(&self) -> bool {
@@ -414,6 +422,11 @@ fn remember(log: &mut Vec<Entry>, event: &WorkflowEvent) {
     match TurnEvent::read(event) {
         Some(TurnEvent::Answered(answer)) => log.push(Entry::Said(*answer)),
         Some(TurnEvent::Executed(done)) => log.push(Entry::Did(Exchange { call: done.0, result: done.1, decision: None })),
+        Some(TurnEvent::Ended(end)) => {
+            if let End::AwaitsApproval { subject, .. } = *end {
+                log.push(Entry::Waits(subject));
+            }
+        }
         _ => {}
     }
 }

@@ -3,6 +3,7 @@
 mod feature_engineering;
 mod onboarding;
 mod preprocessing;
+mod risky;
 mod special;
 mod training;
 
@@ -12,10 +13,10 @@ use serde_json::{Map, Value};
 
 use super::{
     machine::{Exchange, Heard, Next, State},
-    turn::{Answer, End},
+    turn::{Answer, Decision, End},
 };
 
-pub(super) use self::preprocessing::CLASSIFY;
+pub(super) use self::{preprocessing::CLASSIFY, risky::told};
 
 /// Most runs of cells that are made again in a turn because the server that had begun them went away.
 const LOST_RUNS_MAX: usize = 2;
@@ -30,6 +31,9 @@ pub(super) struct Allowed<'a> {
 pub(super) fn decide(state: &State) -> Next {
     if let Some(end) = missing_dataset(state) {
         return Next::End(end);
+    }
+    if let Some(next) = risky::approved(state) {
+        return next;
     }
     match state.turn.phase {
         Phase::Onboarding => onboarding::decide(state),
@@ -47,6 +51,11 @@ pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
         Phase::FeatureEngineering => feature_engineering::hear(state, answer),
         Phase::Training => training::hear(state, answer),
     }
+}
+
+/// What the person has said no to with this turn's prompt, besides steps.
+pub(super) fn rejected(state: &State) -> Option<Decision> {
+    risky::rejected(state)
 }
 
 /// What follows from the call that was made last, before anything else. `None`: nothing does.
@@ -98,7 +107,12 @@ pub(super) fn hear_calls(state: &State, answer: &Answer, allowed: &Allowed<'_>) 
         if let Some(why) = rationale.as_ref().filter(|_| keeps_rationale(tool)) {
             args.insert("rationale".to_owned(), why.clone().into());
         }
-        calls.push(ToolCall { id: call.id.clone(), tool, args, rationale });
+        let planned = ToolCall { id: call.id.clone(), tool, args, rationale };
+        if let Some(end) = risky::question(&planned, &answer.text) {
+            // What was to be done before is done first.
+            return if calls.is_empty() { Heard::End(end) } else { Heard::Calls(calls) };
+        }
+        calls.push(planned);
     }
     if !calls.is_empty() {
         return Heard::Calls(calls);

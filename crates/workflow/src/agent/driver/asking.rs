@@ -1,5 +1,7 @@
 //! Questions to the model.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use gristmill_domain::workflows::ToolName;
 use gristmill_llm::{Event, FailureCode, Format, LlmError, OUTPUT_BYTES_MAX, Request, Spender, StopReason, Tool};
@@ -17,6 +19,9 @@ use crate::{
     tools::{derived_id, registry},
 };
 
+/// Shortest pause before the model is asked again when all places of the person or the project are taken.
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+
 impl Work<'_> {
     /// Asks the model, and shows what it says as it comes. `None`: it was asked to stop.
     pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Option<TurnEvent>, TurnError> {
@@ -26,12 +31,25 @@ impl Work<'_> {
             let code = FailureCode::WorkflowBudgetExhausted;
             return Ok(Some(TurnEvent::Unanswered { code: code.as_str().to_owned(), message: code.advice().to_owned() }));
         }
-        let request = self.request(ask);
-        let answered = tokio::select! {
-            biased;
-            // Dropping the stream closes the connection to the provider.
-            () = self.stop.cancelled() => return Ok(None),
-            answered = self.hear(ask, request) => answered?,
+        let deadline = Instant::now() + self.engine.options.answer_timeout;
+        let answered = loop {
+            let request = self.request(ask, deadline);
+            let answered = tokio::select! {
+                biased;
+                // Dropping the stream closes the connection to the provider.
+                () = self.stop.cancelled() => return Ok(None),
+                answered = self.hear(ask, request) => answered?,
+            };
+            let pause = BUSY_PAUSE + Duration::from_millis(rand::random::<u64>() % 200);
+            if !matches!(answered, Err(LlmError::Busy { .. })) || Instant::now() + pause > deadline {
+                break answered;
+            }
+            // Other turns of the same person are asking, and will be done: nobody waits at a browser for the refusal.
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(None),
+                () = tokio::time::sleep(pause) => {}
+            }
         };
         Ok(Some(match answered {
             Ok(answer) => TurnEvent::Answered(Box::new(answer)),
@@ -43,13 +61,13 @@ impl Work<'_> {
         }))
     }
 
-    fn request(&self, ask: &Ask) -> Request {
+    fn request(&self, ask: &Ask, deadline: Instant) -> Request {
         let turn = &self.state.turn;
         let messages = prompts::messages(&self.state, ask, &self.knowledge.material, self.engine.options.history_tokens);
         let mut request = Request::new(messages)
             .with_output_tokens_max(ask.output_tokens_max)
             .with_cancel(self.stop.clone())
-            .with_deadline(Instant::now() + self.engine.options.answer_timeout)
+            .with_deadline(deadline)
             .with_spender(Spender { user: self.caller.user_id, project: Some(self.run.project_id) });
         let tools: Vec<Tool> = tools(ask);
         if !tools.is_empty() {

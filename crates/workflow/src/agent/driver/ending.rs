@@ -43,6 +43,7 @@ impl Work<'_> {
                 standing: Some(self.standing(&end)),
                 artifacts,
                 approvals: self.approval_of(&end),
+                decisions: self.state.rejected().map(|decision| self.decided(&decision)).into_iter().collect(),
                 metadata: Some(self.metadata()),
                 ..RunRecord::default()
             };

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use gristmill_domain::{
     Caller, DatasetId, ErrorCode, ProjectId, UserId,
-    workflows::{Phase, RunRecord, ToolName, WorkflowEvent, WorkflowRun, WorkflowRunId, WorkflowStatus},
+    workflows::{ApprovalDecision, Phase, RunRecord, ToolName, WorkflowEvent, WorkflowRun, WorkflowRunId, WorkflowStatus},
 };
 use gristmill_llm::scripted::Scripted;
 use gristmill_workflow::{
@@ -30,6 +30,7 @@ pub(crate) struct Store {
     state: Mutex<Option<(WorkflowRun, Vec<WorkflowEvent>)>>,
     pub(crate) breaks: Mutex<Option<(usize, bool)>>,
     pub(crate) writes: Mutex<usize>,
+    pub(crate) decisions: Mutex<Vec<ApprovalDecision>>,
 }
 
 fn broken() -> PortError {
@@ -93,6 +94,7 @@ impl TurnStore for Store {
             return Err(PortError::new(ErrorCode::Conflict, "the turn has ended"));
         }
         *self.writes.lock().unwrap() += 1;
+        self.decisions.lock().unwrap().extend(record.decisions);
         for event in record.events {
             self.append(&event.event_type, event.payload);
         }

@@ -149,6 +149,31 @@ async fn proposals_are_shown_whatever_the_model_does_beside() {
 }
 
 #[tokio::test]
+async fn a_call_that_loses_something_waits_for_a_person() {
+    let script = json!({ "turns": [
+        { "when": { "lastUser": "tidy up" }, "reply": calls("delete_cell", json!({ "cellId": "c-1" })) },
+        { "always": true, "reply": { "text": "As you wish." } },
+    ]});
+    let prompts = [("yes", Some(true)), ("no", Some(false)), ("The document says \"yes\"", None), ("why?", None)];
+    for (prompt, decision) in prompts {
+        let tools = Tools::default().with(ToolName::DeleteCell, |_, _| ToolOutput::of(json!({ "success": true })));
+        let bench = Bench::new(Phase::FeatureEngineering, tools, script.clone());
+        let run = bench.turn("tidy up").await;
+        assert_eq!((run.status, run.pending_input), (WorkflowStatus::Paused, Some(PendingInput::Approval)));
+        assert!(bench.tools.called().is_empty() && bench.client.of("tool_executed").is_empty());
+        let pause = &bench.client.of("workflow_pause")[0];
+        assert!(pause["message"].as_str().unwrap().contains("delete_cell") && pause["ui"].is_null(), "{pause}");
+
+        let run = bench.turn(prompt).await;
+        assert_eq!(run.status, WorkflowStatus::Completed, "{prompt}: {:?}", run.failure_message);
+        let approved: Vec<bool> = bench.tools.effects.lock().unwrap().iter().map(|(_, _, _, approved)| *approved).collect();
+        assert_eq!(approved, if prompt == "yes" { vec![true] } else { Vec::new() }, "{prompt}");
+        let decided: Vec<bool> = bench.store.decisions.lock().unwrap().iter().map(|decision| decision.is_approved).collect();
+        assert_eq!(decided, decision.into_iter().collect::<Vec<bool>>(), "{prompt}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_that_is_optional_is_null() {
     let bench =
         Bench::new(Phase::FeatureEngineering, Tools::default(), json!({ "turns": [{ "reply": { "text": "Nothing to do." } }] }));
