@@ -40,7 +40,11 @@ pub fn turn_stream(
                 guard.disarm();
                 last_words(&mut is_done).map(Ok)
             }
-            Err(error) => Some(Err(ApiError::job(error))),
+            Err(error) => {
+                // The log cannot be read: no reason to stop what writes it.
+                guard.disarm();
+                Some(Err(ApiError::job(error)))
+            }
         };
         std::future::ready(line)
     })

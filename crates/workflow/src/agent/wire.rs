@@ -125,7 +125,13 @@ pub fn tool_executed(call: &ToolCall, result: &ToolResult, sequence: i64) -> Cli
 /// What is told at the end of a turn, in order, `done` last. `run` is as it was saved; `was_streamed` whether the client has
 /// seen the last words already.
 #[must_use]
-pub fn ending(run: &WorkflowRun, target_column: Option<&str>, end: Option<&End>, was_streamed: bool, artifact: &str) -> Vec<ClientEvent> {
+pub fn ending(
+    run: &WorkflowRun,
+    target_column: Option<&str>,
+    end: Option<&End>,
+    was_streamed: bool,
+    artifact: &str,
+) -> Vec<ClientEvent> {
     let mut events = vec![workflow_state(run, target_column)];
     let is_onboarding = run.phase == Phase::Onboarding;
     match end {
@@ -152,6 +158,8 @@ pub fn ending(run: &WorkflowRun, target_column: Option<&str>, end: Option<&End>,
         }
         Some(End::Failed { code, message }) => {
             let is_retryable = FailureCode::from_name(code).is_none_or(FailureCode::is_retryable);
+            // The client refuses an error without words.
+            let message = if message.trim().is_empty() { "The turn failed; try again" } else { message };
             events.push(event("workflow_error", json!({ "message": message, "retryable": is_retryable, "code": code })));
         }
         None => {}
