@@ -159,7 +159,7 @@ pub fn ending(
         Some(End::Failed { code, message }) => {
             let is_retryable = FailureCode::from_name(code).is_none_or(FailureCode::is_retryable);
             // The client refuses an error without words.
-            let message = if message.trim().is_empty() { "The turn failed; try again" } else { message };
+            let message: &str = if message.trim().is_empty() { "The turn failed; try again" } else { message };
             events.push(event("workflow_error", json!({ "message": message, "retryable": is_retryable, "code": code })));
         }
         None => {}
