@@ -96,13 +96,16 @@ impl Call<'_> {
         }
     }
 
-    /// Waits for a job. It is cancelled when the call is to stop.
+    /// Waits for a job. It is cancelled when the call is to stop, unless the server stops: then the call is made again, and
+    /// finds the job under its key.
     async fn ended(&self, job: Job) -> Result<Job, String> {
         let caller = &self.context.caller;
         tokio::select! {
             biased;
             () = self.context.stop.cancelled() => {
-                if let Err(error) = self.state.jobs.request_cancel(caller, job.id).await {
+                if !self.state.live.is_closed()
+                    && let Err(error) = self.state.jobs.request_cancel(caller, job.id).await
+                {
                     tracing::warn!(%error, job.id = %job.id, "a registration that was stopped goes on");
                 }
                 Err("The call was stopped".to_owned())
