@@ -161,31 +161,24 @@ async fn whole_view(state: &web::Data<AppState>, asked: &Asked, nl: &mut Map<Str
 
 fn write(mut nl: Map<String, Value>, whole: Option<&RawValue>, form: Form) -> serde_json::Result<String> {
     #[derive(Serialize)]
-    struct Answer {
+    struct Answer<'a> {
         #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
         kind: Option<&'static str>,
-        nl: Value,
+        nl: Nl<'a>,
     }
     #[derive(Serialize)]
-    struct WholeAnswer<'a> {
-        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-        kind: Option<&'static str>,
-        nl: Whole<'a>,
-    }
-    #[derive(Serialize)]
-    struct Whole<'a> {
+    struct Nl<'a> {
         #[serde(flatten)]
         fields: Map<String, Value>,
-        query: &'a RawValue,
+        /// In place of the field of the same name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        query: Option<&'a RawValue>,
+    }
+    if whole.is_some() {
+        nl.remove("query");
     }
     let kind = (form == Form::Line).then_some("result");
-    let mut text = match whole {
-        None => serde_json::to_string(&Answer { kind, nl: Value::Object(nl) })?,
-        Some(query) => {
-            nl.remove("query");
-            serde_json::to_string(&WholeAnswer { kind, nl: Whole { fields: nl, query } })?
-        }
-    };
+    let mut text = serde_json::to_string(&Answer { kind, nl: Nl { fields: nl, query: whole } })?;
     if form == Form::Line {
         text.push('\n');
     }

@@ -8,8 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    content,
-    model::{Does, Gate, ModelServer},
+    model::{Does, ModelServer, gated},
     question, with_compatible,
 };
 use crate::support::{Client, eventually};
@@ -62,14 +61,7 @@ async fn went_on(model: &ModelServer, (ada, project): (&Client, &str), round: us
 
 #[actix_web::test]
 async fn blank_lines_keep_a_silent_stream_alive_and_all_other_lines_are_json() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let model = ModelServer::start(move |asked| {
-        if asked.schema == "nl_plan" {
-            held.wait();
-        }
-        Does::Says(content(&asked.schema))
-    });
+    let (gate, model) = gated();
     let (_app, ada, project) = with_compatible(&model.url).await;
     let request = ada.request(Method::POST, "/api/query/nl/stream").json(&question(&project));
     let mut stream = request.send().await.unwrap().bytes_stream();

@@ -3,11 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{
-    Setting, TOTALS, becomes, content,
-    model::{Does, Gate, ModelServer},
-    setting_with, with_compatible,
-};
+use super::{Setting, TOTALS, becomes, model::gated, setting_with, with_compatible};
 use crate::support::{Answer, Client, eventually};
 
 fn base(project: &str) -> String {
@@ -74,14 +70,7 @@ async fn a_project_s_golden_questions_are_asked_once_at_a_time() {
 
 #[actix_web::test]
 async fn a_question_that_is_changed_while_it_is_asked_keeps_no_verdict() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let model = ModelServer::start(move |asked| {
-        if asked.schema == "nl_plan" {
-            held.wait();
-        }
-        Does::Says(content(&asked.schema))
-    });
+    let (gate, model) = gated();
     let (_app, ada, project) = with_compatible(&model.url).await;
     let mut paths = Vec::new();
     for question in

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::streamed;
+use super::{content, streamed};
 
 /// What the model does when it is asked.
 pub(super) enum Does {
@@ -189,4 +189,17 @@ pub(super) fn outside(prompt: &str) -> String {
     }
     outside.push_str(rest);
     outside
+}
+
+/// A model that answers these questions, and its plans only once the gate is open.
+pub(super) fn gated() -> (Gate, ModelServer) {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let model = ModelServer::start(move |asked| {
+        if asked.schema == "nl_plan" {
+            held.wait();
+        }
+        Does::Says(content(&asked.schema))
+    });
+    (gate, model)
 }

@@ -104,16 +104,23 @@ async fn assert_whole(client: &Client, id: &str, end: &str) -> Vec<Value> {
     events
 }
 
-#[actix_web::test]
-async fn a_killed_server_s_question_ends_with_the_reason_and_one_that_waited_is_answered() {
-    let world = World::new().await;
-    let first = world.serve();
-    let token = register(&first).await;
-    let ada = first.client(Some(&token));
+/// A server with sales whose model thinks about a question for ever: the server, the user's token, the project, the job.
+async fn begun(world: &World) -> (Process, String, String, String) {
+    let server = world.serve();
+    let token = register(&server).await;
+    let ada = server.client(Some(&token));
     let project = ada.project("Shop").await;
     ada.dataset(&project, "sales.csv", SALES).await;
     let endless = ask(&ada, &project, ENDLESS).await;
     world.thinks(&endless).await;
+    (server, token, project, endless)
+}
+
+#[actix_web::test]
+async fn a_killed_server_s_question_ends_with_the_reason_and_one_that_waited_is_answered() {
+    let world = World::new().await;
+    let (first, token, project, endless) = begun(&world).await;
+    let ada = first.client(Some(&token));
     let waiting = ask(&ada, &project, "What is the total amount by region?").await;
     assert_eq!(job(&ada, &waiting).await["status"], "queued");
     first.kill();
@@ -143,13 +150,7 @@ async fn a_killed_server_s_question_ends_with_the_reason_and_one_that_waited_is_
 #[actix_web::test]
 async fn a_question_of_a_server_that_stops_ends_with_the_reason() {
     let world = World::new().await;
-    let first = world.serve();
-    let token = register(&first).await;
-    let ada = first.client(Some(&token));
-    let project = ada.project("Shop").await;
-    ada.dataset(&project, "sales.csv", SALES).await;
-    let endless = ask(&ada, &project, ENDLESS).await;
-    world.thinks(&endless).await;
+    let (first, token, _, endless) = begun(&world).await;
     assert!(first.terminate().success());
     assert_eq!(world.open_jobs().await, 0, "the server leaves nothing open");
 
