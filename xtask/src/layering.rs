@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sql-safety", &["domain"]),
     ("ingest", &["domain"]),
     ("documents", &["domain"]),
+    ("features", &["domain", "ingest"]),
     ("jobs", &["domain"]),
     ("query", &["domain", "sql-safety"]),
     ("identity", &["domain"]),
@@ -35,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "deployment",
             "documents",
             "domain",
+            "features",
             "identity",
             "ingest",
             "jobs",
@@ -85,6 +87,8 @@ const OWNED: &[Owned] = &[
     // Its parser ends the process on some files: whoever uses it runs it in a process of its own.
     Owned { crates: &["pdf-extract", "lopdf"], owners: &["documents"], reach: Reach::Direct },
     Owned { crates: &["sqlparser"], owners: &["sql-safety"], reach: Reach::Direct },
+    // Fast-moving: one module knows it.
+    Owned { crates: &["rmcp*"], owners: &["api"], reach: Reach::Transitive },
     Owned { crates: &["oauth2"], owners: &["identity"], reach: Reach::Direct },
 ];
 

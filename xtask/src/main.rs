@@ -14,6 +14,7 @@ mod docker;
 mod docs;
 mod eval;
 mod layering;
+mod mcp;
 mod openapi;
 mod python;
 mod server;

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use crate::{
     demo,
     docker::{self, Engine, Wish},
-    eval, python,
+    eval, mcp, python,
     server::{self, Profile, Programs},
     shell::{answers, cargo, output, run, run_keeping, step},
     typescript,
@@ -64,6 +64,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
         });
         report.add("TypeScript", || typescript::test(&programs.server));
         report.add("Python", || python::test(&programs.server));
+        report.add("Model Context Protocol", || mcp::test(&programs.server));
     }
     report.close()
 }

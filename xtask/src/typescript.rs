@@ -1,6 +1,10 @@
 //! The TypeScript client: packages, generation, drift and tests. npm does the work.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context, Result, bail};
 
@@ -35,7 +39,7 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// Runs the client's tests against a server, and returns the runner's closing lines.
-pub(crate) fn test(server: &std::path::Path) -> Result<(Vec<String>, Result<()>)> {
+pub(crate) fn test(server: &Path) -> Result<(Vec<String>, Result<()>)> {
     install()?;
     run_keeping(npm().args(["test", "--silent"]).env("GRISTMILL_BIN", server), is_summary)
 }
@@ -49,16 +53,22 @@ fn is_summary(line: &str) -> bool {
         && words.next().is_none()
 }
 
-/// Installs exactly the packages of the lock file, unless they are there.
 fn install() -> Result<()> {
+    install_into(&directory())
+}
+
+/// Installs exactly the packages of a directory's lock file, unless they are there.
+pub(crate) fn install_into(directory: &Path) -> Result<()> {
     require_node()?;
-    let lock = read(&directory().join("package-lock.json"))?;
+    let lock = read(&directory.join("package-lock.json"))?;
     // npm has no cheap way to ask; the copy says which lock file the installed packages are from.
-    let stamp = directory().join("node_modules/.installed-lock.json");
+    let stamp = directory.join("node_modules/.installed-lock.json");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
-    run(npm().args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])).context("the npm registry must be reachable once")?;
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(directory);
+    run(&mut npm).context("the npm registry must be reachable once")?;
     fs::write(&stamp, lock).with_context(|| format!("cannot write {}", stamp.display()))
 }
 

@@ -34,6 +34,8 @@ pub enum ErrorShape {
     BodyDetails,
     /// `{error: "Invalid query parameters", details: [...]}` (contract 3, V2).
     QueryDetails,
+    /// `{error, details: {formErrors, fieldErrors}}` (contract 2, 8.2).
+    FlatDetails,
 }
 
 /// A request body: how it is validated, and how its errors look.

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use gristmill_domain::{DatasetId, NotebookId, workflows::WorkflowRun};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::common::Instant;
 
 /// One thing that is wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -55,6 +58,8 @@ pub enum ErrorDetails {
     Text(String),
     /// Validation problems, as in `issues`.
     Issues(Vec<Issue>),
+    /// Validation problems, as in `errors`.
+    Flat(FlatErrors),
 }
 
 /// What `detail` holds.
@@ -104,6 +109,56 @@ pub struct ErrorBody {
     /// SQL only: where the text is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<TextPosition>,
+    /// Where agents stand in the way, and `error` is a name (`WORKFLOW_ALREADY_RUNNING`, `DATASET_IN_USE`): what to do, for
+    /// people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// `WORKFLOW_ALREADY_RUNNING` only: the run whose turn is on its way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_run_id: Option<String>,
+    /// `DATASET_IN_USE` only: the dataset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_id: Option<DatasetId>,
+    /// `DATASET_IN_USE` only: its display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset_filename: Option<String>,
+    /// `DATASET_IN_USE` only: the runs that work on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_run_ids: Option<Vec<String>>,
+    /// `DATASET_IN_USE` only: the same, with where they stand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active_workflows: Option<Vec<ActiveWorkflow>>,
+}
+
+/// A run of an agent that works on a dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActiveWorkflow {
+    /// The run.
+    pub run_id: String,
+    /// What it works at.
+    pub phase: String,
+    /// `running` or `paused`.
+    pub status: String,
+    /// What it waits for.
+    pub pending_input_kind: Option<String>,
+    /// The notebook that it works in.
+    pub active_notebook_id: Option<NotebookId>,
+    /// When it changed last.
+    pub updated_at: Instant,
+}
+
+impl From<&WorkflowRun> for ActiveWorkflow {
+    fn from(run: &WorkflowRun) -> Self {
+        Self {
+            run_id: run.id.as_str().to_owned(),
+            phase: run.phase.as_str().to_owned(),
+            status: run.status.as_str().to_owned(),
+            pending_input_kind: run.pending_input.map(|kind| kind.as_str().to_owned()),
+            active_notebook_id: run.active_notebook_id,
+            updated_at: run.updated_at.into(),
+        }
+    }
 }
 
 /// A place in a text, both numbers from 1.

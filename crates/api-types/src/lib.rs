@@ -12,6 +12,7 @@ pub mod documents;
 pub mod errors;
 pub mod execute;
 pub mod experiments;
+pub mod feature_engineering;
 pub mod golden_questions;
 pub mod health;
 pub mod jobs;
@@ -22,11 +23,14 @@ pub mod notebooks;
 pub mod oip;
 pub mod paths;
 pub mod plan_chats;
+pub mod preprocessing;
 pub mod projects;
 pub mod python;
 pub mod query;
+pub mod recovery;
 pub mod savepoints;
 pub mod settings;
+pub mod workflows;
 
 /// Schemas whose fields are `snake_case`, wholly or in part, because the contract has them so. The lint of the
 /// OpenAPI document reads this list; it may only shrink.

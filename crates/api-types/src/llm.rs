@@ -1,6 +1,7 @@
 //! Language models (contract 2, sections 5 and 12).
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// The models that can be chosen.
@@ -58,6 +59,25 @@ pub struct ModelPriceView {
     pub cached_input: f64,
     /// Written.
     pub output: f64,
+}
+
+/// `{tools}`.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ToolList {
+    /// The tools, by what they are for.
+    pub tools: Vec<ToolView>,
+}
+
+/// Something that a language model may call.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ToolView {
+    /// Its name.
+    pub name: String,
+    /// What it does and when to use it.
+    pub description: String,
+    /// JSON Schema of its arguments (draft 7), an object.
+    #[schema(value_type = Object)]
+    pub parameters: Value,
 }
 
 /// What a browser opens a transcription with.

@@ -245,3 +245,21 @@ pub struct PredictPath {
     /// The deployment.
     pub deployment_id: DeploymentId,
 }
+
+/// `/feature-engineering/runs/{runId}`. A text, because what is no id names no run either.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct FeatureRunPath {
+    /// The run: `feat-` and a UUID.
+    pub run_id: String,
+}
+
+/// `/preprocessing/runs/{runId}`. A text, because what is no id names no run either.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Path)]
+pub struct PrepRunPath {
+    /// The run: `prep-` and a UUID.
+    pub run_id: String,
+}

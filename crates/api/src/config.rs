@@ -101,6 +101,8 @@ pub struct HttpConfig {
     pub shutdown_timeout: Duration,
     /// `JSON_BODY_MAX_MB`.
     pub json_body_bytes_max: usize,
+    /// `GRISTMILL_MCP_FIXTURES`: what the test suite of the Model Context Protocol calls is there too.
+    pub mcp_fixtures: bool,
     /// `METRICS_TOKEN`: who sends it may read `/metrics`; absent: programs on this machine may.
     pub metrics_token: Option<SecretString>,
 }
@@ -430,6 +432,7 @@ fn http(env: &mut Environment<'_>, cores: usize) -> HttpConfig {
         trusted_proxies: env.number("TRUSTED_PROXIES", 0..=10, 0),
         workers: env.number("HTTP_WORKERS", 1..=256, cores),
         shutdown_timeout: Duration::from_millis(env.number("SHUTDOWN_TIMEOUT_MS", 0..=600_000, 15_000)),
+        mcp_fixtures: env.flag("GRISTMILL_MCP_FIXTURES"),
         json_body_bytes_max: env.number("JSON_BODY_MAX_MB", 1..=1024, 10_usize) * 1024 * 1024,
     }
 }

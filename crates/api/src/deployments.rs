@@ -27,7 +27,7 @@ pub(crate) use self::predict::authorize;
 pub use self::{
     dialect::{Answered, Asked, Batching, Contract, Dialect, Row, Scoring, Tensors, metadata_of, version_of},
     drift::drift_of,
-    predict::answer_request,
+    predict::{answer_request, answer_rows},
     schema::{baseline_of, schema_of},
 };
 use crate::{
@@ -139,6 +139,10 @@ pub async fn deploy(
             ErrorCode::ModelNotDeployable,
             "The training of this model failed, so there is nothing to serve",
         ));
+    }
+    if let Some(reason) = model.unscored_reason() {
+        let message = format!("A model that cannot predict from the dataset's columns as they are cannot be served: {reason}");
+        return Err(ApiError::new(ErrorCode::ModelNotDeployable, message));
     }
     if model.plan.task_type == TaskType::Clustering {
         let message = "Models of clusters cannot be deployed; deploy a classification or a regression";

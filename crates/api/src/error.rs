@@ -8,9 +8,13 @@ use actix_web::{
 };
 use gristmill_api_types::{
     common::ErrorShape,
-    errors::{ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
+    errors::{ActiveWorkflow, ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
 };
-use gristmill_domain::{ErrorCode, ports::StoreError};
+use gristmill_domain::{
+    DatasetId, ErrorCode,
+    ports::StoreError,
+    workflows::{WorkflowRun, WorkflowRunId},
+};
 use gristmill_jobs::JobsError;
 use gristmill_llm::LlmError;
 use gristmill_persistence::repo::IDEMPOTENCY_MISMATCH;
@@ -36,7 +40,39 @@ struct Failure {
     position: Option<TextPosition>,
     retry_after: Option<u64>,
     bytes_max: Option<u64>,
+    obstacle: Option<Obstacle>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// Agents that stand in the way. `error` is a name then, and the text for people is in `message`.
+#[derive(Debug)]
+enum Obstacle {
+    /// A turn of the same phase is on its way.
+    Turn(WorkflowRunId),
+    /// Runs work on the dataset.
+    Dataset { id: DatasetId, filename: String, runs: Vec<ActiveWorkflow> },
+}
+
+impl Obstacle {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Turn(_) => "WORKFLOW_ALREADY_RUNNING",
+            Self::Dataset { .. } => "DATASET_IN_USE",
+        }
+    }
+
+    fn describe(&self, body: &mut ErrorBody) {
+        body.message = Some(std::mem::replace(&mut body.error, self.name().to_owned()));
+        match self {
+            Self::Turn(run) => body.active_run_id = Some(run.as_str().to_owned()),
+            Self::Dataset { id, filename, runs } => {
+                body.dataset_id = Some(*id);
+                body.dataset_filename = Some(filename.clone());
+                body.active_run_ids = Some(runs.iter().map(|run| run.run_id.clone()).collect());
+                body.active_workflows = Some(runs.clone());
+            }
+        }
+    }
 }
 
 impl ApiError {
@@ -54,6 +90,7 @@ impl ApiError {
             position: None,
             retry_after: None,
             bytes_max: None,
+            obstacle: None,
             cause: None,
         }))
     }
@@ -93,6 +130,24 @@ impl ApiError {
         });
         let mut error = Self::validation(ErrorShape::Flatten, fields.collect());
         error.0.settings = Some(problems);
+        error
+    }
+
+    /// A turn of the phase is on its way already (contract 2, section 2.1).
+    #[must_use]
+    pub fn turn_running(run: WorkflowRunId) -> Self {
+        let message = "A turn of this phase is already running in the project; wait for it to end, or interrupt it";
+        let mut error = Self::new(ErrorCode::Conflict, message);
+        error.0.obstacle = Some(Obstacle::Turn(run));
+        error
+    }
+
+    /// Agents work on the dataset (contract 1, section 7.9).
+    #[must_use]
+    pub fn dataset_in_use(id: DatasetId, filename: String, runs: &[WorkflowRun]) -> Self {
+        let message = format!("Agents work on {filename}; end or interrupt their runs first, then delete it");
+        let mut error = Self::new(ErrorCode::DatasetInUse, message);
+        error.0.obstacle = Some(Obstacle::Dataset { id, filename, runs: runs.iter().map(ActiveWorkflow::from).collect() });
         error
     }
 
@@ -212,13 +267,14 @@ impl ApiError {
         let issues = (failure.shape == Some(ErrorShape::Issues)).then(|| issues_of(&failure.fields));
         let details = match failure.shape {
             Some(ErrorShape::BodyDetails | ErrorShape::QueryDetails) => Some(ErrorDetails::Issues(issues_of(&failure.fields))),
+            Some(ErrorShape::FlatDetails) => Some(ErrorDetails::Flat(flatten(&failure.fields))),
             _ => failure.details.clone().map(ErrorDetails::Text),
         };
         let errors = match &failure.settings {
             Some(problems) => Some(ErrorMap::Settings(problems.clone())),
             None => (failure.shape == Some(ErrorShape::Flatten)).then(|| ErrorMap::Flat(flatten(&failure.fields))),
         };
-        ErrorBody {
+        let mut body = ErrorBody {
             // The contract's shapes have these texts; the frontend shows them as they are.
             error: match failure.shape {
                 Some(ErrorShape::Issues) => "Validation failed".into(),
@@ -236,7 +292,17 @@ impl ApiError {
             retry_after: failure.retry_after,
             max_bytes: failure.bytes_max,
             position: failure.position,
+            message: None,
+            active_run_id: None,
+            dataset_id: None,
+            dataset_filename: None,
+            active_run_ids: None,
+            active_workflows: None,
+        };
+        if let Some(obstacle) = &failure.obstacle {
+            obstacle.describe(&mut body);
         }
+        body
     }
 }
 
@@ -291,6 +357,9 @@ fn missing_text(code: ErrorCode) -> &'static str {
         ErrorCode::ProjectNotFound => "Project not found",
         ErrorCode::DatasetNotFound => "Dataset not found",
         ErrorCode::DocumentNotFound => "Document not found",
+        ErrorCode::WorkflowNotFound => "Workflow run not found",
+        ErrorCode::PrepRunNotFound => "Preprocessing run not found",
+        ErrorCode::FeatureRunNotFound => "Feature run not found",
         ErrorCode::PlanChatNotFound => "Plan chat not found",
         ErrorCode::GoldenQuestionNotFound => "Golden question not found",
         ErrorCode::JobNotFound => "Job not found",
@@ -336,6 +405,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::UnreadableFile
         | E::TooManyColumns
         | E::ConversionFailed
+        | E::FeaturesRefused
         | E::TemplateUnknown
         | E::ModelNotDeployable
         | E::TrainingFailed
@@ -355,6 +425,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         | E::DatasetNotFound
         | E::DocumentNotFound
         | E::ColumnNotFound
+        | E::WorkflowNotFound
+        | E::PrepRunNotFound
+        | E::FeatureRunNotFound
         | E::PlanChatNotFound
         | E::GoldenQuestionNotFound
         | E::JobNotFound

@@ -4,7 +4,7 @@ use actix_web::App;
 use gristmill_api_types::{
     cells::CellView,
     deployments::DeploymentView,
-    errors::{ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
+    errors::{ActiveWorkflow, ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition},
     live::{DeploymentSocketMessage, DeploymentSocketRequest, EventStamp, NotebookSocketMessage, NotebookSocketRequest},
 };
 use gristmill_domain::ErrorCode;
@@ -33,7 +33,8 @@ pub const BEARER: &str = "bearer";
         license(name = "MIT", identifier = "MIT")
     ),
     components(schemas(
-        ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition, NotebookSocketRequest, NotebookSocketMessage,
+        ErrorBody, ErrorDetail, ErrorDetails, ErrorMap, FieldError, FlatErrors, Issue, TextPosition, ActiveWorkflow,
+        NotebookSocketRequest, NotebookSocketMessage,
         EventStamp, CellView, DeploymentSocketRequest, DeploymentSocketMessage, DeploymentView
     )),
     tags(
@@ -52,6 +53,10 @@ pub const BEARER: &str = "bearer";
         (name = "inference", description = "Deployed models for clients of other protocols: Open Inference Protocol v2, MLflow scoring"),
         (name = "mlflow", description = "Experiment tracking for programs that log to MLflow: set MLFLOW_TRACKING_URI to /api/mlflow"),
         (name = "llm", description = "Language models: what can be chosen, and sessions for speech"),
+        (name = "workflows", description = "Agents that plan, clean, make features and train, with a person's approval"),
+        (name = "feature engineering", description = "Columns that tell a model more, and the runs of agents that make them"),
+        (name = "preprocessing", description = "Cleaning datasets in steps that are measured, approved of and can be undone"),
+        (name = "mcp", description = "The Model Context Protocol: tools, resources and prompts for programs with a model of their own"),
         (name = "plan chats", description = "Conversations about a project's plan"),
         (name = "settings", description = "Per-user settings"),
         (name = "jobs", description = "Long work that can be followed and cancelled"),

@@ -10,10 +10,12 @@ pub mod deployments;
 pub mod documents;
 pub mod execute;
 pub mod experiments;
+pub mod feature_engineering;
 pub mod golden_questions;
 pub mod health;
 pub mod jobs;
 pub mod llm;
+pub mod mcp;
 pub mod meta;
 pub mod mlflow;
 pub mod models;
@@ -21,13 +23,16 @@ pub mod notebooks;
 pub mod oip;
 pub mod plan_chats;
 pub mod predict;
+pub mod preprocessing;
 pub mod projects;
 pub mod python;
 pub mod query;
+pub mod recovery;
 pub mod savepoints;
 pub mod scoring;
 pub mod settings;
 pub mod uploads;
+pub mod workflows;
 
 use actix_web::{HttpRequest, HttpResponse};
 use gristmill_domain::ErrorCode;
@@ -52,6 +57,7 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(notebooks::configure)
         .configure(cells::configure)
         .configure(savepoints::configure)
+        .configure(recovery::configure)
         .configure(execute::configure)
         .configure(python::configure)
         .configure(models::configure)
@@ -62,11 +68,16 @@ pub fn configure(config: &mut ServiceConfig<'_>) {
         .configure(deployments::configure)
         .configure(llm::configure)
         .configure(plan_chats::configure)
+        .configure(workflows::configure)
+        .configure(preprocessing::configure)
+        .configure(feature_engineering::configure)
+        .configure(mcp::configure)
         .configure(settings::configure)
         .configure(jobs::configure)
         .configure(meta::configure)
         .default_service(actix_web::web::to(unknown_route));
     config.service(meta::root);
+    config.service(mcp::find_mcp_metadata);
     config.configure(oip::configure);
     config.service(api);
     config.default_service(actix_web::web::to(outside_api));

@@ -22,9 +22,10 @@ use gristmill_persistence::{
     notifications::{Channel, Notifications, Signal},
     repo::{
         datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
-        file_deletions::FileDeletions, golden_questions::GoldenQuestions, identity::Identity as IdentityStore, jobs::Jobs,
-        llm_usage::LlmUsage, models::Models, nl_suggestions::NlSuggestions, notebooks::Notebooks, plan_chats::PlanChats,
-        projects::Projects, settings::UserSettings, tracking::Tracking,
+        feature_runs::FeatureRuns, file_deletions::FileDeletions, golden_questions::GoldenQuestions,
+        identity::Identity as IdentityStore, jobs::Jobs, llm_usage::LlmUsage, models::Models, nl_suggestions::NlSuggestions,
+        notebooks::Notebooks, plan_chats::PlanChats, projects::Projects, settings::UserSettings, tracking::Tracking,
+        workflows::Workflows,
     },
 };
 use gristmill_runtime::{Runtime, RuntimeOptions};
@@ -38,6 +39,7 @@ use crate::{
     deployments::{self, StoredPlaces},
     documents::{self, Backfill, DocumentHandler},
     envelope::envelope,
+    features::FeatureHandler,
     file_cleaner::FileCleaner,
     google::GoogleSignIn,
     health::HealthBoard,
@@ -45,12 +47,16 @@ use crate::{
     live::{self, Hub},
     llm::{InsightCache, LanguageModels, StoredUsage},
     mail,
+    mcp::McpEndpoint,
     models::StoredModels,
     nl::{self, GoldenRunHandler, NlQueryHandler, ParkedResults, StoredSchema, StoredSuggestions},
     notebooks::{self, OutputLinks, RunRegistry, StoredData},
-    openapi, routes,
+    openapi,
+    preprocessing::Preprocessing,
+    routes,
     sql::SqlService,
     state::AppState,
+    workflows::TurnHandler,
 };
 
 /// Connections that may wait to be accepted.
@@ -59,6 +65,8 @@ const BACKLOG: u32 = 1024;
 const TASKS_DEADLINE: Duration = Duration::from_secs(5);
 /// Deployments that are brought up at the same time.
 const DEPLOYMENT_STARTS: usize = 2;
+/// Turns of agents that are worked on at the same time: they mostly wait for models.
+const TURNS: usize = 64;
 /// How often ended jobs, expired tokens and forgotten spool files are looked for.
 const JANITOR_INTERVAL: Duration = Duration::from_secs(600);
 /// How long the files of a failed upload are looked for again: a worker that was taken for dead may still write some.
@@ -176,6 +184,7 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         notebooks: Notebooks::new(database.clone()),
         execution_sessions: ExecutionSessions::new(database.clone()),
         output_links: OutputLinks::new(&secret),
+        mcp: McpEndpoint::new(&config.http, &secret, tasks.stopping()),
         runs: RunRegistry::default(),
         live: Hub::default(),
         runtime,
@@ -184,6 +193,10 @@ async fn build_state(config: Config, url: SecretString, tasks: Tasks, signals: &
         backfill: Backfill::default(),
         documents,
         plan_chats: PlanChats::new(database.clone()),
+        preprocessing: Preprocessing::new(database.clone(), config.ingest.concurrency),
+        workflows: Workflows::new(database.clone()),
+        feature_runs: FeatureRuns::new(database.clone()),
+        feature_measurements: Semaphore::new(config.ingest.concurrency.max(1)),
         datasets,
         settings,
         job_reader: JobReader::new(Arc::clone(&jobs), signals.clone()),
@@ -394,7 +407,7 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
     let mut handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(IngestHandler::new(state.clone(), Arc::clone(&places))),
         Arc::new(RetypeHandler::new(state.clone(), Arc::clone(&places))),
-        Arc::new(DocumentHandler::new(state.clone(), places)),
+        Arc::new(DocumentHandler::new(state.clone(), Arc::clone(&places))),
     ];
     if state.config.jobs.probes {
         handlers.push(Arc::new(ProbeHandler));
@@ -413,12 +426,15 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
     let serving: Vec<Arc<dyn JobHandler>> = vec![Arc::new(StartHandler::new(Arc::clone(&state.serving)))];
     let questions: Vec<Arc<dyn JobHandler>> =
         vec![Arc::new(NlQueryHandler::new(state.clone())), Arc::new(GoldenRunHandler::new(state.clone()))];
-    // Pools of their own: trainings take minutes, and neither uploads nor deployments nor questions wait for them.
+    // Pools of their own: trainings and code that makes features take minutes, and neither uploads nor deployments nor
+    // questions wait for them.
     let pools = [
         (handlers, state.config.jobs.workers),
         (modeling, state.config.modeling.workers),
         (serving, DEPLOYMENT_STARTS),
         (questions, state.config.nl.concurrency),
+        (vec![Arc::new(TurnHandler::new(state.clone())) as Arc<dyn JobHandler>], TURNS),
+        (vec![Arc::new(FeatureHandler::new(state.clone(), places)) as Arc<dyn JobHandler>], state.config.ingest.concurrency),
     ];
     let start = |(handlers, concurrency): (Vec<Arc<dyn JobHandler>>, usize)| {
         // A run of golden questions takes long, and somebody waits for each question.

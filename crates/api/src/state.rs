@@ -14,13 +14,14 @@ use gristmill_persistence::{
     files::LocalFiles,
     repo::{
         datasets::Datasets, deployments::Deployments, documents::Documents, execution_sessions::ExecutionSessions,
-        golden_questions::GoldenQuestions, models::Models, notebooks::Notebooks, plan_chats::PlanChats, projects::Projects,
-        settings::UserSettings, tracking::Tracking,
+        feature_runs::FeatureRuns, golden_questions::GoldenQuestions, models::Models, notebooks::Notebooks,
+        plan_chats::PlanChats, projects::Projects, settings::UserSettings, tracking::Tracking, workflows::Workflows,
     },
 };
 
 use gristmill_runtime::Runtime;
 use gristmill_workflow::suggestions::Suggester;
+use tokio::sync::Semaphore;
 
 use crate::{
     config::Config,
@@ -31,8 +32,10 @@ use crate::{
     health::HealthBoard,
     live::Hub,
     llm::{InsightCache, LanguageModels, StoredUsage},
+    mcp::McpEndpoint,
     nl::{ParkedResults, StoredSchema},
     notebooks::{OutputLinks, RunRegistry},
+    preprocessing::Preprocessing,
     sql::SqlService,
 };
 
@@ -53,8 +56,16 @@ pub struct AppState {
     pub projects: Projects,
     /// Plan chats.
     pub plan_chats: PlanChats,
+    /// Preprocessing runs.
+    pub preprocessing: Preprocessing,
+    /// Runs of agent workflows.
+    pub workflows: Workflows,
     /// Datasets.
     pub datasets: Datasets,
+    /// Runs of feature engineering.
+    pub feature_runs: FeatureRuns,
+    /// Places for measuring features of agents, each of which takes a sandbox.
+    pub feature_measurements: Semaphore,
     /// Documents.
     pub documents: Documents,
     /// Search over documents.
@@ -83,6 +94,8 @@ pub struct AppState {
     pub runs: RunRegistry,
     /// Who watches notebooks in this process.
     pub live: Hub,
+    /// The Model Context Protocol.
+    pub mcp: McpEndpoint,
     /// Per-user settings.
     pub settings: UserSettings,
     /// The job queue.

@@ -123,6 +123,10 @@ impl CancelOnDrop {
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         let Some(job) = self.job.take() else { return };
+        if self.state.live.is_closed() {
+            // Not the client goes away but the server, and another one takes the job up.
+            return;
+        }
         let (state, caller) = (self.state.clone(), self.caller.clone());
         self.state.tasks.spawn("cancellation", async move {
             if let Err(error) = state.jobs.request_cancel(&caller, job).await {

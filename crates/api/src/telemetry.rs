@@ -8,9 +8,13 @@ mod otel;
 use actix_web::http::{Method, StatusCode, header::HeaderMap};
 use tokio::runtime::Handle;
 use tracing::Span;
-use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, prelude::*};
+use tracing_subscriber::{EnvFilter, Layer, Registry, filter::ParseError, fmt, prelude::*};
 
 use crate::config::{Config, LogFormat};
+
+/// The library of the Model Context Protocol logs whole messages, with the rows and texts in them: it is heard only of what fails,
+/// unless a filter names it.
+const QUIET: &str = "rmcp=error";
 
 /// What must be told that the program ends, so that it sends what it still has.
 #[derive(Debug, Default)]
@@ -26,7 +30,7 @@ impl Telemetry {
     /// When `LOG_LEVEL` is no filter, or something logs already.
     pub fn start(config: &Config, runtime: Handle) -> anyhow::Result<Self> {
         let log = &config.log;
-        let filter = EnvFilter::try_new(&log.filter).map_err(|error| anyhow::anyhow!("LOG_LEVEL is not a filter: {error}"))?;
+        let filter = filter(&log.filter).map_err(|error| anyhow::anyhow!("LOG_LEVEL is not a filter: {error}"))?;
         // To standard error: standard output belongs to what a command prints.
         let lines: Box<dyn Layer<_> + Send + Sync> = match log.format {
             LogFormat::Text => fmt::layer().with_writer(std::io::stderr).boxed(),
@@ -59,6 +63,10 @@ impl Telemetry {
     }
 }
 
+fn filter(asked: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(format!("{QUIET},{asked}"))
+}
+
 /// Makes a request's span part of the trace that its client sends (`traceparent`).
 pub fn adopt(span: &Span, headers: &HeaderMap) {
     #[cfg(feature = "otel")]
@@ -73,4 +81,20 @@ pub fn conclude(span: &Span, method: &Method, route: &str, status: StatusCode) {
     otel::conclude(span, method, route, status);
     #[cfg(not(feature = "otel"))]
     let _ = (span, method, route, status);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_messages_are_logged_only_when_asked_for() {
+        for (asked, heard) in
+            [("debug", "rmcp=error"), ("info,gristmill_api=trace", "rmcp=error"), ("rmcp=debug,info", "rmcp=debug")]
+        {
+            let directives = filter(asked).unwrap().to_string();
+            assert!(directives.split(',').any(|directive| directive == heard), "{asked}: {directives}");
+        }
+        assert!(filter("gristmill=loud").is_err());
+    }
 }

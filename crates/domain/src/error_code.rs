@@ -81,6 +81,9 @@ codes! {
     TemplateUnknown = "template_unknown", "There is no training template of this id; the message lists those that there are.";
     TrainingFailed = "training_failed", "The data or the parameters cannot be trained on; the message says what to change.";
     OutOfBudget = "out_of_budget", "The work needed more time or memory than it may use; take fewer rows or columns, or raise the limit.";
+    WorkflowNotFound = "workflow_not_found", "There is no such workflow run, or it belongs to somebody else.";
+    PrepRunNotFound = "preprocessing_run_not_found", "There is no such preprocessing run, or it belongs to somebody else.";
+    FeatureRunNotFound = "feature_run_not_found", "There is no such run of feature engineering, or it belongs to somebody else.";
     PlanChatNotFound = "plan_chat_not_found", "There is no such plan chat, or it belongs to somebody else.";
     GoldenQuestionNotFound = "golden_question_not_found", "There is no such golden question, or it belongs to somebody else.";
     JobNotFound = "job_not_found", "There is no such job, or it belongs to somebody else.";
@@ -91,6 +94,7 @@ codes! {
     UnreadableFile = "unreadable_file", "The file is in a supported format but broken, encrypted or empty; the message says where.";
     TooManyColumns = "too_many_columns", "The file has more columns than a dataset may have.";
     ConversionFailed = "conversion_failed", "A value cannot be converted to the column type that was asked for.";
+    FeaturesRefused = "features_refused", "The features cannot be made so; the message says why and what to change.";
     DatasetInUse = "dataset_in_use", "A running workflow uses the dataset.";
     QuotaExceeded = "quota_exceeded", "The user's disk quota is used up. Delete datasets or ask the operator.";
     DiskFull = "disk_full", "The server has no disk space left.";

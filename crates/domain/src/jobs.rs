@@ -29,13 +29,17 @@ pub enum JobKind {
     NlQuery,
     /// Asks a project's golden questions.
     GoldenRun,
+    /// Works on one turn of an agent's workflow.
+    AgentTurn,
+    /// Makes a dataset with features.
+    FeatureApply,
     /// Does nothing but report progress for a stated time: for tests of the queue itself.
     Probe,
 }
 
 impl JobKind {
     /// Every kind.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::DatasetIngest,
         Self::DatasetRetype,
         Self::DocumentIngest,
@@ -45,6 +49,8 @@ impl JobKind {
         Self::DeploymentStart,
         Self::NlQuery,
         Self::GoldenRun,
+        Self::AgentTurn,
+        Self::FeatureApply,
         Self::Probe,
     ];
 
@@ -61,6 +67,8 @@ impl JobKind {
             Self::DeploymentStart => "deployment_start",
             Self::NlQuery => "nl_query",
             Self::GoldenRun => "golden_run",
+            Self::AgentTurn => "agent_turn",
+            Self::FeatureApply => "feature_apply",
             Self::Probe => "probe",
         }
     }

@@ -132,6 +132,9 @@ pub struct DeclaredSplit {
     pub declared_at: DateTime<Utc>,
     /// By whom; none when that user is gone.
     pub declared_by: Option<UserId>,
+    /// Whether features of the dataset have learned from the rows that it does not hold out. Such a split stays: by another one,
+    /// models would be tested on rows whose targets their features know.
+    pub is_learned: bool,
 }
 
 /// A file of a model.
@@ -148,6 +151,8 @@ pub struct Artifact {
 
 /// The file that holds the model itself.
 pub const MODEL_FILE: &str = "model.joblib";
+/// The library of models that an agent trained in a notebook (contract 3, section 11).
+pub const NOTEBOOK_LIBRARY: &str = "llm-guided";
 
 /// What a training was asked for: enough to repeat it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -218,6 +223,19 @@ impl NewModel {
     #[must_use]
     pub fn is_unscored(&self) -> bool {
         self.metadata.get("unscored") == Some(&Value::Bool(true))
+    }
+
+    /// Whether it was made in a notebook, and not by a training of the server's.
+    #[must_use]
+    pub fn is_from_notebook(&self) -> bool {
+        self.library == NOTEBOOK_LIBRARY
+    }
+
+    /// Why the server could not score it; none when it could.
+    #[must_use]
+    pub fn unscored_reason(&self) -> Option<&str> {
+        let reason = self.evaluation_error.as_deref().unwrap_or("it does not predict from the dataset's columns as they are");
+        self.is_unscored().then_some(reason)
     }
 
     /// The file of this name, if the model has it.

@@ -10,8 +10,12 @@ use crate::{
 };
 
 mod diff;
+mod lines;
+mod recovery;
 
 pub use diff::{CellChange, CellDiff, SavepointDiff};
+pub use lines::{LineEdit, LineEditError, edit_lines};
+pub use recovery::{CELL_CHANGES, LoggedCall, LostNotebook, RecoveryRefusal};
 
 /// Most savepoints that a notebook keeps; the one of the lowest turn goes first.
 pub const SAVEPOINTS_MAX: usize = 50;

@@ -3,7 +3,8 @@
 //! [`ingest`] reads CSV, TSV, JSON, NDJSON and XLSX files of any size in bounded memory: it finds out what the file is
 //! ([`sniff()`]), infers every column's type from every row, writes a Parquet file, profiles all of it, and says in a
 //! report what did not fit. [`RowReader`] pages through the result; [`retype_from_source`] and [`retype`] change a
-//! column's type; [`eda`] also summarises the results of queries.
+//! column's type; [`eda`] also summarises the results of queries; [`derive`] reads and writes datasets for engines that make
+//! one from another, and [`export()`] writes them as files of other formats.
 //!
 //! Everything here is synchronous and blocks: call it on a thread of your own. It knows nothing of HTTP or databases.
 //!
@@ -17,13 +18,15 @@
 mod block;
 mod convert;
 mod csv;
+pub mod derive;
 pub mod eda;
 mod error;
+mod export;
 mod infer;
 mod input;
 mod json;
 mod num;
-mod ordered;
+pub mod ordered;
 mod pass;
 mod pipeline;
 mod plan;
@@ -42,6 +45,7 @@ mod xlsx;
 
 pub use self::{
     error::{Cause, ConversionFailure, IngestError, RetypeError},
+    export::{SHEET_COLUMNS_MAX, SHEET_ROWS_MAX, export},
     request::{IngestLimits, IngestObserver, IngestRequest, IngestedDataset, Unobserved},
     retype::{retype, retype_from_source},
     rows::{PAGE_CELLS_MAX, RowReader, read_rows},

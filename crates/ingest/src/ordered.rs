@@ -1,4 +1,6 @@
 //! Work on the pieces of a stream by several threads, with results merged in the order of the pieces.
+//!
+//! Threads and nothing else: what the pieces are, and what becomes of them, is the caller's.
 
 use std::{
     num::NonZeroUsize,
@@ -11,21 +13,40 @@ use std::{
 
 use crate::error::IngestError;
 
+/// What work on pieces fails with.
+pub trait PieceError: Send {
+    /// Whether everything ends at once, without waiting for the pieces before.
+    fn is_cancellation(&self) -> bool;
+
+    /// The error when a thread panicked.
+    fn panicked() -> Self;
+}
+
+impl PieceError for IngestError {
+    fn is_cancellation(&self) -> bool {
+        matches!(self, Self::Cancelled)
+    }
+
+    fn panicked() -> Self {
+        Self::Internal { context: "a thread panicked" }
+    }
+}
+
 struct Feed<N> {
     next: N,
     issued: u64,
     finished: bool,
 }
 
-struct Turn<M> {
+struct Turn<M, E> {
     merge: M,
     merged: u64,
-    failure: Option<IngestError>,
+    failure: Option<E>,
 }
 
-struct Line<N, M> {
+struct Line<N, M, E> {
     feed: Mutex<Feed<N>>,
-    turn: Mutex<Turn<M>>,
+    turn: Mutex<Turn<M, E>>,
     moved: Condvar,
     stopped: AtomicBool,
 }
@@ -35,12 +56,15 @@ struct Line<N, M> {
 ///
 /// The first error in the order of the pieces ends everything, whichever thread was quicker; a cancellation ends it at
 /// once.
-pub(crate) fn run<T: Send, R: Send>(
+///
+/// # Errors
+/// What `next`, `work` or `merge` failed with, or [`PieceError::panicked`].
+pub fn run<T: Send, R: Send, E: PieceError>(
     threads: NonZeroUsize,
-    next: impl FnMut() -> Result<Option<T>, IngestError> + Send,
-    work: impl Fn(T) -> Result<R, IngestError> + Sync,
-    merge: impl FnMut(R) -> Result<(), IngestError> + Send,
-) -> Result<(), IngestError> {
+    next: impl FnMut() -> Result<Option<T>, E> + Send,
+    work: impl Fn(T) -> Result<R, E> + Sync,
+    merge: impl FnMut(R) -> Result<(), E> + Send,
+) -> Result<(), E> {
     let line = Line {
         feed: Mutex::new(Feed { next, issued: 0, finished: false }),
         turn: Mutex::new(Turn { merge, merged: 0, failure: None }),
@@ -54,7 +78,7 @@ pub(crate) fn run<T: Send, R: Send>(
             let workers: Vec<_> = (0..threads.get()).map(|_| scope.spawn(|| line.attend(&work))).collect();
             for worker in workers {
                 if worker.join().is_err() {
-                    line.fail(IngestError::Internal { context: "a thread panicked" });
+                    line.fail(E::panicked());
                 }
             }
         });
@@ -70,11 +94,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<N, M> Line<N, M> {
-    fn attend<T, R>(&self, work: &(impl Fn(T) -> Result<R, IngestError> + Sync))
+impl<N, M, E: PieceError> Line<N, M, E> {
+    fn attend<T, R>(&self, work: &(impl Fn(T) -> Result<R, E> + Sync))
     where
-        N: FnMut() -> Result<Option<T>, IngestError>,
-        M: FnMut(R) -> Result<(), IngestError>,
+        N: FnMut() -> Result<Option<T>, E>,
+        M: FnMut(R) -> Result<(), E>,
     {
         let guard = StopOnPanic(self);
         while let Some((ticket, piece)) = self.take() {
@@ -87,9 +111,9 @@ impl<N, M> Line<N, M> {
     }
 
     /// The next piece, with its place in the order. An error counts as the last piece.
-    fn take<T>(&self) -> Option<(u64, Result<T, IngestError>)>
+    fn take<T>(&self) -> Option<(u64, Result<T, E>)>
     where
-        N: FnMut() -> Result<Option<T>, IngestError>,
+        N: FnMut() -> Result<Option<T>, E>,
     {
         let mut feed = lock(&self.feed);
         if feed.finished || self.stopped.load(Ordering::Acquire) {
@@ -103,14 +127,17 @@ impl<N, M> Line<N, M> {
     }
 
     /// Waits for its turn and merges. Says whether to go on.
-    fn hand_in<R>(&self, ticket: u64, result: Result<R, IngestError>) -> bool
+    fn hand_in<R>(&self, ticket: u64, result: Result<R, E>) -> bool
     where
-        M: FnMut(R) -> Result<(), IngestError>,
+        M: FnMut(R) -> Result<(), E>,
     {
-        if matches!(result, Err(IngestError::Cancelled)) {
-            self.fail(IngestError::Cancelled);
-            return false;
-        }
+        let result = match result {
+            Err(error) if error.is_cancellation() => {
+                self.fail(error);
+                return false;
+            }
+            result => result,
+        };
         let mut turn = lock(&self.turn);
         while turn.merged != ticket && !self.stopped.load(Ordering::Acquire) {
             turn = self.moved.wait(turn).unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +161,7 @@ impl<N, M> Line<N, M> {
     }
 
     /// Ends the work for everybody. The first failure stays.
-    fn fail(&self, error: IngestError) {
+    fn fail(&self, error: E) {
         let mut turn = lock(&self.turn);
         turn.failure.get_or_insert(error);
         self.stopped.store(true, Ordering::Release);
@@ -144,11 +171,11 @@ impl<N, M> Line<N, M> {
 }
 
 /// Wakes the others when a thread panics, for they would wait for its turn for ever.
-struct StopOnPanic<'a, N, M>(&'a Line<N, M>);
+struct StopOnPanic<'a, N, M, E: PieceError>(&'a Line<N, M, E>);
 
-impl<N, M> Drop for StopOnPanic<'_, N, M> {
+impl<N, M, E: PieceError> Drop for StopOnPanic<'_, N, M, E> {
     fn drop(&mut self) {
-        self.0.fail(IngestError::Internal { context: "a thread panicked" });
+        self.0.fail(E::panicked());
     }
 }
 

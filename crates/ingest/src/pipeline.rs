@@ -38,7 +38,7 @@ const PASSES_MAX: usize = 4;
 const SAMPLE_CELLS_MAX: usize = 100_000;
 
 /// Where the progress bar stands after profiling.
-const PROFILED_SHARE: f64 = 0.92;
+pub(crate) const PROFILED_SHARE: f64 = 0.92;
 
 /// Reads a file into a dataset. Types in `forced` are not inferred, and a value that does not fit one is an error.
 pub(crate) fn run(
@@ -169,26 +169,32 @@ pub(crate) fn finish(
         limits: RunLimits::default(),
         progress: (READING_SHARE, PROFILED_SHARE),
     };
-    let columns = analysis.run(&set)?;
-    job.observer.progress(PROFILED_SHARE, "summarising");
-    let scope = EdaScope { source: EdaSource::DatasetProfile, rows_analyzed: set.rows(), total_rows: set.rows() };
-    let eda = eda::summarize_set(&set, &columns, scope, &analysis)?;
-    let sample_rows = limits::SAMPLE_ROWS_MAX.min((SAMPLE_CELLS_MAX / columns.len().max(1)).max(1));
-    let sample = set.row_reader().rows(0, u32::try_from(sample_rows).unwrap_or(u32::MAX))?;
+    let described = describe(&set, &analysis)?;
     job.check_cancelled()?;
     let parquet_bytes = match rejects {
         Some(rejects) => write::publish_with_rejects(dataset, request.output, rejects, request.rejects)?,
         None => write::publish(dataset, request.output)?,
     };
     job.observer.progress(1.0, "summarising");
+    Ok(IngestedDataset { file_type, report, parquet_bytes, ..described })
+}
+
+/// Profiles a file. What only its maker knows (the original's format, the report, the size) is for the caller to fill in.
+pub(crate) fn describe(set: &ParquetColumns, analysis: &Analysis<'_>) -> Result<IngestedDataset, IngestError> {
+    let columns = analysis.run(set)?;
+    analysis.observer.progress(analysis.progress.1, "summarising");
+    let scope = EdaScope { source: EdaSource::DatasetProfile, rows_analyzed: set.rows(), total_rows: set.rows() };
+    let eda = eda::summarize_set(set, &columns, scope, analysis)?;
+    let sample_rows = limits::SAMPLE_ROWS_MAX.min((SAMPLE_CELLS_MAX / columns.len().max(1)).max(1));
+    let sample = set.row_reader().rows(0, u32::try_from(sample_rows).unwrap_or(u32::MAX))?;
     Ok(IngestedDataset {
-        file_type,
+        file_type: FileType::Csv,
         columns: columns.iter().map(profile::profile).collect(),
         key_sketches: profile::key_sketches(&columns),
         row_count: set.rows(),
         sample,
-        report,
+        report: IngestReport::default(),
         eda,
-        parquet_bytes,
+        parquet_bytes: 0,
     })
 }

@@ -63,7 +63,7 @@ impl Default for IngestLimits {
 /// Watches a run and may stop it. Called from the threads that work, so it must be quick.
 pub trait IngestObserver: Sync {
     /// Tells how far the run is: `fraction` is 0..=1 and never falls; `stage` is `reading`, `writing`, `profiling` or
-    /// `summarising`.
+    /// `summarising`; engines that derive datasets have stages of their own.
     fn progress(&self, fraction: f64, stage: &str);
 
     /// Whether the run should stop. Asked at least every 64k rows.

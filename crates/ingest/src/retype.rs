@@ -130,17 +130,11 @@ impl Conversion<'_> {
 
     /// The columns of the new file. Whether their values repeat is taken over from the old one.
     fn columns(&self) -> Vec<PlannedColumn> {
-        let group = self.set.metadata().metadata().row_groups().first();
-        self.set
-            .columns()
-            .iter()
-            .enumerate()
-            .map(|(at, (name, kind))| {
-                let chunk = group.and_then(|group| group.columns().get(at));
-                PlannedColumn {
-                    is_repetitive: chunk.is_none_or(|chunk| chunk.dictionary_page_offset().is_some()),
-                    ..PlannedColumn::new(name.clone(), if at == self.place { self.to } else { *kind })
-                }
+        let columns = self.set.columns().iter().enumerate();
+        columns
+            .map(|(at, (name, kind))| PlannedColumn {
+                is_repetitive: self.set.is_repetitive(at),
+                ..PlannedColumn::new(name.clone(), if at == self.place { self.to } else { *kind })
             })
             .collect()
     }

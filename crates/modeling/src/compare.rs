@@ -38,6 +38,9 @@ pub fn incomparable(models: &[&Model]) -> Option<&'static str> {
     if models.iter().any(|model| model.artifacts.is_empty()) {
         return Some("a model whose training failed has no predictions");
     }
+    if models.iter().any(|model| model.is_unscored()) {
+        return Some("a model that the server could not score has no predictions");
+    }
     if models.iter().any(|model| model.plan.task_type == TaskType::Clustering) {
         return Some("clusters have no labels to be compared on");
     }

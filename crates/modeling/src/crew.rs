@@ -218,7 +218,8 @@ fn checked_interval(found: &Value) -> Result<Value, String> {
     }
 }
 
-async fn keep_held_out(views: &ViewPlaces, files: &Path) -> Result<(), ModelingError> {
+/// Moves the rows that are held out to a model's files.
+pub(crate) async fn keep_held_out(views: &ViewPlaces, files: &Path) -> Result<(), ModelingError> {
     let pairs = [(views.features.clone(), files.join(TEST_FEATURES)), (views.labels.clone(), files.join(TEST_LABELS))];
     off_thread("keeping the held out rows", move || {
         for (from, to) in pairs {

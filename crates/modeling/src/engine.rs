@@ -200,6 +200,24 @@ impl Engine {
         }
     }
 
+    /// A directory for the file of a model that is to be adopted, made when missing. It goes with the adoption, or a day
+    /// later.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn staging(&self, model: ModelId) -> Result<PathBuf, ModelingError> {
+        let root = self.starter.work_root().await?;
+        blocking("making a work directory", move || {
+            let path = root.join(format!("adopt-{model}"));
+            fs::create_dir_all(&path)?;
+            Ok(path)
+        })
+        .await
+    }
+
     /// A work directory for a run of a job. Those of its earlier runs, whose worker died, go.
     pub(crate) async fn work_directory(&self, job: JobId, epoch: i64) -> Result<WorkDirectory, ModelingError> {
         let root = self.starter.work_root().await?;

@@ -113,6 +113,10 @@ async fn diagnose(
     on_stage: OnStage<'_>,
 ) -> Result<Value, ModelingError> {
     let model = evaluation.model;
+    if model.is_from_notebook() {
+        let message = "the model was made in a notebook, so it cannot be fitted again here";
+        return Err(ModelingError::refused("unsupported", message, None));
+    }
     if model.plan.template_id.starts_with("auto_") {
         let message = "the search of an automatic model has its own validation, which the model's report shows";
         return Err(ModelingError::refused("unsupported", message, None));

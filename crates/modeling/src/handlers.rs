@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 
 pub use self::{
     evaluate::EvaluateHandler,
-    payload::{JobBudget, StudyRequest, evaluate_job, train_job, tune_job},
+    payload::{AdoptRequest, Adopted, JobBudget, StudyRequest, adopt_job, evaluate_job, train_job, tune_job},
     train::TrainHandler,
     tune::TuneHandler,
 };

@@ -17,9 +17,10 @@ macro_rules! files {
 }
 
 /// Every file of the package.
-const FILES: [(&str, &str); 37] = files![
+const FILES: [(&str, &str); 39] = files![
     "__init__.py",
     "__main__.py",
+    "adopt.py",
     "auto.py",
     "baseline.py",
     "card.py",
@@ -31,6 +32,7 @@ const FILES: [(&str, &str); 37] = files![
     "evaluation.py",
     "explain.py",
     "folds.py",
+    "foreign.py",
     "frames.py",
     "interval.py",
     "labels.py",

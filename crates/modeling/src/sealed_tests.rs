@@ -18,7 +18,7 @@ use futures_util::FutureExt as _;
 use gristmill_domain::{
     DatasetId, JobId, ModelId, ProjectId,
     execution::PythonVersion,
-    models::{Model, NewModel, Split, SplitKind, TaskType, TrainingPlan},
+    models::{Holdout, Model, NewModel, Split, SplitKind, TaskType, TrainingPlan},
 };
 use gristmill_jobs::Tasks;
 use gristmill_runtime::{
@@ -31,10 +31,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    adopt::{Adoption, adopt},
     backend,
     crew::{Crew, Work},
     engine::{Budget, Engine, ModelingOptions},
     evaluate::{Evaluation, evaluate},
+    handlers::Adopted,
     train::{Training, make_views, train},
     tune::{Study, tune},
     views::ViewPlaces,
@@ -325,6 +327,52 @@ async fn no_sandbox_has_a_test_label_and_a_model() {
     assert!(of("predict").iter().all(|one| one.models == ["model.joblib"] && one.labels.is_empty()), "{:?}", of("predict"));
     assert!(of("score").iter().all(|one| one.models.is_empty()), "{:?}", of("score"));
     drop((work, judging, searching));
+    setting.tasks.shutdown(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notebook_s_model_is_asked_where_no_test_label_is() {
+    let setting = setting(0).await;
+    let dataset = dataset(setting.scratch.path());
+    let budget = Budget { time: Duration::from_mins(2), memory_bytes: 2 << 30 };
+    let (stop, plan, quiet) = (CancellationToken::new(), plan(), |_: &str, _: f64, _: &Value| {});
+    let training =
+        |id| Training { id, project: ProjectId::random(), plan: &plan, dataset: dataset.clone(), origin: None, budget };
+    let work = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
+    let trained = train(&setting.engine, &work, &training(ModelId::random()), &stop, &quiet).await.unwrap();
+    setting.loot.lock().unwrap().clear();
+
+    let id = ModelId::random();
+    let staging = setting.engine.staging(id).await.unwrap();
+    std::fs::copy(trained.files.join("model.joblib"), staging.join("model.joblib")).unwrap();
+    let metadata = serde_json::json!({ "source": "llm-workflow", "holdout": "sealed" });
+    let adopted =
+        Adopted { algorithm: "ridge".to_owned(), metadata: metadata.as_object().unwrap().clone(), training_ms: Some(5) };
+    let adopting = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
+    let adoption = Adoption { training: training(id), adopted: &adopted, staging };
+    let made = adopt(&setting.engine, &adopting, &adoption, &stop, &quiet).await.unwrap();
+    assert_eq!((made.model.holdout(), made.model.is_unscored()), (Some(Holdout::Unsealed), false), "whoever says otherwise");
+    assert_eq!((made.model.library.as_str(), made.model.algorithm.as_str()), ("llm-guided", "ridge"));
+    assert_eq!((made.model.feature_columns.join(","), made.model.training_ms), ("x,y".to_owned(), Some(5)));
+    assert!(made.model.metrics.contains_key("r2") && made.model.metadata["source"] == "llm-workflow", "{:?}", made.model);
+    let (files, model) = (made.files, stored(made.model));
+    let judging = setting.engine.work_directory(JobId::random(), 0).await.unwrap();
+    let evaluation = Evaluation { model: &model, files, dataset, origin: None, budget };
+    let evaluated = evaluate(&setting.engine, &judging, &evaluation, &stop, &quiet).await.unwrap();
+    assert_eq!(evaluated.metrics["r2"].to_bits(), model.metrics["r2"].to_bits(), "on the same rows");
+
+    let loot = setting.loot.lock().unwrap().clone();
+    let mut commands: Vec<&str> = loot.iter().map(|one| one.command.as_str()).collect();
+    commands.sort_unstable();
+    assert_eq!(commands, ["adopt", "package", "predict", "score", "score"]);
+    let of = |command: &str| loot.iter().find(|one| one.command == command).unwrap();
+    let test = &of("score").labels;
+    assert_eq!((test.len(), of("adopt").labels.len()), (40, 160));
+    assert!(of("adopt").labels.is_disjoint(test) && of("adopt").models == ["model.joblib"], "{:?}", of("adopt"));
+    for one in &loot {
+        assert!(one.models.is_empty() || one.labels.is_disjoint(test), "{} has a model and test labels", one.command);
+    }
+    drop((work, adopting, judging));
     setting.tasks.shutdown(Duration::from_secs(10)).await;
 }
 

@@ -27,9 +27,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    adopt::{Adoption, adopt},
     engine::{Budget, Engine, ModelingOptions},
     error::ModelingError,
     evaluate::{Evaluation, evaluate},
+    handlers::Adopted,
     sealed_tests::stored,
     train::{Trained, Training, train},
     tune::{Study, tune},
@@ -46,6 +48,8 @@ enum Trouble {
     Ends(Exit),
     /// The command refuses the data.
     Refuses,
+    /// The model cannot predict from the columns as they are.
+    CannotPredict,
 }
 
 /// Makes up sandboxes.
@@ -126,6 +130,10 @@ async fn act(command: &str, trouble: Option<Trouble>, input: &Path, out: &Path, 
             say(json!({ "type": "error", "code": "fit_failed", "message": "it cannot be", "field": "templateId" }));
             return Exit::Code(2);
         }
+        Some(Trouble::CannotPredict) => {
+            say(json!({ "type": "done", "scorable": false, "reason": "it takes other columns" }));
+            return Exit::Code(0);
+        }
         Some(trouble) => {
             stop.cancel();
             while trouble == Trouble::StoppedAndDeaf || !input.join("cancel").exists() {
@@ -141,6 +149,12 @@ async fn act(command: &str, trouble: Option<Trouble>, input: &Path, out: &Path, 
             ("model.joblib", json!("model")),
             ("signature.json", json!({ "output": {}, "featureColumns": ["x"] })),
             ("report.json", report),
+        ],
+        "adopt" => &[
+            ("signature.json", json!({ "output": {}, "featureColumns": ["x"] })),
+            ("baseline.json", json!({})),
+            ("report.json", report),
+            ("predictions.parquet", json!("rows")),
         ],
         "calibrate" => &[("interval.json", json!({ "interval": { "level": 0.9, "halfWidth": 1.5, "rows": 7 } }))],
         "diagnose" => &[("report.json", json!({ "warnings": [] }))],
@@ -162,7 +176,7 @@ async fn act(command: &str, trouble: Option<Trouble>, input: &Path, out: &Path, 
     if command == "train" {
         say(json!({ "type": "fitted" }));
     }
-    say(json!({ "type": "done", "metrics": { "r2": 0.5 } }));
+    say(json!({ "type": "done", "metrics": { "r2": 0.5 }, "scorable": true }));
     Exit::Code(0)
 }
 
@@ -243,6 +257,20 @@ impl Lab {
         let work = self.engine.work_directory(JobId::random(), 0).await.unwrap();
         let evaluation = Evaluation { model: &model, files, dataset: self.dataset.clone(), origin: None, budget: BUDGET };
         evaluate(&self.engine, &work, &evaluation, &self.stop, &|_, _, _| {}).await.map(drop)
+    }
+
+    /// Adopts a model whose file is there already.
+    async fn adopt(&self) -> Result<Trained, ModelingError> {
+        let staging = self.scratch.path().join("staging");
+        fs::create_dir_all(&staging).unwrap();
+        fs::write(staging.join("model.joblib"), "model").unwrap();
+        let adopted = Adopted { algorithm: "ridge".to_owned(), metadata: serde_json::Map::new(), training_ms: None };
+        let work = self.engine.work_directory(JobId::random(), 0).await.unwrap();
+        let adoption = Adoption { training: self.training(), adopted: &adopted, staging };
+        let made = adopt(&self.engine, &work, &adoption, &self.stop, &|_, _, _| {}).await?;
+        let kept = self.scratch.path().join("adopted");
+        fs::rename(&made.files, &kept).unwrap();
+        Ok(Trained { files: kept, ..made })
     }
 
     async fn tune(&self) -> Result<(), ModelingError> {
@@ -350,4 +378,37 @@ async fn a_model_without_an_interval_or_cross_validation_is_a_model() {
     let lab = self::lab(Some(("diagnose", Trouble::Refuses))).await;
     lab.evaluate().await.unwrap();
     lab.end().await;
+}
+
+#[tokio::test]
+async fn an_adopted_model_has_scores_or_a_reason() {
+    let lab = lab(None).await;
+    let made = lab.adopt().await.unwrap();
+    assert_eq!((made.model.metrics["r2"].to_string(), made.model.is_unscored()), ("0.5".to_owned(), false));
+    let kept = |name: &str| made.files.join(name).exists();
+    assert!(["model.joblib", "signature.json", "predictions.parquet", "test-labels.parquet"].into_iter().all(kept));
+    lab.end().await;
+    let lab = self::lab(Some(("adopt", Trouble::CannotPredict))).await;
+    let made = lab.adopt().await.unwrap();
+    assert_eq!((made.model.unscored_reason(), made.model.holdout()), (Some("it takes other columns"), None));
+    assert!(made.model.metrics.is_empty() && made.evaluation.is_none());
+    let artifacts: Vec<&str> = made.model.artifacts.iter().map(|artifact| artifact.filename.as_str()).collect();
+    assert_eq!(artifacts, ["model.joblib"]);
+    lab.end().await;
+}
+
+#[tokio::test]
+async fn an_adoption_ends_with_a_reason_at_each_of_its_stages() {
+    for command in ["adopt", "score"] {
+        let lab = lab(Some((command, Trouble::Stopped))).await;
+        let ended = lab.adopt().await.map(drop);
+        assert!(matches!(ended, Err(ModelingError::Stopped)), "{command}: {ended:?}");
+        lab.end().await;
+        for (trouble, reason) in [(Trouble::Ends(Exit::Signal(9)), "signal 9"), (Trouble::Refuses, "it cannot be")] {
+            let lab = self::lab(Some((command, trouble))).await;
+            let error = lab.adopt().await.map(drop).unwrap_err();
+            assert!(error.public_message().contains(reason), "{command}: {}", error.public_message());
+            lab.end().await;
+        }
+    }
 }

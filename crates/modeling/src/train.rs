@@ -28,7 +28,7 @@ use crate::{
 /// Files of a model, in the order in which they are listed; the first must be there.
 const ARTIFACTS: [&str; 8] =
     [MODEL_FILE, SIGNATURE, "model.onnx", "parity.json", "baseline.json", "report.json", "card.json", "card.md"];
-const SIGNATURE: &str = "signature.json";
+pub(crate) const SIGNATURE: &str = "signature.json";
 /// The rows that the server keeps apart.
 pub(crate) const TEST_FEATURES: &str = "test-features.parquet";
 /// Their labels.
@@ -215,7 +215,7 @@ fn note_interval(metadata: &mut Map<String, Value>, interval: &Result<Option<Val
     }
 }
 
-async fn make_directory(path: PathBuf) -> Result<PathBuf, ModelingError> {
+pub(crate) async fn make_directory(path: PathBuf) -> Result<PathBuf, ModelingError> {
     blocking("making a directory", move || fs::create_dir_all(&path).map(|()| path)).await
 }
 
@@ -256,7 +256,8 @@ pub(crate) async fn keep_clusters(
     .await
 }
 
-fn describe(
+/// The model's row, from what its sandbox reported.
+pub(crate) fn describe(
     training: &Training<'_>,
     report: &Value,
     signature: &Value,

@@ -184,7 +184,7 @@ pub(crate) fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>,
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(table("reading the dataset"))
 }
 
-fn check_columns(schema: &SchemaRef, request: &ViewRequest) -> Result<(), ModelingError> {
+pub(crate) fn check_columns(schema: &SchemaRef, request: &ViewRequest) -> Result<(), ModelingError> {
     let missing = |name: &str, code: &str, field: &str| {
         let message = format!("the dataset has no column \"{name}\"");
         Err(ModelingError::refused(code, message, Some(field)))

@@ -163,6 +163,18 @@ impl DatasetFiles {
         self.directory.join(parquet)
     }
 
+    /// What the features of a derived dataset have learned, JSON.
+    #[must_use]
+    pub fn features(&self) -> PathBuf {
+        self.directory.join("features.json")
+    }
+
+    /// Which dataset the rows of a derived dataset come from, JSON.
+    #[must_use]
+    pub fn origin(&self) -> PathBuf {
+        self.directory.join("origin.json")
+    }
+
     /// The rejects report of a version, one JSON object a line.
     #[must_use]
     pub fn rejects(&self, version: u32) -> PathBuf {

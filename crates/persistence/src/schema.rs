@@ -235,6 +235,9 @@ diesel::table! {
         interrupt_requested -> Bool,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        edit_key -> Nullable<Text>,
+        edit_before -> Nullable<Text>,
+        run_key -> Nullable<Text>,
     }
 }
 
@@ -557,6 +560,41 @@ diesel::table! {
         split -> Json,
         declared_at -> Timestamptz,
         declared_by -> Nullable<Uuid>,
+        is_learned -> Bool,
+    }
+}
+
+diesel::table! {
+    feature_runs (run_id) {
+        run_id -> Uuid,
+        project_id -> Uuid,
+        scope_notebook_id -> Nullable<Uuid>,
+        features -> Json,
+        checkpoint_id -> Nullable<Text>,
+        checkpoint_label -> Nullable<Text>,
+        checkpoint_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    feature_run_calls (project_id, call_key) {
+        project_id -> Uuid,
+        call_key -> Text,
+        run_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    dataset_features (dataset_id) {
+        dataset_id -> Uuid,
+        source_id -> Uuid,
+        source_version -> Integer,
+        features -> Json,
+        warning -> Nullable<Text>,
+        created_at -> Timestamptz,
     }
 }
 
@@ -602,6 +640,88 @@ diesel::table! {
         asked_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preprocessing_runs (run_id) {
+        run_id -> Uuid,
+        project_id -> Uuid,
+        workflow_run_id -> Nullable<Text>,
+        active_dataset_id -> Nullable<Uuid>,
+        seen_dataset_id -> Nullable<Uuid>,
+        derived_dataset_ids -> Json,
+        event_sequence -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preprocessing_steps (step_id) {
+        step_id -> Uuid,
+        run_id -> Uuid,
+        place -> Integer,
+        title -> Text,
+        rationale -> Nullable<Text>,
+        intent_type -> Text,
+        status -> Text,
+        approval -> Nullable<Text>,
+        decision_reason -> Nullable<Text>,
+        tool_call_id -> Nullable<Text>,
+        linked_from -> Nullable<Uuid>,
+        code -> Nullable<Text>,
+        code_hash -> Nullable<Text>,
+        version -> Integer,
+        cell_ids -> Json,
+        asks_approval -> Bool,
+        requires_approval -> Bool,
+        validation -> Nullable<Json>,
+        executed -> Bool,
+        validated -> Bool,
+        input -> Nullable<Json>,
+        before_divergence -> Nullable<Text>,
+        output -> Nullable<Json>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preprocessing_checkpoints (checkpoint_id) {
+        checkpoint_id -> Uuid,
+        run_id -> Uuid,
+        place -> Integer,
+        label -> Text,
+        dataset_id -> Uuid,
+        dataset_version -> Integer,
+        step_ids -> Json,
+        replay_until -> BigInt,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preprocessing_events (run_id, sequence) {
+        run_id -> Uuid,
+        sequence -> BigInt,
+        event_id -> Uuid,
+        event_type -> Text,
+        step_id -> Nullable<Uuid>,
+        checkpoint_id -> Nullable<Uuid>,
+        dataset_id -> Nullable<Uuid>,
+        payload -> Nullable<Json>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    preprocessing_calls (run_id, call_key) {
+        run_id -> Uuid,
+        call_key -> Text,
+        output -> Json,
+        error -> Nullable<Text>,
+        created_at -> Timestamptz,
     }
 }
 
@@ -672,6 +792,65 @@ diesel::table! {
 }
 
 diesel::table! {
+    workflow_runs (run_id) {
+        run_id -> Text,
+        project_id -> Uuid,
+        thread_id -> Text,
+        phase -> Text,
+        status -> Text,
+        current_node -> Text,
+        revision -> Integer,
+        active_dataset_id -> Nullable<Uuid>,
+        active_notebook_id -> Nullable<Uuid>,
+        pending_input_kind -> Nullable<Text>,
+        pause_reason -> Nullable<Text>,
+        last_failure_code -> Nullable<Text>,
+        last_failure_message -> Nullable<Text>,
+        metadata -> Json,
+        turn_job_id -> Nullable<Uuid>,
+        event_seq -> BigInt,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    workflow_events (run_id, sequence) {
+        run_id -> Text,
+        sequence -> BigInt,
+        event_type -> Text,
+        payload -> Json,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    workflow_artifacts (artifact_id) {
+        artifact_id -> Uuid,
+        run_id -> Text,
+        artifact_type -> Text,
+        label -> Nullable<Text>,
+        payload -> Json,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    workflow_approvals (approval_id) {
+        approval_id -> Uuid,
+        run_id -> Text,
+        approval_type -> Text,
+        status -> Text,
+        subject_hash -> Text,
+        requested_at -> Timestamptz,
+        resolved_at -> Nullable<Timestamptz>,
+        resolved_by -> Nullable<Uuid>,
+        payload -> Json,
+    }
+}
+
+diesel::table! {
     vector_work (document_id) {
         document_id -> Uuid,
         model -> Text,
@@ -728,5 +907,22 @@ diesel::allow_tables_to_appear_in_same_query!(
     llm_usage,
     dataset_splits,
     dataset_key_sketches,
+    preprocessing_runs,
+    preprocessing_steps,
+    preprocessing_checkpoints,
+    preprocessing_events,
+    preprocessing_calls,
+    feature_runs,
+    feature_run_calls,
+    dataset_features,
+    workflow_runs,
+    workflow_events,
+    workflow_artifacts,
+    workflow_approvals,
 );
 diesel::joinable!(dataset_key_sketches -> datasets (dataset_id));
+diesel::joinable!(preprocessing_runs -> projects (project_id));
+diesel::joinable!(preprocessing_calls -> preprocessing_runs (run_id));
+diesel::joinable!(feature_runs -> projects (project_id));
+diesel::joinable!(feature_run_calls -> feature_runs (run_id));
+diesel::joinable!(dataset_features -> datasets (dataset_id));

@@ -27,5 +27,5 @@ pub use project_data::{DatasetFile, ProjectData, ProjectFiles};
 pub use python_package::PythonPackage;
 pub use runtime::{
     Export, InstallEvent, InstallOutcome, PlaceState, Runtime, RuntimeEvent, RuntimeEventKind, RuntimeOptions, RuntimeStatus,
-    Survey,
+    Survey, TakenFile, WorkspaceFile,
 };

@@ -15,6 +15,7 @@ mod proxy;
 mod settings;
 mod suggest;
 mod teller;
+mod uninstall;
 
 pub use install::{Packages, PackagesOptions};
 pub use layer::Layer;
@@ -22,6 +23,7 @@ pub(crate) use lookups::{LookUps, Next};
 pub use names::{PackageNames, PackageNamesError};
 pub use settings::IndexSettings;
 pub use suggest::{PackageIndex, suggest};
+pub(crate) use uninstall::uninstall;
 
 /// Where a sandbox sees a project's layer: the directory of [`Layer::directory`] belongs here.
 pub const GUEST_LAYER: &str = "/opt/gristmill/packages";

@@ -24,7 +24,7 @@ pub use self::{
     backend::Survey,
     install::{InstallEvent, InstallOutcome},
     options::RuntimeOptions,
-    status::{Export, PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeStatus},
+    status::{Export, PlaceState, RuntimeEvent, RuntimeEventKind, RuntimeStatus, TakenFile, WorkspaceFile},
 };
 use self::{
     index::Index,
@@ -35,7 +35,7 @@ use crate::{
     error::RuntimeError,
     intelligence::{AssistAnswer, AssistDataset, AssistError, AssistRequest},
     kernel::Signal,
-    packages::{PackageIndex, PackageNames, suggest},
+    packages::{PackageIndex, PackageNames, suggest, uninstall},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::{DatasetFile, ProjectData},
     resident::{ResidentPlan, ResidentWorker},
@@ -239,6 +239,18 @@ impl Runtime {
         blocking("taking over exported files", move || workspace::take_exports(&workspace, &taken, bytes_max)).await
     }
 
+    /// Copies a file of the place's workspace out of the code's reach: a regular file of the workspace's own, at most as large
+    /// as an export.
+    ///
+    /// # Errors
+    /// `Internal`.
+    pub async fn take_file(&self, place: &KernelPlace, path: &str) -> Result<WorkspaceFile, RuntimeError> {
+        let workspace = self.inner.directories.workspace(place.key());
+        let taken = self.inner.directories.exports(place.project);
+        let (path, bytes_max) = (path.to_owned(), self.inner.options.export_bytes_max);
+        blocking("taking over a file", move || workspace::take_file(&workspace, &path, &taken, bytes_max)).await
+    }
+
     /// Installs packages into the project's layer. Its kernels can import them at once. Progress goes to `sink`, which
     /// may be closed.
     ///
@@ -256,6 +268,26 @@ impl Runtime {
         };
         if outcome.success {
             // It remembers what could be imported; the next one sees the new packages.
+            self.inner.close_assistant(place.project);
+        }
+        outcome
+    }
+
+    /// Takes packages out of the project's layer; those of the environment stay. Running kernels keep what they imported.
+    ///
+    /// # Cancel safety
+    /// The layer is then as it was, or complete.
+    pub async fn uninstall(&self, place: &KernelPlace, packages: &str) -> InstallOutcome {
+        let failed = |message: String| InstallOutcome { success: false, message };
+        let names = match PackageNames::parse(packages) {
+            Ok(names) => names,
+            Err(refused) => return failed(refused.to_string()),
+        };
+        let outcome = match self.inner.layer(place.project).await {
+            Ok(layer) => uninstall(&layer, &names).await,
+            Err(error) => failed(error.to_string()),
+        };
+        if outcome.success {
             self.inner.close_assistant(place.project);
         }
         outcome

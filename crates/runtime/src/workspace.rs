@@ -2,6 +2,7 @@
 
 mod exports;
 mod links;
+mod taken;
 
 use std::{
     io,
@@ -10,7 +11,7 @@ use std::{
 
 use gristmill_domain::ids::ProjectId;
 
-pub(crate) use self::{exports::take_exports, links::refresh_links};
+pub(crate) use self::{exports::take_exports, links::refresh_links, taken::take_file};
 use crate::places::{PlaceKey, PlaceKind};
 
 /// Where everything of the runtime's is, below the server's data directory.

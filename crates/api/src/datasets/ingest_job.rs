@@ -248,7 +248,8 @@ fn stop_of(error: IngestError) -> Stop {
     Stop::Failed(failure)
 }
 
-pub(super) fn limits(state: &AppState) -> IngestLimits {
+/// What reading a file may use.
+pub(crate) fn limits(state: &AppState) -> IngestLimits {
     let threads = std::num::NonZeroUsize::new(state.config.ingest.threads);
     let defaults = IngestLimits::default();
     IngestLimits { threads: threads.unwrap_or(defaults.threads), ..defaults }

@@ -1,7 +1,8 @@
 //! Changing the type of a dataset's column, as a job: the original is read again with the type that was asked for.
 //!
 //! From the original and not from the Parquet file, because a type may have lost what another needs: `007` read as a
-//! number cannot become the text `007` again.
+//! number cannot become the text `007` again. Datasets that were made from others have no original: of them, the values that
+//! they hold are converted.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -48,6 +49,9 @@ struct Payload {
     version: u32,
     /// The types that users chose, this change included.
     chosen: BTreeMap<String, ColumnType>,
+    /// The column of this change. Jobs of older servers do not name it.
+    #[serde(default)]
+    column: Option<String>,
 }
 
 /// Changes the type of a column and waits until the new version is there.
@@ -69,7 +73,8 @@ pub async fn retype(
         None => BTreeMap::new(),
     };
     chosen.insert(column.to_owned(), to);
-    let payload = Payload { dataset_id: dataset.id, filename: dataset.filename, version: dataset.version + 1, chosen };
+    let (version, column) = (dataset.version + 1, Some(column.to_owned()));
+    let payload = Payload { dataset_id: dataset.id, filename: dataset.filename, version, chosen, column };
     let job = NewJob {
         id: JobId::random(),
         kind: JobKind::DatasetRetype,
@@ -106,17 +111,21 @@ impl RetypeHandler {
         let (observer, limits) = (JobObserver::of(context), limits(&self.state));
         let (payload, files) = (payload.clone(), files.clone());
         let work = move || {
-            let types: HashMap<String, ColumnType> = payload.chosen.into_iter().collect();
             let (output, rejects) = (files.parquet(payload.version), files.rejects(payload.version));
-            let request = IngestRequest {
-                source: &files.original(),
-                filename: &payload.filename,
-                media_type: None,
-                output: &output,
-                rejects: &rejects,
-                limits,
+            let converted = if files.features().is_file() {
+                convert_values(&payload, &files, &observer)?
+            } else {
+                let types: HashMap<String, ColumnType> = payload.chosen.into_iter().collect();
+                let request = IngestRequest {
+                    source: &files.original(),
+                    filename: &payload.filename,
+                    media_type: None,
+                    output: &output,
+                    rejects: &rejects,
+                    limits,
+                };
+                retype_from_source(&request, &types, &observer).map_err(stop_of)?
             };
-            let converted = retype_from_source(&request, &types, &observer).map_err(stop_of)?;
             for path in [&output, &rejects] {
                 sync_file(path).map_err(|error| stop_of_io(&error))?;
             }
@@ -187,6 +196,19 @@ impl RetypeHandler {
             Err(error) => not_stored(context, error),
         }
     }
+}
+
+/// Converts the values of a dataset that was made from another.
+fn convert_values(payload: &Payload, files: &DatasetFiles, observer: &JobObserver) -> Result<IngestedDataset, Stop> {
+    let change = payload.column.as_ref().and_then(|column| Some((column, *payload.chosen.get(column)?)));
+    let Some((column, to)) = change else {
+        return Err(Stop::Failed(JobError::new(ErrorCode::Internal, "The change could not be processed; try again")));
+    };
+    let source = files.parquet(payload.version.saturating_sub(1));
+    let converted = gristmill_ingest::retype(&source, &files.parquet(payload.version), column, to, observer).map_err(stop_of)?;
+    // Nothing of it is ever rejected.
+    std::fs::write(files.rejects(payload.version), "").map_err(|error| stop_of_io(&error))?;
+    Ok(converted)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]

@@ -87,7 +87,7 @@ fn low_priority<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 }
 
 /// The content of a dataset as it is stored.
-pub(super) fn content_of(ingested: IngestedDataset, rejects: &Path) -> DatasetContent {
+pub(crate) fn content_of(ingested: IngestedDataset, rejects: &Path) -> DatasetContent {
     let rejects_bytes = std::fs::metadata(rejects).map_or(0, |metadata| metadata.len());
     DatasetContent {
         row_count: ingested.row_count,
@@ -130,7 +130,7 @@ pub(crate) fn stop_of_io(error: &std::io::Error) -> Stop {
 
 /// The end of a run whose work succeeded but could not be stored.
 #[expect(clippy::needless_pass_by_value, reason = "the run ends with it")]
-pub(super) fn not_stored(context: &JobContext, error: StoreError) -> JobVerdict {
+pub(crate) fn not_stored(context: &JobContext, error: StoreError) -> JobVerdict {
     match error {
         StoreError::LeaseLost => JobVerdict::Stopped,
         StoreError::NotFound => failed(JobError::new(ErrorCode::ProjectNotFound, "The project or dataset was deleted meanwhile")),

@@ -16,7 +16,7 @@ use actix_web::{
 };
 use chrono::{DateTime, Utc};
 use gristmill_deployment::serving::{Answers, Entry, Explain, RatePass, Recorded, ServingError};
-use gristmill_domain::{DeploymentId, ErrorCode, PredictionId, deployments::RateGrant};
+use gristmill_domain::{Caller, DeploymentId, ErrorCode, PredictionId, ProjectId, deployments::RateGrant};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -135,6 +135,57 @@ pub async fn answer_request<D: Dialect>(
                 limits.write(&mut response);
             }
             response
+        }
+    }
+}
+
+/// Predicts for rows of a project's deployment on behalf of its owner, within its limit, and records it as a request over
+/// HTTP is recorded. Gives one answer for each row.
+///
+/// # Errors
+/// 404 for a deployment that is not the caller's or not the project's, 429 over the limit, 422 with the fields for rows that
+/// do not fit, 503 when it does not serve.
+///
+/// # Cancel safety
+/// Cancel safe; a request that is called off is not recorded.
+pub async fn answer_rows(
+    state: &web::Data<AppState>,
+    caller: &Caller,
+    project: ProjectId,
+    id: DeploymentId,
+    rows: &[Row],
+) -> ApiResult<Vec<Value>> {
+    let (began, at) = (Instant::now(), state.clock.now());
+    let entry = state.serving.find(id).await.map_err(serving_error)?;
+    if entry.served.owner != caller.user_id || entry.served.deployment.project_id != project {
+        return Err(ApiError::new(ErrorCode::DeploymentNotFound, "Deployment not found"));
+    }
+    let answered = match state.serving.admit(&entry).await {
+        Ok(_) => state.serving.predict(&entry, rows, Explain::No).await,
+        Err(error) => Err(error),
+    };
+    let principal = Map::from_iter([("userId".to_owned(), json!(caller.user_id))]);
+    match answered {
+        Ok(answers) => {
+            let ids = prediction_ids(id, None, rows.len());
+            let status = StatusCode::OK;
+            keep(state, &entry, Kept { at, began, principal, status, ids: &ids, rows, answers: &answers, error: None });
+            let answers = answers.rows.iter().zip(&ids).map(|(answer, id)| {
+                let mut answer = answer.to_json();
+                if let Some(fields) = answer.as_object_mut() {
+                    fields.insert("predictionId".to_owned(), json!(id));
+                }
+                answer
+            });
+            Ok(answers.collect())
+        }
+        Err(error) => {
+            let error = serving_error(error);
+            let ids = prediction_ids(id, None, 1);
+            let (status, told) = (error.status_code(), Some(error.to_string()));
+            let none = Answers { rows: Vec::new(), ignored: Vec::new(), unexplained: None };
+            keep(state, &entry, Kept { at, began, principal, status, ids: &ids, rows, answers: &none, error: told });
+            Err(error)
         }
     }
 }

@@ -67,6 +67,12 @@ impl Hub {
         self.inner.closing.cancel();
     }
 
+    /// Whether the server stops.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.closing.is_cancelled()
+    }
+
     pub(super) fn closing(&self) -> &CancellationToken {
         &self.inner.closing
     }

@@ -14,6 +14,7 @@ use gristmill_persistence::files::{LocalFiles, model_prefix};
 use crate::{
     datasets::download,
     error::{ApiError, ApiResult},
+    features::origin_of,
     state::AppState,
 };
 
@@ -27,6 +28,11 @@ pub struct StoredModels {
 impl ModelPlaces for StoredModels {
     fn dataset(&self, owner: UserId, project: ProjectId, dataset: DatasetId, version: u32) -> PathBuf {
         absolute(self.files.dataset(owner, Some(project), dataset).parquet(version))
+    }
+
+    fn origin(&self, owner: UserId, project: ProjectId, dataset: DatasetId, _: u32) -> Option<PathBuf> {
+        // Of every version: none of them has other rows.
+        origin_of(&self.files, owner, project, dataset).map(absolute)
     }
 
     fn model(&self, project: ProjectId, model: ModelId) -> PathBuf {

@@ -24,6 +24,11 @@ pub(super) struct SplitWish {
 }
 
 impl SplitWish {
+    /// Whatever is declared.
+    pub(super) fn none() -> Self {
+        Self { kind: None, column: None, seed: None, test_size: None, again: false }
+    }
+
     pub(super) fn of(request: &ModelCreate) -> Self {
         let split = request.split.as_ref();
         Self {
@@ -49,12 +54,19 @@ impl SplitWish {
             && (declared.column.is_none() || self.column.is_none() || self.column == declared.column);
         fits.then(|| Split { test_size: self.test_size.unwrap_or(declared.test_size), ..declared.clone() })
     }
+
+    /// Whether all rows that the training would hold out are held out by a declared split.
+    fn is_part_of(&self, declared: &Split) -> bool {
+        // A share that was computed may be off by a rounding.
+        self.within(declared).is_some_and(|split| split.test_size <= declared.test_size + 1e-9)
+    }
 }
 
 /// The split that a training uses: the declared one, or its own, which is declared by that.
 ///
 /// # Errors
-/// 409 when another one is declared and models were scored by it, or when the declared one does not fit the data any more.
+/// 409 when another one is declared and models were scored by it or features have learned by it, or when the declared one does
+/// not fit the data any more.
 pub(super) async fn declared_split(
     state: &AppState,
     caller: &Caller,
@@ -69,6 +81,7 @@ pub(super) async fn declared_split(
         split: plan.split.clone(),
         declared_at: state.clock.now(),
         declared_by: Some(caller.user_id),
+        is_learned: false,
     };
     let again = match (wish.again, wish.is_explicit()) {
         (true, _) => Redeclare::Yes,
@@ -92,6 +105,17 @@ pub(super) async fn declared_split(
     {
         return refused("That column is gone: give it back");
     }
+    if declared.is_learned && !wish.is_part_of(&declared.split) {
+        let text = format!(
+            "Features of {} have learned from all rows that are not held out for \"{}\": {}. Models would be tested on rows that \
+             their features know. Leave \"split\", \"seed\" and \"redeclareSplit\" out and hold out no more rows; for another \
+             split, declare that for the source and make the features anew",
+            plan.dataset_name,
+            declared.target,
+            in_words(&declared.split)
+        );
+        return Err(ApiError::new(ErrorCode::Conflict, text));
+    }
     match wish.within(&declared.split) {
         Some(split) => Ok(split),
         None => refused("Leave \"split\" and \"seed\" out to use that"),
@@ -113,7 +137,7 @@ mod tests {
     use super::*;
 
     fn wish() -> SplitWish {
-        SplitWish { kind: None, column: None, seed: None, test_size: None, again: false }
+        SplitWish::none()
     }
 
     #[test]
@@ -134,6 +158,10 @@ mod tests {
             SplitWish { seed: Some(8), ..wish() },
         ] {
             assert!(other.is_explicit() && other.within(&declared).is_none(), "{other:?}");
+        }
+        let shares = [(None, true), (Some(0.1), true), (Some(1.0 - 0.7), true), (Some(0.4), false)];
+        for (test_size, is_part) in shares {
+            assert_eq!(SplitWish { test_size, ..wish() }.is_part_of(&declared), is_part, "{test_size:?}");
         }
         let same = SplitWish { kind: Some(SplitKind::Group), column: Some("g".into()), seed: Some(7), ..wish() };
         assert!(same.is_explicit() && same.within(&declared).is_some());

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Fewest rows that are divided by class.
-const STRATIFIED_ROWS_MIN: u64 = 10;
+pub(super) const STRATIFIED_ROWS_MIN: u64 = 10;
 
 /// What the caller's settings let one step of a job use.
 ///
@@ -180,10 +180,17 @@ pub async fn evaluated(state: &AppState, caller: &Caller, id: ModelId) -> ApiRes
     Ok(status)
 }
 
-async fn submit_evaluation(state: &AppState, caller: &Caller, id: ModelId) -> ApiResult<JobId> {
+/// Submits the job that evaluates a model anew.
+///
+/// # Errors
+/// 404; 409 when there is nothing to evaluate, 413 over the quota.
+pub(crate) async fn submit_evaluation(state: &AppState, caller: &Caller, id: ModelId) -> ApiResult<JobId> {
     let model = state.models.find(caller, id).await.map_err(model_error)?;
     if model.artifacts.is_empty() {
         return Err(ApiError::new(ErrorCode::Conflict, "The training of this model failed, so there is nothing to evaluate"));
+    }
+    if let Some(reason) = model.unscored_reason() {
+        return Err(ApiError::new(ErrorCode::Conflict, format!("The server cannot score this model: {reason}")));
     }
     check_room(state, caller, Some(model.project_id), 1).await?;
     let budget = budget_of(state, caller).await?;

@@ -14,7 +14,7 @@ use gristmill_domain::{
     ports::StoreError,
     settings::Settings,
 };
-use gristmill_persistence::repo::notebooks::{CELL_IS_TEXT, CELL_LOCKED, FinishedRun, RunStart};
+use gristmill_persistence::repo::notebooks::{CELL_IS_TEXT, CELL_LOCKED, FinishedRun, RunStart, RunTerms};
 use gristmill_runtime::{ExecuteRequest, KernelPlace, RuntimeError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -48,10 +48,38 @@ const HELPERS: [&str; 5] =
 /// # Cancel safety
 /// The run goes on.
 pub async fn run_cell(state: &web::Data<AppState>, caller: &Caller, id: CellId, project: ProjectId) -> ApiResult<CellRunView> {
+    run_for(state, caller, id, project, None).await
+}
+
+/// As [`run_cell`], for the call of an agent that `key` names: [`gristmill_persistence::repo::notebooks::Notebooks`] can tell
+/// afterwards whether a cell's last run is the one of a call.
+///
+/// # Errors
+/// As [`run_cell`].
+///
+/// # Cancel safety
+/// The run goes on.
+pub(crate) async fn run_cell_keyed(
+    state: &web::Data<AppState>,
+    caller: &Caller,
+    id: CellId,
+    project: ProjectId,
+    key: &str,
+) -> ApiResult<CellRunView> {
+    run_for(state, caller, id, project, Some(key)).await
+}
+
+async fn run_for(
+    state: &web::Data<AppState>,
+    caller: &Caller,
+    id: CellId,
+    project: ProjectId,
+    key: Option<&str>,
+) -> ApiResult<CellRunView> {
     let settings = state.settings.overrides(caller).await.map_err(ApiError::store(ErrorCode::UserNotFound))?;
     let settings = settings.over(state.config.settings);
-    let lease = state.config.notebooks.run_lease;
-    let started = state.notebooks.start_run(caller, id, Some(project), lease, state.clock.now()).await.map_err(run_error)?;
+    let terms = RunTerms { lease: state.config.notebooks.run_lease, key };
+    let started = state.notebooks.start_run(caller, id, Some(project), terms, state.clock.now()).await.map_err(run_error)?;
     let (done, end) = oneshot::channel();
     let run = CellRun { state: state.clone(), caller: caller.clone(), started, settings };
     state.tasks.spawn("cell run", async move {

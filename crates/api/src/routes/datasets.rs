@@ -7,9 +7,11 @@ use gristmill_api_types::{
         ColumnTypePatch, DatasetEnvelope, DatasetList, DatasetListQuery, DatasetPatch, DatasetView, RowsPage, RowsQuery,
         SampleView, SuccessView, UploadEnvelope,
     },
+    errors::ErrorBody,
     paths::{ColumnPath, DatasetPath},
 };
 use gristmill_domain::{ErrorCode, datasets::Dataset, ports::StoreError};
+use gristmill_persistence::repo::datasets::DatasetDeletion;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
@@ -132,16 +134,28 @@ pub async fn update_dataset(
     Ok(Json(DatasetEnvelope { dataset: renamed.map_err(dataset_error)?.into() }))
 }
 
-/// Deletes a dataset with its files.
-#[utoipa::path(tag = "datasets", params(DatasetPath), responses((status = 200, description = "It is gone", body = SuccessView)))]
+/// Deletes a dataset with its files. Refused while agents work on it, unless the notebook that they work in is gone: those
+/// are interrupted.
+#[utoipa::path(
+    tag = "datasets",
+    params(DatasetPath),
+    responses(
+        (status = 200, description = "It is gone", body = SuccessView),
+        (status = 409, description = "Agents work on it: `activeWorkflows`", body = ErrorBody),
+    )
+)]
 #[delete("/datasets/{datasetId}")]
 pub async fn delete_dataset(
     state: web::Data<AppState>,
     signed: Signed<Write>,
     PathParams(path): PathParams<DatasetPath>,
 ) -> ApiResult<Json<SuccessView>> {
-    state.datasets.delete(&signed.caller, path.dataset_id).await.map_err(dataset_error)?;
-    state.row_readers.forget(path.dataset_id);
+    let id = path.dataset_id;
+    let deletion = state.datasets.delete(&signed.caller, id, state.clock.now()).await.map_err(dataset_error)?;
+    if let DatasetDeletion::InUse { filename, runs } = deletion {
+        return Err(ApiError::dataset_in_use(id, filename, &runs));
+    }
+    state.row_readers.forget(id);
     state.file_cleaner.wake();
     Ok(Json(SuccessView { success: true }))
 }

@@ -1,13 +1,14 @@
-//! Language models: what can be chosen, and sessions for speech (contract 2, sections 5 and 12).
+//! Language models: what can be chosen, what they may call, and sessions for speech (contract 2, sections 5 and 12).
 
 use actix_web::{HttpResponse, get, http::StatusCode, post, web};
-use gristmill_api_types::llm::{ModelCatalogView, ModelChoiceView, ModelPriceView, RealtimeSessionView};
+use gristmill_api_types::llm::{ModelCatalogView, ModelChoiceView, ModelPriceView, RealtimeSessionView, ToolList, ToolView};
 use gristmill_domain::ErrorCode;
 use gristmill_llm::{
     Effort,
     catalog::{Catalog, ModelEntry, ModelKind},
     realtime::RealtimeError,
 };
+use gristmill_workflow::tools::registry;
 use secrecy::ExposeSecret;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -19,7 +20,7 @@ use crate::{
 };
 
 pub(super) fn configure(config: &mut ServiceConfig<'_>) {
-    config.service(list_llm_models).service(create_realtime_session);
+    config.service(list_llm_models).service(list_llm_tools).service(create_realtime_session);
 }
 
 /// Lists the language models that can be chosen, also when none is configured.
@@ -27,6 +28,19 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 #[get("/llm/models")]
 pub async fn list_llm_models(state: web::Data<AppState>, _signed: Signed<Read>) -> Json<ModelCatalogView> {
     Json(catalog_view(state.llm.catalog()))
+}
+
+/// Lists the tools that agents have in every phase, as language models are told of them.
+#[utoipa::path(tag = "llm", responses((status = 200, description = "The tools", body = ToolList)))]
+#[get("/llm/tools")]
+pub async fn list_llm_tools(_signed: Signed<Read>) -> Json<ToolList> {
+    let general = registry::specs().iter().filter(|spec| spec.group.is_general());
+    let view = |spec: &registry::ToolSpec| ToolView {
+        name: spec.name.to_owned(),
+        description: spec.description.to_owned(),
+        parameters: spec.parameters.clone(),
+    };
+    Json(ToolList { tools: general.map(view).collect() })
 }
 
 /// Makes a session in which a browser transcribes speech at the provider. 503 without an OpenAI key.

@@ -80,6 +80,39 @@ async fn with_script(turns: Value) -> (TestApp, Client, String, tempfile::NamedT
 }
 
 #[actix_web::test]
+async fn the_general_tools_are_listed() {
+    let app = TestApp::start().await;
+    let list = app.user("ada").await.get("/api/llm/tools").await.expect(200);
+    let tools = list["tools"].as_array().unwrap();
+    let names: Vec<&str> = tools.iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    let expected = [
+        "list_project_files",
+        "get_dataset_profile",
+        "get_dataset_sample",
+        "search_documents",
+        "list_cells",
+        "read_cell",
+        "write_cell",
+        "edit_cell",
+        "run_cell",
+        "delete_cell",
+        "reorder_cells",
+        "insert_cell",
+        "install_package",
+        "uninstall_package",
+        "list_packages",
+    ];
+    assert_eq!(names, expected);
+    for tool in tools {
+        assert!(tool["description"].as_str().is_some_and(|text| !text.is_empty()), "{tool}");
+        let schema = &tool["parameters"];
+        assert_eq!((&schema["type"], &schema["additionalProperties"]), (&json!("object"), &json!(false)), "{tool}");
+    }
+    assert_eq!(tools[6]["parameters"]["required"], json!(["content"]));
+    app.anonymous().get("/api/llm/tools").await.refused(401, "unauthenticated");
+}
+
+#[actix_web::test]
 async fn models_are_listed_without_a_key() {
     let app = TestApp::start().await;
     let ada = app.user("ada").await;

@@ -1,6 +1,10 @@
 //! The server through its front door: HTTP against real PostgreSQL, real files and the real engines.
 
 #[cfg(test)]
+mod agent_tools;
+#[cfg(test)]
+mod agent_training;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod backup;
@@ -8,6 +12,8 @@ mod backup;
 mod cells;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod dataset_in_use;
 #[cfg(test)]
 mod datasets;
 #[cfg(test)]
@@ -18,6 +24,8 @@ mod documents;
 mod execute;
 #[cfg(test)]
 mod experiments;
+#[cfg(test)]
+mod feature_engineering;
 #[cfg(test)]
 mod google;
 #[cfg(test)]
@@ -32,6 +40,8 @@ mod live;
 mod llm;
 #[cfg(test)]
 mod mail;
+#[cfg(test)]
+mod mcp;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
@@ -53,7 +63,11 @@ mod peers;
 #[cfg(test)]
 mod plan_chats;
 #[cfg(test)]
+mod preprocessing;
+#[cfg(test)]
 mod projects;
+#[cfg(test)]
+mod recovery;
 #[cfg(test)]
 mod savepoints;
 #[cfg(test)]
@@ -76,3 +90,5 @@ mod training;
 mod transport;
 #[cfg(test)]
 mod uploads;
+#[cfg(test)]
+mod workflows;

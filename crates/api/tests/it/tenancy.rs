@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use crate::support::{Answer, Client, TestApp};
 
 /// Operations that answer without a credential. This list may only shrink.
-const PUBLIC: [&str; 18] = [
+const PUBLIC: [&str; 19] = [
+    // RFC 9728: who has no token yet reads there what opens /api/mcp.
+    "GET /.well-known/oauth-protected-resource/api/mcp",
     "GET /",
     "GET /api/auth/google",
     // Where browsers go on their way to Google and back: a navigation has no credential.
@@ -44,6 +46,7 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
         | "GET /api/execute/health"
         | "GET /api/execute/runtimes"
         | "GET /api/llm/models"
+        | "GET /api/llm/tools"
         | "GET /api/projects"
         | "GET /api/query/cache/config"
         | "GET /api/settings"
@@ -57,6 +60,11 @@ fn allowed_for_strangers(operation: &str) -> Option<&'static [u16]> {
         | "POST /api/mlflow/api/2.0/mlflow/registered-models/create"
         | "GET /api/mlflow/api/2.0/mlflow/registered-models/search"
         | "GET /api/mlflow/api/2.0/mlflow/model-versions/search" => &[200],
+        // A notebook of somebody else's is as one that is not there: an answer that says so, as the contract has it.
+        "GET /api/notebooks/{notebookId}/recovery-candidate" | "POST /api/notebooks/{notebookId}/recover" => &[200],
+        // A request that does not accept the protocol's forms, and methods that it does not have: nothing is looked at.
+        "POST /api/mcp" => &[406],
+        "GET /api/mcp" | "DELETE /api/mcp" => &[405],
         // For nobody at all.
         "POST /api/models/seed" | "POST /api/models/seed-one" => &[403],
         "POST /api/auth/resend-verification" | "POST /api/auth/google/link" | "POST /api/realtime/session" => &[503],
@@ -96,26 +104,27 @@ fn operations(document: &Value) -> Vec<Operation> {
 }
 
 /// The owner's things, by parameter name.
-struct Things {
-    project: String,
-    dataset: String,
-    document: String,
+pub(crate) struct Things {
+    pub(crate) project: String,
+    pub(crate) dataset: String,
+    pub(crate) document: String,
     golden: String,
     chat: String,
-    job: String,
+    pub(crate) job: String,
     token: String,
-    notebook: String,
-    cell: String,
+    pub(crate) notebook: String,
+    pub(crate) cell: String,
     savepoint: String,
     session: uuid::Uuid,
-    model: uuid::Uuid,
+    pub(crate) model: uuid::Uuid,
     run: String,
-    deployment: uuid::Uuid,
+    pub(crate) deployment: uuid::Uuid,
     key: String,
     logged: String,
+    preprocessing: String,
 }
 
-async fn things_of(app: &TestApp, owner: &Client) -> Things {
+pub(crate) async fn things_of(app: &TestApp, owner: &Client) -> Things {
     let project = owner.project("Owned").await;
     let dataset = owner.dataset(&project, "secret.csv", "name,salary\nada,1\n").await;
     let jobs = owner.get("/api/jobs").await.expect(200);
@@ -148,7 +157,11 @@ async fn things_of(app: &TestApp, owner: &Client) -> Things {
     let logged = owner.post(&format!("{mlflow}/logged-models"), &logged).await.expect(200);
     let registered = json!({ "name": "x", "description": "salary" });
     owner.post(&format!("{mlflow}/registered-models/create"), &registered).await.expect(200);
+    let preprocessing = uuid::Uuid::new_v4();
+    let sql = format!("insert into preprocessing_runs (run_id, project_id) values ('{preprocessing}', '{project}')");
+    app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
     Things {
+        preprocessing: format!("prep-{preprocessing}"),
         logged: logged["model"]["info"]["model_id"].as_str().unwrap().to_owned(),
         run: run["run"]["info"]["run_id"].as_str().unwrap().to_owned(),
         key: key["key"]["keyId"].as_str().unwrap().to_owned(),
@@ -223,6 +236,8 @@ fn body(things: &Things) -> Value {
             "columns": [], "issueType": "x", "severity": "x", "text": "x", "datasetSchema": [], "tableName": "x",
         },
         "question": "Who earns most?", "expectedSql": "select 1", "messages": [], "completedPlanId": "p",
+        "runId": things.preprocessing, "stepId": format!("step-{model}"), "approved": true, "checkpointId": format!("ckpt-{model}"),
+        "replayDatasetId": things.dataset, "phase": "preprocessing",
         "action": "stop", "feedback": "positive", "feature": "x", "actuals": [{ "predictionId": model, "actual": 1 }],
     });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -261,6 +276,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         .replace("{path}", &format!("{}/{}/artifacts/a.txt", things.project, things.run))
         .replace("{model_id}", &things.logged)
         .replace("{tag_key}", "k")
+        .replace("{runId}", &things.preprocessing)
         .replace("{provider}", "google")
         .replace("{filename}", "image.png");
     assert!(!path.contains('{'), "tell this test what to put into {path}");
@@ -277,6 +293,7 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
             "path" => format!("{}/{}/artifacts", things.project, things.run),
             "name" | "metric_key" | "alias" => "x".to_owned(),
             "version" => "1".to_owned(),
+            "phase" => "preprocessing".to_owned(),
             _ => continue,
         };
         request = request.query(&[(name, value)]);
@@ -285,6 +302,11 @@ async fn call(client: &Client, operation: &Operation, things: &Things) -> Answer
         "POST /api/upload/dataset" | "POST /api/upload/doc" => {
             let part = reqwest::multipart::Part::bytes(b"a\n1\n".to_vec()).file_name("t.csv");
             request.multipart(reqwest::multipart::Form::new().part("file", part).text("projectId", things.project.clone()))
+        }
+        "POST /api/feature-engineering/apply" => {
+            let mut body = body(things);
+            body["features"] = json!([{ "sourceColumn": "salary", "featureName": "y", "method": "sqrt_transform" }]);
+            request.json(&body)
         }
         _ if operation.method != Method::GET => request.json(&body(things)),
         _ => request,

@@ -75,6 +75,18 @@ impl ParquetColumns {
         &self.metadata
     }
 
+    /// Whether the values of a column repeat, as far as the file's writer found.
+    pub(crate) fn is_repetitive(&self, at: usize) -> bool {
+        let group = self.metadata.metadata().row_groups().first();
+        let chunk = group.and_then(|group| group.columns().get(at));
+        chunk.is_none_or(|chunk| chunk.dictionary_page_offset().is_some())
+    }
+
+    /// What a reader of the same file is made from.
+    pub(crate) fn reader_parts(&self) -> (SharedFile, ArrowReaderMetadata) {
+        (self.file.clone(), self.metadata.clone())
+    }
+
     /// A reader of the same file's rows.
     pub(crate) fn row_reader(&self) -> RowReader {
         RowReader::new(self.file.clone(), self.metadata.clone())

@@ -5,9 +5,13 @@ mod cancel;
 #[cfg(test)]
 mod csv;
 #[cfg(test)]
+mod derive;
+#[cfg(test)]
 mod eda;
 #[cfg(test)]
 mod encodings;
+#[cfg(test)]
+mod export;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]

@@ -112,6 +112,9 @@ impl AnthropicMessages {
                 ToolChoice::None => "none",
             };
             body.insert("tool_choice".into(), json!({ "type": choice }));
+        } else if let used @ [_, ..] = tools_used(&messages).as_slice() {
+            body.insert("tools".into(), json!(used));
+            body.insert("tool_choice".into(), json!({ "type": "none" }));
         }
         let mut output = Map::new();
         if let (Format::Schema(schema), Form::Schema) = (&request.format, form) {
@@ -199,12 +202,26 @@ impl Provider for AnthropicMessages {
     }
 }
 
-/// Whether the conversation ends in results of calls that came without signed thinking.
+/// Whether the conversation ends in results of calls that came without signed thinking, whatever a person says after them.
 fn calls_without_thoughts(messages: &[Message]) -> bool {
-    let last = messages.iter().rev().find(|message| !matches!(message, Message::ToolResult { .. } | Message::System { .. }));
-    let answered = matches!(messages.last(), Some(Message::ToolResult { .. }));
-    answered
-        && matches!(last, Some(Message::Assistant { thoughts, tool_calls, .. }) if thoughts.is_empty() && !tool_calls.is_empty())
+    let last = messages.iter().rev().find(|message| matches!(message, Message::Assistant { .. }));
+    matches!(last, Some(Message::Assistant { thoughts, tool_calls, .. }) if thoughts.is_empty() && !tool_calls.is_empty())
+}
+
+/// The tools of earlier calls, by name. A conversation with calls in it is refused without any, also when nothing is to be
+/// called any more.
+fn tools_used(messages: &[Message]) -> Vec<Value> {
+    let mut names: Vec<&str> = Vec::new();
+    for message in messages {
+        let Message::Assistant { tool_calls, .. } = message else { continue };
+        for call in tool_calls.iter().filter(|call| !call.name.is_empty()) {
+            if !names.contains(&call.name.as_str()) {
+                names.push(&call.name);
+            }
+        }
+    }
+    let tool = |name: &str| json!({ "name": name, "description": "Called before.", "input_schema": { "type": "object" } });
+    names.into_iter().map(tool).collect()
 }
 
 /// The conversation as turns that alternate, results of calls in front of what a person says.

@@ -41,6 +41,9 @@ impl EvaluateHandler {
         if model.status == ModelStatus::Failed {
             return Err(ModelingError::refused("no_model", "the training failed, so there is nothing to evaluate", None));
         }
+        if let Some(reason) = model.unscored_reason() {
+            return Err(ModelingError::refused("unscored", reason, None));
+        }
         let workshop = &self.workshop;
         let job = context.job();
         let epoch = context.lease().epoch;

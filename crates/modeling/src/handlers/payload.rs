@@ -8,7 +8,7 @@ use gristmill_domain::{
     models::TrainingPlan,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::engine::Budget;
 
@@ -37,6 +37,21 @@ pub(super) struct TrainPayload {
     pub(super) model_id: ModelId,
     pub(super) plan: TrainingPlan,
     pub(super) budget: JobBudget,
+    /// There already is a model, which is to be adopted instead of training one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) adopted: Option<Adopted>,
+}
+
+/// A model that was made in a notebook. Its file is in [`crate::Engine::staging`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Adopted {
+    /// What it is, in the words of whoever made it.
+    pub algorithm: String,
+    /// Where it comes from; kept with the model.
+    pub metadata: Map<String, Value>,
+    /// How long its training took, milliseconds.
+    pub training_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,6 +59,19 @@ pub(super) struct TrainPayload {
 pub(super) struct EvaluatePayload {
     pub(super) model_id: ModelId,
     pub(super) budget: JobBudget,
+}
+
+/// A model to be adopted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdoptRequest {
+    /// The id that it gets.
+    pub model_id: ModelId,
+    /// What it is for, and the rows that it is scored on.
+    pub plan: TrainingPlan,
+    /// The model.
+    pub adopted: Adopted,
+    /// What one step may use.
+    pub budget: JobBudget,
 }
 
 /// A study to be run.
@@ -81,7 +109,15 @@ pub fn train_job(
     budget: JobBudget,
     idempotency_key: Option<String>,
 ) -> NewJob {
-    let payload = TrainPayload { model_id: ModelId::random(), plan, budget };
+    let payload = TrainPayload { model_id: ModelId::random(), plan, budget, adopted: None };
+    job(JobKind::ModelTrain, owner, project, serde_json::to_value(payload), idempotency_key)
+}
+
+/// The job that adopts a model. Its result has the `modelId`.
+#[must_use]
+pub fn adopt_job(owner: UserId, project: ProjectId, request: AdoptRequest, idempotency_key: Option<String>) -> NewJob {
+    let AdoptRequest { model_id, plan, adopted, budget } = request;
+    let payload = TrainPayload { model_id, plan, budget, adopted: Some(adopted) };
     job(JobKind::ModelTrain, owner, project, serde_json::to_value(payload), idempotency_key)
 }
 

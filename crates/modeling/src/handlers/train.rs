@@ -14,10 +14,11 @@ use serde_json::{Map, json};
 
 use super::{
     Workshop, discard, failed, log_failure, not_stored, passing, payload as read_payload,
-    payload::{JobBudget, TrainPayload, evaluate_job},
-    reporting,
+    payload::{Adopted, JobBudget, TrainPayload, evaluate_job},
+    reporting, was_cancelled,
 };
 use crate::{
+    adopt::{Adoption, adopt},
     error::ModelingError,
     templates::Catalogue,
     train::{Trained, Training, put_in_place, train},
@@ -34,6 +35,65 @@ impl TrainHandler {
     #[must_use]
     pub fn new(workshop: Workshop) -> Self {
         Self { workshop }
+    }
+
+    /// Takes up a model that a notebook made. One that cannot be taken up leaves nothing behind.
+    async fn adopt(
+        &self,
+        context: &JobContext,
+        payload: &TrainPayload,
+        adopted: &Adopted,
+        project: ProjectId,
+    ) -> Result<JobVerdict, ModelingError> {
+        let workshop = &self.workshop;
+        let job = context.job();
+        let work = workshop.engine.work_directory(job.id, context.lease().epoch).await?;
+        let plan = &payload.plan;
+        let dataset = workshop.places.dataset(job.owner_id, project, plan.dataset_id, plan.dataset_version);
+        let origin = workshop.places.origin(job.owner_id, project, plan.dataset_id, plan.dataset_version);
+        let staging = workshop.engine.staging(payload.model_id).await?;
+        let budget = payload.budget.into();
+        let training = Training { id: payload.model_id, project, plan, dataset, origin, budget };
+        let adoption = Adoption { training, adopted, staging };
+        let (reporter, write) = reporting(context);
+        let adopting = async {
+            let done = adopt(&workshop.engine, &work, &adoption, context.stop_token(), reporter.as_ref()).await;
+            drop(reporter);
+            done
+        };
+        let (trained, ()) = tokio::join!(adopting, write);
+        let result = json!({ "modelId": payload.model_id });
+        let end = Storing { trained: trained?, study: None, budget: payload.budget, outcome: JobOutcome::Succeeded(result) };
+        store(workshop, context, end).await
+    }
+
+    async fn run_adoption(
+        &self,
+        context: &JobContext,
+        payload: &TrainPayload,
+        adopted: &Adopted,
+        project: ProjectId,
+    ) -> JobVerdict {
+        let verdict = match Box::pin(self.adopt(context, payload, adopted, project)).await {
+            Ok(verdict) => verdict,
+            Err(error) => match passing(context, &error) {
+                Some(verdict) => verdict,
+                None => {
+                    log_failure(context, &error);
+                    failed(error.job_error())
+                }
+            },
+        };
+        let is_over = match &verdict {
+            JobVerdict::Recorded => true,
+            // What is tried again begins with the same file.
+            JobVerdict::Finished(outcome) => !matches!(outcome, JobOutcome::Retry(_)),
+            JobVerdict::Stopped => was_cancelled(context),
+        };
+        if is_over && let Ok(staging) = self.workshop.engine.staging(payload.model_id).await {
+            discard(staging).await;
+        }
+        verdict
     }
 
     async fn make(&self, context: &JobContext, payload: &TrainPayload, project: ProjectId) -> Result<JobVerdict, ModelingError> {
@@ -70,6 +130,9 @@ impl JobHandler for TrainHandler {
             Err(verdict) => return verdict,
         };
         let Some(project) = context.job().project_id else { return failed(ModelingError::DatasetGone.job_error()) };
+        if let Some(adopted) = &payload.adopted {
+            return self.run_adoption(&context, &payload, adopted, project).await;
+        }
         match Box::pin(self.make(&context, &payload, project)).await {
             Ok(verdict) => verdict,
             Err(error) => match passing(&context, &error) {
@@ -104,6 +167,7 @@ pub(super) async fn store(workshop: &Workshop, context: &JobContext, storing: St
             model.evaluation_storage = Some(name);
             None
         }
+        None if model.is_unscored() => None,
         None => Some(evaluate_job(job.owner_id, model.project_id, model.id, budget)),
     };
     if context.events().flush().await.is_err() {

@@ -1,6 +1,9 @@
 //! Datasets: their control data. Rows live in Parquet files.
 
+mod delete;
+mod derived;
 mod key_sketches;
+mod overviews;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -18,6 +21,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+pub use self::{
+    delete::DatasetDeletion,
+    derived::{DatasetLineage, DerivedDataset},
+};
 use super::{
     file_deletions, jobs,
     ownership::{lock_project, own_project},
@@ -29,6 +36,8 @@ use crate::{
     files,
     schema::{datasets, projects},
 };
+
+pub use overviews::DatasetOverview;
 
 /// The datasets of a caller.
 #[derive(Debug, Clone)]
@@ -203,29 +212,7 @@ impl Datasets {
         now: DateTime<Utc>,
     ) -> Result<Dataset, StoreError> {
         let mut connection = self.database.connection().await?;
-        let row = connection
-            .transaction(async |connection| {
-                // The job first: the lock order of every writer.
-                let outcome = JobOutcome::Succeeded(json!({ "datasetId": create.id }));
-                jobs::finish_in(connection, lease, outcome).await?;
-                let sql_name = match create.project_id {
-                    None => sql_names::logical_name(&create.filename, |_| false),
-                    Some(project) => {
-                        lock_project(connection, owner, project).await?;
-                        free_name(connection, project, &create.filename).await?
-                    }
-                };
-                let (id, sketches) = (create.id, create.content.key_sketches.clone());
-                let row = new_row(owner, create, sql_name, now)?;
-                let row = diesel::insert_into(datasets::table)
-                    .values(&row)
-                    .returning(DatasetRow::as_returning())
-                    .get_result(connection)
-                    .await?;
-                key_sketches::replace(connection, id, &sketches).await?;
-                Ok::<DatasetRow, DbError>(row)
-            })
-            .await?;
+        let row = connection.transaction(async |connection| insert_in(connection, lease, owner, create, now).await).await?;
         row.try_into()
     }
 
@@ -402,23 +389,31 @@ impl Datasets {
             .map_err(DbError::from)?;
         row.try_into()
     }
+}
 
-    /// Deletes one of the caller's datasets and queues its files for removal in the same transaction.
-    ///
-    /// # Errors
-    /// `NotFound`, `Unavailable`, `Defect`.
-    pub async fn delete(&self, caller: &Caller, id: DatasetId) -> Result<(), StoreError> {
-        let mut connection = self.database.connection().await?;
-        connection
-            .transaction(async |connection| {
-                let target = datasets::table.find(id.0).filter(datasets::owner_id.eq(caller.user_id.0));
-                let project: Option<Uuid> = diesel::delete(target).returning(datasets::project_id).get_result(connection).await?;
-                let prefix = files::dataset_prefix(caller.user_id, project.map(ProjectId), id);
-                file_deletions::queue(connection, prefix).await
-            })
-            .await?;
-        Ok(())
-    }
+/// Ends the job, and inserts the dataset that it made.
+async fn insert_in(
+    connection: &mut AsyncPgConnection,
+    lease: Lease,
+    owner: UserId,
+    create: DatasetCreate,
+    now: DateTime<Utc>,
+) -> Result<DatasetRow, DbError> {
+    // The job first: the lock order of every writer.
+    jobs::finish_in(connection, lease, JobOutcome::Succeeded(json!({ "datasetId": create.id }))).await?;
+    let sql_name = match create.project_id {
+        None => sql_names::logical_name(&create.filename, |_| false),
+        Some(project) => {
+            lock_project(connection, owner, project).await?;
+            free_name(connection, project, &create.filename).await?
+        }
+    };
+    let (id, sketches) = (create.id, create.content.key_sketches.clone());
+    let row = new_row(owner, create, sql_name, now)?;
+    let row =
+        diesel::insert_into(datasets::table).values(&row).returning(DatasetRow::as_returning()).get_result(connection).await?;
+    key_sketches::replace(connection, id, &sketches).await?;
+    Ok(row)
 }
 
 fn new_row(owner: UserId, create: DatasetCreate, sql_name: String, now: DateTime<Utc>) -> Result<DatasetRow, StoreError> {

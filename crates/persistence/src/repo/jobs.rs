@@ -291,7 +291,7 @@ async fn finish_after(
 }
 
 /// Locks the job for the holder of the lease.
-async fn fence(connection: &mut AsyncPgConnection, lease: Lease) -> Result<Job, DbError> {
+pub(super) async fn fence(connection: &mut AsyncPgConnection, lease: Lease) -> Result<Job, DbError> {
     let row: Option<JobRow> = statements::fence(lease).get_result(connection).await.optional()?;
     let row = row.ok_or(StoreError::LeaseLost)?;
     Ok(row.try_into()?)
@@ -344,7 +344,14 @@ async fn append_in(connection: &mut AsyncPgConnection, lease: Lease, batch: &Eve
     Err(StoreError::Conflict(format!("the log stands at {}, not at {}", stands.event_seq, batch.after)).into())
 }
 
-async fn request_cancel_in(connection: &mut AsyncPgConnection, caller: &Caller, id: JobId) -> Result<Job, DbError> {
+/// Locks a job, if it is there, for a transaction that goes on to lock what the job works on.
+pub(super) async fn lock(connection: &mut AsyncPgConnection, id: JobId) -> Result<(), DbError> {
+    let _: Option<uuid::Uuid> = jobs::table.find(id.0).select(jobs::job_id).for_update().first(connection).await.optional()?;
+    Ok(())
+}
+
+/// Asks a job to stop, in the caller's transaction: whoever works on it hears so when that commits.
+pub(super) async fn request_cancel_in(connection: &mut AsyncPgConnection, caller: &Caller, id: JobId) -> Result<Job, DbError> {
     let row: JobRow = owned(caller, id).for_update().first(connection).await?;
     let job = Job::try_from(row)?;
     match job.state {

@@ -3,9 +3,11 @@
 //! Every change locks the notebook's row first. So positions, locks and the numbers of log entries need no other
 //! care, and the log's order is the order of the commits.
 
+mod agent;
 mod cells;
 mod events;
 mod outputs;
+mod recovery;
 mod rows;
 mod runs;
 mod savepoints;
@@ -22,10 +24,12 @@ use gristmill_domain::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+pub use agent::{AgentCell, AgentEdit, AgentLines, AgentWrite};
 pub use cells::{CellCreate, CellPatch};
 pub use events::EventStretch;
 pub use outputs::StoredOutput;
-pub use runs::{FinishedRun, RunLease, RunStart};
+pub use recovery::{Recovered, RecoveryCandidate};
+pub use runs::{FinishedRun, RunLease, RunStart, RunTerms, SERVER_STOPPED};
 pub use savepoints::{Restored, SAVEPOINT_MISSING};
 
 use self::rows::NotebookRow;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel_async::{AsyncConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, ProjectId, UserId,
     ports::StoreError,
@@ -224,6 +224,7 @@ impl Projects {
         let mut connection = self.database.connection().await?;
         connection
             .transaction(async |connection| {
+                tell_workers(connection, caller, id).await?;
                 let deleted = diesel::delete(
                     projects::table.filter(projects::project_id.eq(id.0)).filter(projects::owner_id.eq(caller.user_id.0)),
                 )
@@ -238,6 +239,19 @@ impl Projects {
             .await?;
         Ok(())
     }
+}
+
+/// Wakes whoever works on jobs of a project that is about to go, or waits for them: they find their jobs gone, and stop.
+async fn tell_workers(connection: &mut AsyncPgConnection, caller: &Caller, id: ProjectId) -> Result<(), DbError> {
+    diesel::sql_query(
+        "select pg_notify($1, job_id::text) from jobs where project_id = $2 and owner_id = $3 and finished_at is null",
+    )
+    .bind::<diesel::sql_types::Text, _>(Channel::JobChanged.as_str())
+    .bind::<diesel::sql_types::Uuid, _>(id.0)
+    .bind::<diesel::sql_types::Uuid, _>(caller.user_id.0)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// The project, if it is the caller's: the only way in which this crate reads one.

@@ -34,15 +34,15 @@ struct AbandonedRow {
 const ID: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 
 /// What the jobs that did not succeed would have made; nothing of what is there all the same. `$1` since when they ended,
-/// `$2` and `$3` the kinds of jobs, `$4` what an id looks like: of a job that names something else, there is nothing to find,
-/// and it must not hide the others.
+/// `$2`, `$3` and `$5` the kinds of jobs, `$4` what an id looks like: of a job that names something else, there is nothing to
+/// find, and it must not hide the others.
 const ABANDONED: &str = "
     select owner_id, project_id, document_id, dataset_id from (
         select owner_id, project_id,
             case when (payload ->> 'documentId') ~* $4 then (payload ->> 'documentId')::uuid end as document_id,
             case when (payload ->> 'datasetId') ~* $4 then (payload ->> 'datasetId')::uuid end as dataset_id
         from jobs
-        where finished_at >= $1 and state in ('failed', 'cancelled') and kind in ($2, $3)
+        where finished_at >= $1 and state in ('failed', 'cancelled') and kind in ($2, $3, $5)
     ) as ended
     where not exists (select from documents where documents.document_id = ended.document_id)
         and not exists (select from datasets where datasets.dataset_id = ended.dataset_id)";
@@ -76,6 +76,7 @@ impl SpoolOwners {
             .bind::<Text, _>(JobKind::DocumentIngest.as_str())
             .bind::<Text, _>(JobKind::DatasetIngest.as_str())
             .bind::<Text, _>(ID)
+            .bind::<Text, _>(JobKind::FeatureApply.as_str())
             .load(&mut connection)
             .await
             .map_err(DbError::from)?;

@@ -34,9 +34,14 @@ async fn a_job_without_a_readable_id_hides_no_other_one() {
     for payload in unreadable.iter().chain(&readable) {
         client.execute(sql, &[&user.to_string(), payload]).await.unwrap();
     }
+    // A dataset with features has files before it is there, too.
+    let engineered = DatasetId::random();
+    let features = sql.replace("document_ingest", "feature_apply");
+    client.execute(&features, &[&user.to_string(), &format!(r#"{{"datasetId":"{engineered}"}}"#)]).await.unwrap();
     let mut abandoned = owners.abandoned(DateTime::UNIX_EPOCH).await.unwrap();
     abandoned.sort();
-    let mut expected = [dataset_prefix(user, None, dataset), document_prefix(user, None, document)];
+    let mut expected =
+        [dataset_prefix(user, None, dataset), dataset_prefix(user, None, engineered), document_prefix(user, None, document)];
     expected.sort();
     assert_eq!(abandoned, expected);
 }

@@ -124,9 +124,35 @@ impl Layer {
     /// Takes over what an installer wrote: a new version is made of the one in use and of it, and takes its place.
     /// A package that was there in another version is replaced. On an error the version in use stays.
     pub(super) fn merge(&self, staged: &Path) -> io::Result<()> {
+        self.renew(|old, new| self.build(old, staged, new))
+    }
+
+    /// Takes distributions out: a new version without them takes the place of the one in use. Returns the normalised names
+    /// of those that were there; what they depend on stays. On an error the version in use stays.
+    pub(super) fn remove(&self, names: &BTreeSet<String>) -> io::Result<BTreeSet<String>> {
+        let present = distributions(&self.version()?)?.into_iter().map(|(name, _)| name);
+        let going: BTreeSet<String> = present.filter(|name| names.contains(name)).collect();
+        if going.is_empty() {
+            return Ok(going);
+        }
+        self.renew(|old, new| {
+            link_tree(old, new, 0)?;
+            for (name, information) in distributions(new)? {
+                if going.contains(&name) {
+                    remove_distribution(new, &information)?;
+                }
+            }
+            // An empty directory could still be imported.
+            prune(new)
+        })?;
+        Ok(going)
+    }
+
+    /// Makes a version of the one in use and puts it in its place.
+    fn renew(&self, build: impl FnOnce(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
         let old = self.version()?;
         let new = self.fresh();
-        let made = self.build(&old, staged, &new).and_then(|()| self.switch(&new));
+        let made = build(&old, &new).and_then(|()| self.switch(&new));
         let unused = if made.is_ok() { &old } else { &new };
         if let Err(error) = fs::remove_dir_all(unused) {
             // The next installation tries again.
@@ -219,6 +245,21 @@ fn remove_distribution(layer: &Path, information: &Path) -> io::Result<()> {
         }
     }
     fs::remove_dir_all(information)
+}
+
+/// Removes the directories in one that hold no file, itself excepted.
+fn prune(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            prune(&entry.path())?;
+            match fs::remove_dir(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes the same tree of the same files: nothing is copied.
@@ -359,6 +400,32 @@ mod tests {
         assert_eq!(layer.version().unwrap(), before);
         assert_eq!(fs::read_to_string(before.join("a.py")).unwrap(), "1");
         assert_eq!(layer.versions().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn removes_distributions_and_leaves_the_others() {
+        let (_directory, layer) = layer();
+        let files = [
+            ("a/x.py", "1"),
+            ("a/deep/y.py", "1"),
+            ("A_b-1.dist-info/RECORD", "a/x.py,,\na/deep/y.py,,\nspace/a.py,,\n../../outside,,\n"),
+            ("space/a.py", "1"),
+            ("space/c.py", "1"),
+            ("c-1.dist-info/RECORD", "space/c.py,,\n"),
+        ];
+        fs::write(layer.directory().join("../outside"), "safe").unwrap();
+        layer.merge(stage(&layer, &files).path()).unwrap();
+        let first = layer.version().unwrap();
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
+        assert_eq!(layer.remove(&names(&["nothing"])).unwrap(), names(&[]));
+        assert_eq!(layer.version().unwrap(), first, "nothing to do");
+        assert_eq!(layer.remove(&names(&["a-b", "nothing"])).unwrap(), names(&["a-b"]));
+        assert_eq!(layer.modules().unwrap(), names(&["space"]));
+        let current = layer.directory().join("current");
+        assert!(!current.join("a").exists(), "an empty directory could be imported");
+        assert!(current.join("space/c.py").exists() && !current.join("space/a.py").exists());
+        assert!(layer.directory().join("../outside").exists() && !first.exists());
+        assert_eq!(layer.remove(&names(&["a-b"])).unwrap(), names(&[]), "it is gone already");
     }
 
     #[test]

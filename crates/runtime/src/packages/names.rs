@@ -1,6 +1,6 @@
 //! What people ask to be installed: names, extras and versions, and nothing else that pip would take.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 /// Longest text, and most packages in it.
 const TEXT_BYTES_MAX: usize = 4000;
@@ -88,6 +88,12 @@ impl PackageNames {
     #[must_use]
     pub fn requirements(&self) -> &[String] {
         &self.requirements
+    }
+
+    /// The name of each as an index compares it, without extras and versions.
+    #[must_use]
+    pub fn normalized(&self) -> BTreeSet<String> {
+        self.requirements.iter().map(|requirement| normalized(taken(requirement, is_name_part).0)).collect()
     }
 
     /// What the person should know about how the names were read.
@@ -219,6 +225,12 @@ mod tests {
         ] {
             assert_eq!(PackageNames::parse(text).unwrap().requirements(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn names_are_told_without_versions() {
+        let names = PackageNames::parse("Polars[all]>=1,<3 zope.interface PyTorch==2").unwrap();
+        assert_eq!(names.normalized().into_iter().collect::<Vec<String>>(), ["polars", "torch", "zope-interface"]);
     }
 
     #[test]

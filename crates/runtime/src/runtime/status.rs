@@ -1,6 +1,6 @@
 //! What the runtime tells about itself.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::SystemTime};
 
 use gristmill_domain::execution::PythonVersion;
 
@@ -72,4 +72,33 @@ pub struct Export {
     pub cols: u64,
     /// The id that `save_to_project` gave it.
     pub export_id: String,
+}
+
+/// A file of a workspace, copied out of the code's reach. Dropping it removes the copy.
+#[derive(Debug)]
+pub struct TakenFile {
+    /// The copy.
+    pub path: PathBuf,
+    /// Its size.
+    pub size_bytes: u64,
+    /// When code wrote to it last, as its file system tells.
+    pub modified_at: SystemTime,
+}
+
+impl Drop for TakenFile {
+    fn drop(&mut self) {
+        // Moved when its owner kept it.
+        drop(std::fs::remove_file(&self.path));
+    }
+}
+
+/// What came of looking for a file in a workspace.
+#[derive(Debug)]
+pub enum WorkspaceFile {
+    /// It was copied.
+    Taken(TakenFile),
+    /// There is none.
+    Missing,
+    /// It is none that is taken: why, after "it".
+    Refused(&'static str),
 }

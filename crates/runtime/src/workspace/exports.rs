@@ -89,7 +89,7 @@ fn take(workspace: impl rustix::fd::AsFd, taken: &Path, entry: &Entry, bytes_max
 }
 
 /// Opens a file below a directory: no links on the way, no device, no pipe that would wait for ever.
-fn open_regular(directory: impl rustix::fd::AsFd, path: &str, bytes_max: u64) -> io::Result<File> {
+pub(super) fn open_regular(directory: impl rustix::fd::AsFd, path: &str, bytes_max: u64) -> io::Result<File> {
     let opened = rustix::fs::openat2(
         directory,
         path,

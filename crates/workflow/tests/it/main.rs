@@ -3,6 +3,8 @@
 #![cfg_attr(test, expect(clippy::needless_pass_by_value, reason = "`json!` in the call is the shortest form of a script"))]
 
 #[cfg(test)]
+mod agent;
+#[cfg(test)]
 mod candidates;
 #[cfg(test)]
 mod context;

@@ -131,6 +131,16 @@ async fn a_conversation_goes_on_with_its_thinking() {
     assert_eq!(asked[2].body["messages"][1]["content"][0]["input"], json!({}), "an input must be an object");
     assert!(asked[2].body.get("thinking").is_none() && asked[3].body.get("thinking").is_none());
     assert_eq!(asked[3].body["tool_choice"], json!({ "type": "any" }));
+
+    // Results that a person says something after are results still; and where nothing may be called any more, the tools of
+    // earlier calls are named, or the conversation is refused.
+    lost.messages.push(Message::user("And?"));
+    lost.tools.clear();
+    model.complete(&lost).await.unwrap();
+    let last = &server.asked()[4].body;
+    assert!(last.get("thinking").is_none());
+    assert_eq!((&last["tools"][0]["name"], &last["tool_choice"]), (&json!("run_sql"), &json!({ "type": "none" })));
+    assert_eq!(last["tools"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -20,15 +20,16 @@ use crate::{
     schema::{dataset_splits as splits, datasets, models},
 };
 
-type SplitRow = (Uuid, String, Value, DateTime<Utc>, Option<Uuid>);
+type SplitRow = (Uuid, String, Value, DateTime<Utc>, Option<Uuid>, bool);
 
-fn declared((dataset, target, split, declared_at, by): SplitRow) -> Result<DeclaredSplit, StoreError> {
+fn declared((dataset, target, split, declared_at, by, is_learned): SplitRow) -> Result<DeclaredSplit, StoreError> {
     Ok(DeclaredSplit {
         dataset_id: DatasetId(dataset),
         target,
         split: from_json(split)?,
         declared_at,
         declared_by: by.map(UserId),
+        is_learned,
     })
 }
 
@@ -56,7 +57,8 @@ impl Models {
     }
 
     /// Declares a split of one of the caller's datasets for a target, unless one is declared and a model was scored by it:
-    /// then that one stays, and is returned. With `again` it takes the place of whatever is there.
+    /// then that one stays, and is returned. With `again` it takes the place of whatever is there, but for a split that
+    /// features have learned by.
     ///
     /// # Errors
     /// `NotFound` when the dataset is not the caller's; `Unavailable`, `Defect`.
@@ -80,7 +82,9 @@ impl Models {
                 let target = splits::table.find((new.dataset_id.0, &new.target));
                 let before: Option<SplitRow> = target.first(connection).await.optional()?;
                 let stays = match (&before, again) {
-                    (None, _) | (Some(_), Redeclare::Yes) => false,
+                    (None, _) => false,
+                    (Some((.., is_learned)), _) if *is_learned => true,
+                    (Some(_), Redeclare::Yes) => false,
                     (Some(_), Redeclare::No) => true,
                     (Some(_), Redeclare::Unused) => {
                         let scored = models::table

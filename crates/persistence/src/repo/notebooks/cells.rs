@@ -124,23 +124,8 @@ impl Notebooks {
             .transaction(async |connection| {
                 let stored = lock(connection, caller, notebook).await?;
                 in_project(&stored, project)?;
-                let count: i64 = of(stored.notebook_id).count().get_result(connection).await?;
-                let count = i32::try_from(count).unwrap_or(i32::MAX);
-                if usize::try_from(count).unwrap_or(usize::MAX) >= CELLS_MAX {
-                    return Err(StoreError::Conflict(NOTEBOOK_FULL.into()).into());
-                }
-                let position = create.position.map_or(count, |position| rows::signed(position).min(count));
-                if position < count {
-                    diesel::update(of(stored.notebook_id).filter(cells::position.ge(position)))
-                        .set(cells::position.eq(cells::position + 1))
-                        .execute(connection)
-                        .await?;
-                }
-                let row = CellRow { position, ..new_row(stored.notebook_id, create, now)? };
-                diesel::insert_into(cells::table).values(&row).execute(connection).await?;
-                let event = NotebookEvent::CellCreated { cell_id: CellId(row.cell_id) };
-                events::log(connection, stored.notebook_id, &[event], now).await?;
-                Ok::<CellRow, DbError>(row)
+                let position = create.position;
+                place(connection, new_row(stored.notebook_id, create, now)?, position, now).await
             })
             .await?;
         row.into_cell(now)
@@ -249,6 +234,32 @@ impl Notebooks {
     }
 }
 
+/// Stores a new cell of a locked notebook at its place, the end when there is none.
+pub(super) async fn place(
+    connection: &mut AsyncPgConnection,
+    row: CellRow,
+    position: Option<u32>,
+    now: DateTime<Utc>,
+) -> Result<CellRow, DbError> {
+    let count: i64 = of(row.notebook_id).count().get_result(connection).await?;
+    let count = i32::try_from(count).unwrap_or(i32::MAX);
+    if usize::try_from(count).unwrap_or(usize::MAX) >= CELLS_MAX {
+        return Err(StoreError::Conflict(NOTEBOOK_FULL.into()).into());
+    }
+    let position = position.map_or(count, |position| rows::signed(position).min(count));
+    if position < count {
+        diesel::update(of(row.notebook_id).filter(cells::position.ge(position)))
+            .set(cells::position.eq(cells::position + 1))
+            .execute(connection)
+            .await?;
+    }
+    let row = CellRow { position, ..row };
+    diesel::insert_into(cells::table).values(&row).execute(connection).await?;
+    let event = NotebookEvent::CellCreated { cell_id: CellId(row.cell_id) };
+    events::log(connection, row.notebook_id, &[event], now).await?;
+    Ok(row)
+}
+
 async fn move_to(connection: &mut AsyncPgConnection, order: &[CellId], now: DateTime<Utc>) -> Result<(), DbError> {
     use diesel::sql_types::{Array, Timestamptz, Uuid as SqlUuid};
     let ids: Vec<Uuid> = order.iter().map(|id| id.0).collect();
@@ -273,7 +284,7 @@ pub(super) async fn load(connection: &mut AsyncPgConnection, notebook: &Notebook
     Ok(of(notebook.notebook_id).order(cells::position).select(CellRow::as_select()).load(connection).await?)
 }
 
-async fn own_cell(connection: &mut AsyncPgConnection, caller: &Caller, id: CellId) -> Result<CellRow, DbError> {
+pub(super) async fn own_cell(connection: &mut AsyncPgConnection, caller: &Caller, id: CellId) -> Result<CellRow, DbError> {
     let row = cells::table
         .inner_join(notebooks::table.inner_join(projects::table))
         .filter(cells::cell_id.eq(id.0))

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// What stands at the end of the outputs of a run whose server died.
-const SERVER_STOPPED: &str = "The server stopped during the run. What the cell had done by then may be lost; run it again.";
+pub const SERVER_STOPPED: &str = "The server stopped during the run. What the cell had done by then may be lost; run it again.";
 
 /// The right to write for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,15 @@ pub struct RunLease {
     pub cell: CellId,
     /// Names the run.
     pub token: Uuid,
+}
+
+/// On which terms a run begins.
+#[derive(Debug, Clone, Copy)]
+pub struct RunTerms<'a> {
+    /// How long its lock holds unless it is prolonged.
+    pub lease: Duration,
+    /// The call of an agent that runs the cell; `None` when a person does.
+    pub key: Option<&'a str>,
 }
 
 /// A run that may begin.
@@ -77,7 +86,7 @@ impl Notebooks {
         caller: &Caller,
         id: CellId,
         project: Option<ProjectId>,
-        lease: Duration,
+        terms: RunTerms<'_>,
         now: DateTime<Utc>,
     ) -> Result<RunStart, StoreError> {
         let mut connection = self.database.connection().await?;
@@ -103,8 +112,9 @@ impl Notebooks {
                         cells::locked_by.eq(LockOwner::Ai.as_str()),
                         cells::locked_at.eq(now),
                         cells::lock_token.eq(token),
-                        cells::lock_expires_at.eq(until(now, lease)),
+                        cells::lock_expires_at.eq(until(now, terms.lease)),
                         cells::interrupt_requested.eq(false),
+                        cells::run_key.eq(terms.key),
                     ))
                     .returning(CellRow::as_returning())
                     .get_result(connection)

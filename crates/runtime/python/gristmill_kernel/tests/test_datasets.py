@@ -1,3 +1,4 @@
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,57 @@ def test_saves_beside_the_original_and_loads_that(names: dict[str, Any]) -> None
     assert names["save_preprocessing_dataset"]("sales_processed.csv", "one", "csv", "rows") == saved
     other = names["load_preprocessing_dataset"]("sales.csv", "two", "csv", "other")
     assert other.to_dict("list") == {"a": [3], "b": ["z"]}
+
+
+def test_begins_anew_from_the_stored_table(names: dict[str, Any], places: Places) -> None:
+    stored = places.datasets / "one"
+    pd.DataFrame({"a": [1]}).to_parquet(stored / "v9.parquet", index=False)
+    newest = pd.DataFrame({"a": [5, 6], "at": pd.to_datetime(["2024-01-01", None])})
+    newest.to_parquet(stored / "v10.parquet", index=False)
+    (stored / "v11.parquet.partial").write_text("not yet")
+    for _ in range(2):
+        # The same code twice does the same twice.
+        frame = names["load_preprocessing_dataset"]("sales.csv", "one", "csv", "rows", from_original=True)
+        assert not (places.workspace / "data" / "one" / "sales_processed.csv").exists()
+        assert frame["a"].tolist() == [5, 6], "the newest version by its number"
+        assert str(frame["at"].dtype).startswith("datetime64"), "with its types"
+        frame["a"] = frame["a"] * 10
+        names["rows"] = frame
+        names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows")
+    assert names["load_preprocessing_dataset"]("sales.csv", "one", "csv", "rows")["a"].tolist() == [50, 60]
+
+
+def test_whole_numbers_with_gaps_stay_whole(names: dict[str, Any], places: Places) -> None:
+    gaps = {"n": [1, None], "half": [1, None], "cast": [1, 2]}
+    frame = pd.DataFrame(gaps).astype("Int64")
+    frame.to_parquet(places.datasets / "one" / "v1.parquet", index=False)
+    names["load_preprocessing_dataset"]("sales.csv", "one", "csv", "rows", from_original=True)
+    names["rows"]["half"] = names["rows"]["half"] / 2
+    names["rows"]["cast"] = names["rows"]["cast"].astype(float)
+    saved = Path(names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows"))
+    assert saved.read_text() == "n,half,cast\n1,0.5,1.0\n,,2.0\n"
+    for number, shown in ((float("inf"), "inf"), (1e20, "1e+20")):
+        names["rows"]["n"] = [number, 2]
+        names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows")
+        assert saved.read_text().startswith(f"n,half,cast\n{shown},"), "what no whole number holds stays a float"
+
+
+def test_texts_with_line_ends_stay_in_their_rows(names: dict[str, Any]) -> None:
+    texts = ["a\rb", "c\nd", "e\r\nf", 'g"h', "i,j"]
+    names["rows"] = pd.DataFrame({"text": texts, "n": range(len(texts))})
+    saved = Path(names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows"))
+    with saved.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["text", "n"], *([text, str(n)] for n, text in enumerate(texts))]
+
+
+def test_begins_anew_from_the_original_where_there_is_no_table(names: dict[str, Any]) -> None:
+    names["rows"] = pd.DataFrame({"a": [0]})
+    names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows")
+    frame = names["load_preprocessing_dataset"]("sales.csv", "one", "csv", "rows", from_original=True)
+    assert frame.to_dict("list") == {"a": [1, 2], "b": ["x", "y"]}
+    with pytest.raises(FileNotFoundError, match="not in this project"):
+        names["load_preprocessing_dataset"]("nowhere.csv", "../three", "csv", "rows", from_original=True)
 
 
 def test_a_file_changed_by_hand_is_read_again(names: dict[str, Any]) -> None:

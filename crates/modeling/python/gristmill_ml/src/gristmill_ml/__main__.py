@@ -19,6 +19,7 @@ COMMANDS = {
     "train": ("gristmill_ml.train", "run"),
     "calibrate": ("gristmill_ml.interval", "run"),
     "diagnose": ("gristmill_ml.train", "diagnose_run"),
+    "adopt": ("gristmill_ml.adopt", "run"),
     "predict": ("gristmill_ml.predict", "run"),
     "serve": ("gristmill_ml.serve", "run"),
     "score": ("gristmill_ml.score", "run"),

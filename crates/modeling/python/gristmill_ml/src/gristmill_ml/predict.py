@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from gristmill_ml.errors import MlError
+from gristmill_ml.foreign import as_foreign
 from gristmill_ml.frames import PROBABILITY, Table, read_table, text_of, write_table
 from gristmill_ml.progress import Progress, write_json
 from gristmill_ml.provenance import Stopwatch
@@ -87,6 +88,7 @@ def load_model(spec: Reader, directory: Path) -> Model:
     if not hasattr(pipeline, "predict"):
         raise MlError("artifact_broken", f"{path.name} holds a {type(pipeline).__name__}, not a model", "model")
     task = spec.text("taskType", signature.get("taskType")) or _guess_task(pipeline)
+    pipeline = as_foreign(pipeline, signature)
     return Model(pipeline, task, signature.get("target"), (signature.get("output") or {}).get("interval"))
 
 

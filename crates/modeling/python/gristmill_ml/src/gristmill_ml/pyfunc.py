@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import joblib
 import pandas as pd
+
+from gristmill_ml.foreign import as_foreign
 
 
 class PackagedModel:
@@ -27,4 +30,7 @@ class PackagedModel:
 
 def _load_pyfunc(path: str) -> PackagedModel:
     place = Path(path)
-    return PackagedModel(joblib.load(place / "model.joblib" if place.is_dir() else place))
+    file = place / "model.joblib" if place.is_dir() else place
+    signature = file.with_name("signature.json")
+    known = json.loads(signature.read_text(encoding="utf-8")) if signature.is_file() else {}
+    return PackagedModel(as_foreign(joblib.load(file), known))

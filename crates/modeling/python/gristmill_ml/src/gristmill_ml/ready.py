@@ -22,6 +22,7 @@ LATER: dict[str, tuple[str, ...]] = {
     "train": ("lightgbm", "xgboost", "sklearn.ensemble", "sklearn.neighbors"),
     "calibrate": ("lightgbm", "xgboost", "sklearn.ensemble", "sklearn.neighbors"),
     "predict": ("lightgbm", "xgboost", "sklearn.ensemble", "sklearn.linear_model", "gristmill_ml.prepare"),
+    "adopt": ("lightgbm", "xgboost", "sklearn.ensemble", "sklearn.linear_model", "sklearn.compose"),
 }
 # Libraries import much when they are first used. These commands therefore work once, on a table that is made up.
 REHEARSALS: dict[str, dict[str, Any]] = {

@@ -19,7 +19,9 @@ from pandas import DataFrame as _gristmill_frame
 def resolve_dataset_path(filename: str, dataset_id: str | None = None) -> str:
     """The path of one of the project's datasets in this workspace."""
     return ""
-def load_preprocessing_dataset(filename: str, dataset_id: str, file_type: str, df_name: str) -> _gristmill_frame:
+def load_preprocessing_dataset(
+    filename: str, dataset_id: str, file_type: str, df_name: str, *, from_original: bool = False
+) -> _gristmill_frame:
     """Loads a dataset into the global `df_name`, from its processed copy where there is one."""
 def save_preprocessing_dataset(filename: str, dataset_id: str, file_type: str, df_name: str) -> str:
     """Writes the table `df_name` as the processed copy of a dataset."""

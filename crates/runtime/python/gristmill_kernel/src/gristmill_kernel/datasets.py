@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: Directory entries looked at when a file is searched by name.
 _SEARCHED_MAX = 20_000
 _EXPORT_NAME = re.compile(r"[\w -]+")
+_TABLE = re.compile(r"v([0-9]+)\.parquet")
 _SUFFIX = "_processed"
 _ROWS_SHOWN = 100
 _COLUMNS_SHOWN = 50
@@ -36,6 +37,7 @@ class Helpers:
         self._namespace = namespace
         self._places = places
         self._pristine: dict[tuple[str, str], tuple[tuple[str, int, int], pd.DataFrame]] = {}
+        self._widened: dict[tuple[str, str], list[str]] = {}
 
     def resolve_dataset_path(self, filename: str, dataset_id: str | None = None) -> str:
         """Gives the path of a writable copy of a dataset's file, and makes the copy where there is none yet.
@@ -61,17 +63,32 @@ class Helpers:
         return str(found or wanted)
 
     def load_preprocessing_dataset(
-        self, filename: str, dataset_id: str | None = None, file_type: str | None = None, df_name: str = "df"
+        self,
+        filename: str,
+        dataset_id: str | None = None,
+        file_type: str | None = None,
+        df_name: str = "df",
+        *,
+        from_original: bool = False,
     ) -> pd.DataFrame:
         """Loads a dataset into the variable ``df_name``: its processed form where there is one, else the original.
 
-        A second load gives the same rows again, whatever was done to the variable since.
+        A second load gives the same rows again, whatever was done to the variable since. With ``from_original``, the
+        dataset as the project has it, with its types there; a processed form of an earlier run is removed, so that
+        running the same code again does the same again.
         """
         if not df_name.isidentifier():
             raise ValueError(f"{df_name!r} cannot name a variable")
-        original = self.resolve_dataset_path(filename, dataset_id)
         processed = _processed(self._places.writable(dataset_id) / plain_name(filename))
-        path = processed if processed.is_file() else Path(original)
+        kind = formats.kind(filename, file_type)
+        table = self._table(dataset_id) if from_original else None
+        if from_original:
+            processed.unlink(missing_ok=True)
+        if table is not None:
+            path, kind = table, "parquet"
+        else:
+            original = self.resolve_dataset_path(filename, dataset_id)
+            path = processed if processed.is_file() else Path(original)
         if not path.is_file():
             raise FileNotFoundError(f"the dataset {filename!r} is not in this project")
         status = path.stat()
@@ -79,8 +96,9 @@ class Helpers:
         key = (plain_name(filename), dataset_id or "")
         cached = self._pristine.get(key)
         if cached is None or cached[0] != state:
-            cached = (state, formats.read(path, formats.kind(filename, file_type)))
+            cached = (state, formats.read(path, kind))
             self._pristine[key] = cached
+            self._widened[key] = formats.widened(cached[1], path) if table is not None else []
         frame = formats.copy(cached[1])
         self._namespace[df_name] = frame
         self._namespace["dataset_path"] = str(path)
@@ -94,9 +112,11 @@ class Helpers:
         frame = formats.as_frame(self._namespace.get(df_name), f"the variable {df_name!r}")
         path = _processed(self._places.writable(dataset_id) / plain_name(filename))
         path.parent.mkdir(parents=True, exist_ok=True)
+        key = (plain_name(filename), dataset_id or "")
+        frame = formats.narrowed(frame, self._widened.get(key, []))
         with _replaced(path) as staged:
             formats.write(frame, staged, formats.kind(filename, file_type))
-        self._pristine.pop((plain_name(filename), dataset_id or ""), None)
+        self._pristine.pop(key, None)
         self._namespace["dataset_path"] = str(path)
         self._namespace["active_dataset_id"] = dataset_id
         return str(path)
@@ -138,6 +158,17 @@ class Helpers:
 
         frame = formats.as_frame(df, "what is shown")
         display(HTML(frame.to_html(max_rows=_ROWS_SHOWN, max_cols=_COLUMNS_SHOWN, show_dimensions=True)))
+
+    def _table(self, dataset_id: str | None) -> Path | None:
+        """The newest version of a dataset as the server stores it: typed columns."""
+        if not dataset_id:
+            return None
+        versions: list[tuple[int, Path]] = []
+        with suppress(OSError):
+            for path in (self._places.datasets / plain_name(dataset_id)).iterdir():
+                if found := _TABLE.fullmatch(path.name):
+                    versions.append((int(found.group(1)), path))
+        return max(versions)[1] if versions else None
 
     def _search(self, name: str) -> Path | None:
         looked_at = 0

@@ -63,7 +63,29 @@ def write(frame: pd.DataFrame, path: Path, kind: Kind) -> None:
     elif kind == "parquet":
         frame.to_parquet(path, index=False)
     else:
-        frame.to_csv(path, sep="\t" if kind == "tsv" else ",", index=False)
+        # Python puts quotes around a text with a line feed or carriage return only when that ends lines, too.
+        frame.to_csv(path, sep="\t" if kind == "tsv" else ",", index=False, lineterminator="\r\n")
+
+
+def widened(frame: pd.DataFrame, table: Path) -> list[str]:
+    """The columns of whole numbers that pandas made floats, because some values are missing."""
+    import pyarrow.parquet
+    import pyarrow.types
+
+    whole = {field.name for field in pyarrow.parquet.read_schema(table) if pyarrow.types.is_integer(field.type)}
+    return [str(name) for name, dtype in frame.dtypes.items() if name in whole and dtype.kind == "f"]
+
+
+def narrowed(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Gives these columns back their whole numbers, unless they have others by now."""
+    names = [name for name in columns if list(frame.columns).count(name) == 1 and frame[name].dtype.kind == "f"]
+    whole = [name for name in names if (values := frame[name].dropna()).empty or _are_whole(values)]
+    return frame.astype(dict.fromkeys(whole, "Int64")) if whole else frame
+
+
+def _are_whole(values: pd.Series) -> bool:
+    """Tells whether floats are whole numbers that each stand for one number only."""
+    return bool(values.mod(1).eq(0).all() and values.abs().max() < 2**53)
 
 
 def copy(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,342 @@
+//! Cells of the project's phase notebooks.
+
+use std::time::Duration;
+
+use actix_web::web;
+use gristmill_api_types::cells::{CellSummary, CellView};
+use gristmill_domain::{
+    CellId, ErrorCode, NotebookId,
+    execution::{OutputKind, RichOutput},
+    notebooks::{Cell, CellStatus, METADATA_BYTES_MAX, edit_lines},
+    ports::StoreError,
+};
+use gristmill_persistence::repo::notebooks::{AgentCell, AgentLines, AgentWrite, CELL_LOCKED, NOTEBOOK_FULL, SERVER_STOPPED};
+use gristmill_workflow::tools::{
+    ToolContext,
+    args::cells::{
+        DeleteCellArgs, EditCellArgs, InsertCellArgs, ListCellsArgs, ReadCellArgs, ReorderCellsArgs, RunCellArgs, WriteCellArgs,
+    },
+    registry,
+};
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::{Failure, find_cell, find_notebook, store};
+use crate::{
+    notebooks::{interrupt_cell, run_cell_keyed, timeout_of},
+    state::AppState,
+};
+
+/// How often a run is looked at that this call began before its server was lost.
+const RUN_POLL: Duration = Duration::from_millis(250);
+/// How much longer than its time limit such a run may seem to go on: a kernel must start, a lease run out.
+const RUN_GRACE: Duration = Duration::from_mins(3);
+/// How long an interrupted run may take to end before the call ends without it.
+const STOP_PATIENCE: Duration = Duration::from_millis(1500);
+
+pub(super) async fn list_cells(
+    state: &web::Data<AppState>,
+    context: &ToolContext,
+    args: &Map<String, Value>,
+) -> Result<Value, Failure> {
+    let args: ListCellsArgs = registry::parse(args)?;
+    let notebook = find_notebook(state, context, args.notebook_id).await?.id;
+    let cells = state.notebooks.list_cells(&context.caller, notebook, state.clock.now()).await;
+    let cells = cells.map_err(store("Notebook", notebook, ErrorCode::NotebookNotFound))?;
+    let cells: Vec<CellSummary> = cells.into_iter().map(CellSummary::from).collect();
+    Ok(json!({ "notebookId": notebook, "cells": cells }))
+}
+
+pub(super) async fn read_cell(
+    state: &web::Data<AppState>,
+    context: &ToolContext,
+    args: &Map<String, Value>,
+) -> Result<Value, Failure> {
+    let args: ReadCellArgs = registry::parse(args)?;
+    Ok(json!(CellView::from(find_cell(state, context, args.cell_id).await?)))
+}
+
+pub(super) async fn write_cell(
+    state: &web::Data<AppState>,
+    context: &ToolContext,
+    raw: &Map<String, Value>,
+) -> Result<Value, Failure> {
+    let args: WriteCellArgs = registry::parse(raw)?;
+    let cell = AgentCell {
+        content: args.content,
+        cell_type: args.cell_type.map(Into::into),
+        title: args.title,
+        metadata: metadata(args.metadata)?,
+    };
+    let Some(id) = args.cell_id else {
+        return insert(state, context, notebook_named(raw)?, None, cell).await;
+    };
+    find_cell(state, context, id).await?;
+    let written = state.notebooks.replace_agent_cell(write(state, context), id, cell).await;
+    Ok(json!(CellView::from(written.map_err(|error| cell_failure(id, error))?)))
+}
+
+pub(super) async fn insert_cell(
+    state: &web::Data<AppState>,
+    context: &ToolContext,
+    raw: &Map<String, Value>,
+) -> Result<Value, Failure> {
+    let args: InsertCellArgs = registry::parse(raw)?;
+    let cell =
+        AgentCell { content: args.content, cell_type: args.cell_type.map(Into::into), title: args.title, metadata: Map::new() };
+    insert(state, context, notebook_named(raw)?, Some(args.position), cell).await
+}
+
+pub(super) async fn edit_cell(
+    state: &web::Data<AppState>,
+    context: &ToolContext,
+    args: &Map<String, Value>,
+) -> Result<Value, Failure> {
+    let args: EditCellArgs = registry::parse(args)?;
+    let line = |line: u32| usize::try_from(line).unwrap_or(usize::MAX);
+    let (first, last) = (line(args.start_line), line(args.end_line));
+    find_cell(state, context, args.cell_id).await?;
+    let lines = AgentLines { first, last, content: args.new_content.clone(), metadata: metadata(args.metadata)? };
+    let edited = state.notebooks.edit_agent_cell(write(state, context), args.cell_id, lines).await;
+    let edited = edited.map_err(|error| cell_failure(args.cell_id, error))?;
+    let edited = edited.map_err(|error| Failure::new(format!("Wrong arguments: {error}")))?;
+    // The same lines of the same text: told again as it was told, when the call is repeated.
+    let change = edit_lines(&edited.before, first, last, &args.new_content);
+    let change = change.map_err(|error| Failure::new(format!("Wrong arguments: {error}")))?;
+    Ok(json!({
+        "cell": CellView::from(edited.cell),
+        "oldContent": edited.before,
+        "newContent": change.content,
+        "diff": { "linesRemoved": change.removed, "linesAdded": change.added },
+    }))
+}
+
+pub(super) async fn delete_cell(
+    state: &web::Data<AppState>,
+    context: &ToolContext,
+    args: &Map<String, Value>,
+) -> Result<Value, Failure> {
+    let id = registry::parse::<DeleteCellArgs>(args)?.cell_id;
+    let deleted = match find_cell(state, context, id).await {
+        Ok(_) => {
+            let deleted = state.notebooks.delete_cell(&context.caller, id, state.clock.now()).await;
+            deleted.map_err(|error| cell_failure(id, error))
+        }
+        Err(failure) => Err(failure),
+    };
+    match deleted {
+        Ok(()) => {}
+        Err(failure) if failure.is_missing => {
+            // What this call deleted before it was repeated is gone.
+            let gone = state.notebooks.was_deleted(&context.caller, context.project, id).await;
+            if !gone.map_err(|error| cell_failure(id, error))? {
+                return Err(failure);
+            }
+        }
+        Err(failure) => return Err(failure),
+    }
+    state.file_cleaner.wake();
+    Ok(json!({ "success": true, "cellId": id }))
+}
+
+pub(super) async fn reorder_cells(
+    state: &web::Data<AppState>,
+    context: &ToolContext,
+    raw: &Map<String, Value>,
+) -> Result<Value, Failure> {
+    let args: ReorderCellsArgs = registry::parse(raw)?;
+    let notebook = find_notebook(state, context, notebook_named(raw)?).await?.id;
+    let now = state.clock.now();
+    let ordered = state.notebooks.reorder_cells(&context.caller, notebook, Some(context.project), &args.cell_ids, now).await;
+    ordered.map_err(|error| match error {
+        StoreError::NotFound => {
+            Failure::new("One of the cells was not found in the notebook, or is named twice; list the cells and try again")
+        }
+        StoreError::Conflict(what) if what == CELL_LOCKED => {
+            Failure::new("A cell of the notebook runs or is being edited; try again when it is free")
+        }
+        error => store("Notebook", notebook, ErrorCode::NotebookNotFound)(error),
+    })?;
+    Ok(json!({ "success": true }))
+}
+
+pub(super) async fn run_cell(
+    state: &web::Data<AppState>,
+    context: &ToolContext,
+    args: &Map<String, Value>,
+) -> Result<Value, Failure> {
+    let args: RunCellArgs = registry::parse(args)?;
+    let id = args.cell_id;
+    find_cell(state, context, id).await?;
+    let before = state.notebooks.find_agent_run(&context.caller, id, &context.key, state.clock.now()).await;
+    if let Some(cell) = before.map_err(|error| cell_failure(id, error))? {
+        return ended_run(state, context, cell).await;
+    }
+    if let Some(more) = args.metadata.filter(|more| !more.is_empty()) {
+        let noted = state.notebooks.annotate_agent_cell(write(state, context), id, metadata(Some(more))?).await;
+        noted.map_err(|error| cell_failure(id, error))?;
+    }
+    if context.stop.is_cancelled() {
+        return Err(Failure::new("Stopped before the cell ran"));
+    }
+    let mut running = std::pin::pin!(run_cell_keyed(state, &context.caller, id, context.project, &context.key));
+    let ended = tokio::select! {
+        ended = &mut running => ended,
+        () = context.stop.cancelled() => {
+            interrupt_cell(state, &context.caller, id, context.project).await?;
+            match tokio::time::timeout(STOP_PATIENCE, running).await {
+                Ok(ended) => ended,
+                Err(_) => return Err(Failure::new("Stopped; the cell is being interrupted")),
+            }
+        }
+    };
+    Ok(json!(ended?))
+}
+
+/// The result of a run that this call began earlier, when it has ended.
+async fn ended_run(state: &web::Data<AppState>, context: &ToolContext, mut cell: Cell) -> Result<Value, Failure> {
+    let id = cell.id;
+    let settings = state.settings.overrides(&context.caller).await;
+    let settings = settings.map_err(|error| cell_failure(id, error))?.over(state.config.settings);
+    let deadline = Instant::now() + timeout_of(&settings) + RUN_GRACE;
+    while cell.status == CellStatus::Running {
+        if Instant::now() > deadline {
+            return Err(Failure::new("The cell still runs; look at it later"));
+        }
+        tokio::select! {
+            () = context.stop.cancelled() => {
+                interrupt_cell(state, &context.caller, id, context.project).await?;
+                return Err(Failure::new("Stopped; the cell is being interrupted"));
+            }
+            () = tokio::time::sleep(RUN_POLL) => {}
+        }
+        cell = find_cell(state, context, id).await?;
+    }
+    let mut result = result_of(&cell);
+    if let (true, Some(fields)) = (was_cut_short(&cell), result.as_object_mut()) {
+        // Nobody has seen how the call ended, so it did with its server: the code is not at fault.
+        fields.insert("lost".into(), true.into());
+    }
+    Ok(result)
+}
+
+/// Whether a run was ended by its server, which died or stopped.
+fn was_cut_short(cell: &Cell) -> bool {
+    let error = last_error(&cell.output);
+    cell.status == CellStatus::Error && (error == SERVER_STOPPED || error.starts_with("KeyboardInterrupt"))
+}
+
+/// What the run of a cell gave, from what is kept of it.
+fn result_of(cell: &Cell) -> Value {
+    let printed = |kind: OutputKind| {
+        let of_kind = cell.output.iter().filter(|output| output.kind == kind && output.data.is_none());
+        of_kind.map(|output| output.content.as_str()).collect::<String>()
+    };
+    let is_success = cell.status == CellStatus::Success;
+    let mut result = json!({
+        "status": if is_success { "success" } else { "error" },
+        "stdout": printed(OutputKind::Text),
+        "stderr": printed(OutputKind::Warning),
+        "outputs": cell.output,
+        "executionMs": cell.duration_ms.unwrap_or(0),
+    });
+    if let Some(fields) = result.as_object_mut() {
+        if !is_success {
+            fields.insert("error".into(), last_error(&cell.output).into());
+        }
+        fields.insert("executionOrder".into(), json!(cell.execution_order));
+    }
+    result
+}
+
+/// The last line of the last error: `Ename: value`.
+fn last_error(outputs: &[RichOutput]) -> String {
+    let last = outputs.iter().rev().find(|output| output.kind == OutputKind::Error);
+    let text = last.map_or("The run failed", |output| output.content.trim_end());
+    text.lines().next_back().unwrap_or(text).trim().to_owned()
+}
+
+async fn insert(
+    state: &web::Data<AppState>,
+    context: &ToolContext,
+    notebook: Option<NotebookId>,
+    position: Option<u32>,
+    cell: AgentCell,
+) -> Result<Value, Failure> {
+    let notebook = find_notebook(state, context, notebook).await?.id;
+    let id = CellId(context.derived_id("cell"));
+    let made = state.notebooks.insert_agent_cell(write(state, context), notebook, id, position, cell).await;
+    let made = made.map_err(|error| match error {
+        StoreError::Conflict(what) if what == NOTEBOOK_FULL => {
+            Failure::new("The notebook has as many cells as it may; delete some, or use another notebook")
+        }
+        error => store("Notebook", notebook, ErrorCode::NotebookNotFound)(error),
+    })?;
+    Ok(json!(CellView::from(made)))
+}
+
+fn write<'a>(state: &AppState, context: &'a ToolContext) -> AgentWrite<'a> {
+    AgentWrite { caller: &context.caller, project: context.project, key: &context.key, now: state.clock.now() }
+}
+
+/// The notebook that the server or a caller from outside names beside the arguments of a tool.
+fn notebook_named(raw: &Map<String, Value>) -> Result<Option<NotebookId>, Failure> {
+    match raw.get("notebookId") {
+        None | Some(Value::Null) => Ok(None),
+        Some(named) => {
+            let name = named.as_str().unwrap_or_default();
+            name.parse().map(Some).map_err(|_error| Failure::missing("Notebook", name))
+        }
+    }
+}
+
+fn metadata(given: Option<Map<String, Value>>) -> Result<Map<String, Value>, Failure> {
+    let given = given.unwrap_or_default();
+    let text = Value::Object(given.clone()).to_string();
+    if text.len() > METADATA_BYTES_MAX {
+        return Err(Failure::new(format!("Wrong arguments: `metadata` must have at most {METADATA_BYTES_MAX} bytes")));
+    }
+    // PostgreSQL keeps no such character in JSON.
+    if text.contains("\\u0000") {
+        return Err(Failure::new("Wrong arguments: `metadata` must not have the character NUL"));
+    }
+    Ok(given)
+}
+
+fn cell_failure(id: CellId, error: StoreError) -> Failure {
+    match error {
+        StoreError::Conflict(what) if what == CELL_LOCKED => {
+            Failure::new("The cell runs or is being edited by a person; try again when it is free")
+        }
+        error => store("Cell", id, ErrorCode::CellNotFound)(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_an_error_is_told() {
+        for (content, told) in [
+            ("Traceback (most recent call last)\n  File\nValueError: no\n", "ValueError: no"),
+            ("KeyboardInterrupt", "KeyboardInterrupt"),
+            ("", ""),
+        ] {
+            let outputs = [RichOutput::new(OutputKind::Text, "x"), RichOutput::new(OutputKind::Error, content)];
+            assert_eq!(last_error(&outputs), told);
+        }
+        assert_eq!(last_error(&[]), "The run failed");
+        let stopped = [RichOutput::new(OutputKind::Error, SERVER_STOPPED)];
+        assert_eq!(last_error(&stopped), SERVER_STOPPED, "it is found by that");
+    }
+
+    #[test]
+    fn metadata_that_cannot_be_kept_are_refused() {
+        let with = |text: String| [("a".to_owned(), Value::from(text))].into_iter().collect::<Map<String, Value>>();
+        assert!(metadata(None).unwrap().is_empty());
+        assert!(metadata(Some(with("x".into()))).is_ok());
+        assert!(metadata(Some(with("x".repeat(METADATA_BYTES_MAX)))).is_err());
+        assert!(metadata(Some(with("a\0b".into()))).is_err());
+    }
+}

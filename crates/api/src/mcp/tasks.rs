@@ -1,0 +1,220 @@
+//! Long work: jobs, as tasks of the protocol (extension `io.modelcontextprotocol/tasks`) or waited for. A task's id is its
+//! job's, so a task outlives the server that made it.
+
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use gristmill_api_types::{
+    deployments::{DeploymentEnvelope, DeploymentView},
+    jobs::{JobEnvelope, JobView},
+    models::TrainingView,
+};
+use gristmill_domain::{
+    DeploymentId, ErrorCode, JobId, ModelId, Scope,
+    datasets::iso_millis,
+    jobs::{Job, JobEvent, JobKind, JobState, PROGRESS},
+    models::{EvaluationStatus, Model},
+    ports::StoreError,
+};
+use rmcp::{
+    RoleServer,
+    model::{DetailedTask, ErrorData, ProgressNotificationParam, ProgressToken, Task, TaskPayload, TaskStatus},
+    service::RequestContext,
+};
+use serde_json::{Value, json};
+
+use super::{
+    asker::Asker,
+    results::{Refused, failed, succeeded},
+};
+use crate::{
+    datasets::discard_cancelled,
+    deployments::deployment_error,
+    error::ApiError,
+    models::{evaluation_file, failure_of, trained},
+    routes::models::model_error,
+};
+
+/// How often a client is asked to look again, milliseconds.
+const POLL_MS: u64 = 1000;
+
+/// A job as a task.
+pub(super) fn task_of(asker: &Asker, job: &Job) -> Task {
+    let changed = job.finished_at.or(job.started_at).unwrap_or(job.created_at);
+    let status = match job.state {
+        JobState::Queued | JobState::Running => TaskStatus::Working,
+        // Work that failed gave a result that says so; only the protocol's own failures fail a task.
+        JobState::Succeeded | JobState::Failed => TaskStatus::Completed,
+        JobState::Cancelled => TaskStatus::Cancelled,
+    };
+    let kept_ms = u64::try_from(asker.state.config.jobs.retention.as_millis()).unwrap_or(u64::MAX);
+    let task = Task::new(job.id.to_string(), status, instant(job.created_at), instant(changed));
+    let task = task.with_ttl_ms(kept_ms).with_poll_interval_ms(POLL_MS);
+    match &job.progress.message {
+        Some(message) => task.with_status_message(message),
+        None => task,
+    }
+}
+
+fn instant(at: DateTime<Utc>) -> String {
+    iso_millis::format(at)
+}
+
+/// A job that nobody waits for, and how to follow it.
+pub(super) fn handle(job: &Job) -> Value {
+    let mut handle = json!(JobEnvelope { job: JobView::from(job.clone()) });
+    if let Some(fields) = handle.as_object_mut() {
+        fields.insert("next".to_owned(), "get_job tells how far it has come, and what it made".into());
+    }
+    handle
+}
+
+/// Where a task stands, with its result when it has ended.
+pub(super) async fn get(asker: &Asker, id: &str) -> Result<DetailedTask, ErrorData> {
+    let job = find(asker, id).await?;
+    let payload = match job.state {
+        JobState::Queued | JobState::Running => TaskPayload::Working,
+        JobState::Cancelled => TaskPayload::Cancelled,
+        JobState::Succeeded | JobState::Failed => {
+            let result = match outcome(asker, &job).await {
+                Ok(output) => succeeded(output),
+                Err(refused) => failed(refused),
+            };
+            match json!(result) {
+                Value::Object(result) => TaskPayload::Completed { result },
+                _ => return Err(ErrorData::internal_error("the result has no fields", None)),
+            }
+        }
+    };
+    Ok(DetailedTask::new(task_of(asker, &job), payload))
+}
+
+/// Asks a task to stop.
+pub(super) async fn cancel(asker: &Asker, id: &str) -> Result<(), ErrorData> {
+    asker.require(Scope::Write).map_err(|refused| ErrorData::invalid_request(refused.words, None))?;
+    let job = find(asker, id).await?;
+    let job = asker.state.jobs.request_cancel(&asker.caller, job.id).await.map_err(store_error)?;
+    discard_cancelled(&asker.state, &job).await;
+    Ok(())
+}
+
+async fn find(asker: &Asker, id: &str) -> Result<Job, ErrorData> {
+    let id: JobId = id.parse().map_err(|_error| unknown())?;
+    asker.state.jobs.find(&asker.caller, id).await.map_err(store_error)
+}
+
+fn unknown() -> ErrorData {
+    ErrorData::invalid_params("Task not found", None)
+}
+
+fn store_error(error: StoreError) -> ErrorData {
+    if matches!(error, StoreError::NotFound) {
+        return unknown();
+    }
+    let error = ApiError::store(ErrorCode::JobNotFound)(error);
+    error.log();
+    ErrorData::internal_error(error.to_string(), None)
+}
+
+/// Waits for a job's end, tells the client of its progress, and gives what it made.
+///
+/// # Cancel safety
+/// The job goes on.
+pub(super) async fn followed(asker: &Asker, job: &Job, context: &RequestContext<RoleServer>) -> Result<Value, Refused> {
+    let token = context.meta.get_progress_token();
+    let mut events = Box::pin(asker.state.job_reader.follow(asker.caller.clone(), job.id, 0));
+    let mut told = 0.0;
+    loop {
+        let event = tokio::select! {
+            biased;
+            () = context.ct.cancelled() => return Err(left(job.id)),
+            () = asker.state.tasks.stopping().cancelled() => return Err(left(job.id)),
+            event = events.next() => event,
+        };
+        match event {
+            Some(Ok(event)) if event.is_closing() => break,
+            Some(Ok(event)) => {
+                if let Some(token) = &token {
+                    told = tell(context, token, &event, told).await;
+                }
+            }
+            Some(Err(error)) => return Err(ApiError::job(error).into()),
+            None => break,
+        }
+    }
+    let ended = asker.state.jobs.find(&asker.caller, job.id).await;
+    outcome(asker, &ended.map_err(ApiError::store(ErrorCode::JobNotFound))?).await
+}
+
+fn left(job: JobId) -> Refused {
+    Refused::new(format!("Nobody waits for the job {job} any more; it goes on, get_job tells how it ends"))
+        .with("jobId", json!(job))
+}
+
+/// Tells of progress, and gives how much was told: it only ever grows.
+async fn tell(context: &RequestContext<RoleServer>, token: &ProgressToken, event: &JobEvent, told: f64) -> f64 {
+    let fraction = event.data.get("fraction").and_then(Value::as_f64).filter(|fraction| *fraction > told);
+    let Some(fraction) = fraction.filter(|_| event.event_type == PROGRESS) else { return told };
+    let mut told = ProgressNotificationParam::new(token.clone(), fraction).with_total(1.0);
+    if let Some(message) = event.data.get("message").and_then(Value::as_str) {
+        told = told.with_message(message);
+    }
+    if let Err(error) = context.peer.notify_progress(told).await {
+        tracing::debug!(%error, "a client does not hear of progress");
+    }
+    fraction
+}
+
+/// What a job that has ended made, as the tool that started it gives it.
+pub(super) async fn outcome(asker: &Asker, job: &Job) -> Result<Value, Refused> {
+    if job.state == JobState::Cancelled {
+        return Err(Refused::new("The job was cancelled").with("job", json!(JobView::from(job.clone()))));
+    }
+    match job.kind {
+        JobKind::ModelTrain => training(asker, job).await,
+        JobKind::ModelEvaluate => {
+            let id = named(job, "modelId").and_then(|id| id.parse::<ModelId>().ok());
+            let id = id.ok_or_else(|| Refused::from(ApiError::internal("an evaluation without a model")))?;
+            let model = asker.state.models.find(&asker.caller, id).await.map_err(model_error)?;
+            evaluation(asker, &model).await
+        }
+        JobKind::DeploymentStart if job.state == JobState::Succeeded => {
+            let id = named(job, "deploymentId").and_then(|id| id.parse::<DeploymentId>().ok());
+            let id = id.ok_or_else(|| Refused::from(ApiError::internal("a start without a deployment")))?;
+            let deployment = asker.state.deployments.find(&asker.caller, id).await.map_err(deployment_error)?;
+            Ok(json!(DeploymentEnvelope { deployment: DeploymentView::new(deployment, &asker.server) }))
+        }
+        _ if job.state == JobState::Failed => Err(failure_of(job.error.clone()).into()),
+        _ => Ok(json!(JobEnvelope { job: JobView::from(job.clone()) })),
+    }
+}
+
+fn named<'a>(job: &'a Job, key: &str) -> Option<&'a str> {
+    job.payload.get(key).and_then(Value::as_str)
+}
+
+async fn training(asker: &Asker, job: &Job) -> Result<Value, Refused> {
+    // It has ended: this does not wait.
+    let model = trained(&asker.state, &asker.caller, job.id).await?;
+    let error = model.error.clone();
+    let message = error.clone().unwrap_or_else(|| format!("{} was trained", model.plan.name));
+    let view = json!(TrainingView { model: model.into(), success: error.is_none(), message });
+    match (error, view) {
+        (Some(error), Value::Object(more)) => Err(Refused { words: error, more }),
+        (_, view) => Ok(view),
+    }
+}
+
+/// A model's evaluation, or why there is none.
+pub(super) async fn evaluation(asker: &Asker, model: &Model) -> Result<Value, Refused> {
+    let file = match model.evaluation_status {
+        EvaluationStatus::Ready => evaluation_file(&asker.state, model, "evaluation.json").await?,
+        _ => None,
+    };
+    let Some(file) = file else {
+        let why = model.evaluation_error.clone().unwrap_or_else(|| "there is none yet; ask for it `again`".to_owned());
+        let refused = Refused::new(format!("The model is not evaluated: {why}"));
+        return Err(refused.with("evaluationStatus", json!(model.evaluation_status)));
+    };
+    let evaluation: Value = serde_json::from_slice(&file).map_err(ApiError::internal)?;
+    Ok(json!({ "modelId": model.id, "evaluationStatus": model.evaluation_status, "evaluation": evaluation }))
+}

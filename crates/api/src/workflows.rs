@@ -1,0 +1,85 @@
+//! Agent workflows: the engine's ports, the jobs that work on turns, and their stream.
+
+mod jobs;
+mod knowledge;
+mod ports;
+mod stream;
+
+use gristmill_api_types::workflows::TurnCreate;
+use gristmill_domain::{
+    Caller, ErrorCode, JobId,
+    jobs::{JobKind, NewJob},
+    ports::StoreError,
+    workflows::WorkflowRunId,
+};
+use gristmill_persistence::repo::workflows::{NewTurn, OTHER_PHASE, TurnBegun};
+use serde_json::{Map, Value, json};
+
+pub use self::{jobs::TurnHandler, ports::StoredExperiments, stream::turn_stream};
+use crate::{
+    error::{ApiError, ApiResult},
+    state::AppState,
+};
+
+/// How often a turn is taken up again when its server dies.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// Begins a turn.
+///
+/// # Errors
+/// 404 for a project or a run that is not the caller's, 400 for a run of another phase, 503 without a language model.
+pub async fn begin_turn(state: &AppState, caller: &Caller, body: TurnCreate) -> ApiResult<TurnBegun> {
+    state.projects.find(caller, body.project_id).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    state.llm.provider()?;
+    let job = NewJob {
+        id: JobId::random(),
+        kind: JobKind::AgentTurn,
+        owner_id: caller.user_id,
+        project_id: Some(body.project_id),
+        payload: json!({}),
+        attempts_max: ATTEMPTS_MAX,
+        idempotency_key: None,
+    };
+    let turn = NewTurn {
+        project: body.project_id,
+        phase: body.phase,
+        run: body.run_id.as_deref().and_then(WorkflowRunId::parse),
+        thread_id: body.thread_id.clone(),
+        dataset: body.dataset_id,
+        notebook: body.notebook_id,
+        started: started(state, body),
+        job,
+    };
+    state.workflows.begin_turn(caller, turn, state.clock.now()).await.map_err(|error| match error {
+        StoreError::Conflict(what) if what == OTHER_PHASE => {
+            ApiError::field(gristmill_api_types::common::ErrorShape::BodyDetails, "runId", "is a run of another phase")
+        }
+        other => ApiError::store(ErrorCode::WorkflowNotFound)(other),
+    })
+}
+
+/// The fields of the turn's first event.
+fn started(state: &AppState, body: TurnCreate) -> Value {
+    let mut fields = Map::new();
+    let mut add = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            fields.insert(key.to_owned(), value);
+        }
+    };
+    add("prompt", Some(body.prompt.unwrap_or_default().into()));
+    add("phase", Some(json!(body.phase)));
+    add("targetColumn", body.target_column.map(Value::from));
+    add("featureSummary", body.feature_summary.map(Value::from));
+    add("reasoningEffort", body.reasoning_effort.map(Value::from));
+    // An unknown model is the default one.
+    add("model", body.model.map(|model| state.llm.catalog().resolve(Some(&model)).id.clone().into()));
+    add("userIntent", body.user_intent.map(Value::from));
+    let answers: Vec<Value> = body
+        .question_answers
+        .into_iter()
+        .map(|answer| json!({ "questionId": answer.question_id, "answer": answer.answer }))
+        .collect();
+    add("questionAnswers", (!answers.is_empty()).then(|| answers.into()));
+    add("round", Some(body.round.into()));
+    Value::Object(fields)
+}

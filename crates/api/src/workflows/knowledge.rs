@@ -1,0 +1,156 @@
+//! What a turn knows of its project when it begins.
+
+use std::fmt::Write as _;
+
+use actix_web::web;
+use async_trait::async_trait;
+use gristmill_documents::{Citation, SearchRequest};
+use gristmill_domain::{
+    Caller, ErrorCode, NotebookId,
+    datasets::Dataset,
+    workflows::{Phase, WorkflowRun},
+};
+use gristmill_workflow::{
+    agent::{
+        ports::{Knowledge, KnowledgeSource, Material},
+        turn::{ColumnFacts, DatasetFacts, Facts, TurnRequest},
+    },
+    ports::PortError,
+};
+use serde_json::{Map, Value};
+
+use super::ports::store;
+use crate::{error::ApiError, state::AppState};
+
+/// Passages of documents that the model is shown.
+const SNIPPETS: usize = 4;
+/// Columns of a dataset that the model is shown; tools tell of the others.
+const COLUMNS_SHOWN: usize = 60;
+/// Longest plan of a project, characters.
+const PLAN_CHARS: usize = 4_500;
+
+/// What the server's repositories know.
+#[derive(Debug)]
+pub(super) struct StoredKnowledge {
+    state: web::Data<AppState>,
+}
+
+impl StoredKnowledge {
+    pub(super) fn new(state: web::Data<AppState>) -> Self {
+        Self { state }
+    }
+
+    async fn snippets(&self, caller: &Caller, run: &WorkflowRun, request: &TurnRequest) -> Vec<Material> {
+        let asked = [request.prompt.as_str(), request.user_intent.as_deref().unwrap_or_default()].join(" ");
+        let query: String = asked.trim().chars().take(1_000).collect();
+        if query.is_empty() {
+            return Vec::new();
+        }
+        let search = SearchRequest { project: Some(run.project_id), query: &query, limit: SNIPPETS };
+        match self.state.document_search.search(caller, search).await {
+            Ok(found) => found.into_iter().map(snippet).collect(),
+            Err(error) => {
+                tracing::warn!(error.cause = crate::error::chain(&error), "a turn goes on without documents");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The notebook, when it is the project's.
+    async fn notebook(&self, caller: &Caller, run: &WorkflowRun) -> Option<NotebookId> {
+        let id = run.active_notebook_id?;
+        let found = self.state.notebooks.find(caller, id).await.ok()?;
+        (found.project_id == run.project_id).then_some(id)
+    }
+}
+
+#[async_trait]
+impl KnowledgeSource for StoredKnowledge {
+    async fn gather(&self, caller: &Caller, run: &WorkflowRun, request: &TurnRequest) -> Result<Knowledge, PortError> {
+        let project = self.state.projects.find(caller, run.project_id).await;
+        let project = project.map_err(|error| {
+            let error = ApiError::store(ErrorCode::ProjectNotFound)(error);
+            PortError { code: error.code(), message: error.to_string(), source: Some(Box::new(error)) }
+        })?;
+        let datasets = self.state.datasets.list(caller, Some(run.project_id)).await.map_err(store)?;
+        let dataset = run.active_dataset_id.and_then(|id| datasets.iter().find(|dataset| dataset.id == id));
+        let mut material = Vec::new();
+        let metadata = project.metadata.as_map();
+        if let Some(plan) = metadata.get("projectPlan").and_then(|plan| plan.as_str()).filter(|_| run.phase != Phase::Onboarding)
+        {
+            material.push(Material { kind: "project plan", text: plan.chars().take(PLAN_CHARS).collect() });
+        }
+        match (run.phase, dataset) {
+            (Phase::Onboarding, _) => {
+                let described = format!("{}\n{}", project.name, project.description.as_deref().unwrap_or_default());
+                material.push(Material { kind: "project", text: described });
+                let files: Vec<String> = datasets.iter().take(20).map(outline).collect();
+                material.push(Material { kind: "datasets", text: files.join("\n\n") });
+            }
+            (_, Some(dataset)) => material.push(Material { kind: "dataset", text: outline(dataset) }),
+            (_, None) => {}
+        }
+        material.extend(self.snippets(caller, run, request).await);
+        let facts = Facts {
+            dataset: dataset.map(dataset_facts),
+            is_dataset_missing: run.active_dataset_id.is_some() && dataset.is_none(),
+            notebook: self.notebook(caller, run).await,
+            other_datasets: datasets
+                .iter()
+                .filter(|other| Some(other.id) != run.active_dataset_id)
+                .map(|other| other.filename.clone())
+                .collect(),
+            experiments: open_experiments(run),
+        };
+        Ok(Knowledge { facts, material })
+    }
+}
+
+/// The experiments that may still be approved of. Every turn records what it found: without those that were trained, with
+/// their code and scores, a long run does not repeat them in each.
+fn open_experiments(run: &WorkflowRun) -> Map<String, Value> {
+    let all = run.metadata.get("experiments").and_then(Value::as_object);
+    let is_open = |experiment: &Value| matches!(experiment["status"].as_str(), Some("configured" | "proposed"));
+    let open = all.into_iter().flatten().filter(|(_, experiment)| is_open(experiment));
+    open.map(|(id, experiment)| (id.clone(), experiment.clone())).collect()
+}
+
+fn snippet(citation: Citation) -> Material {
+    let chunk = citation.chunk;
+    let text: String = chunk.chunk.text.chars().take(700).collect();
+    Material { kind: "document", text: format!("{}\n{text}", chunk.filename) }
+}
+
+fn dataset_facts(dataset: &Dataset) -> DatasetFacts {
+    DatasetFacts {
+        id: dataset.id,
+        filename: dataset.filename.clone(),
+        file_type: dataset.file_type.as_str().to_owned(),
+        columns: dataset
+            .columns
+            .iter()
+            .map(|column| ColumnFacts { name: column.name.clone(), dtype: column.dtype.as_str().to_owned() })
+            .collect(),
+    }
+}
+
+/// A dataset in a few lines.
+fn outline(dataset: &Dataset) -> String {
+    let mut text =
+        format!("{} (id {}), {} rows, {} columns", dataset.filename, dataset.id, dataset.row_count, dataset.columns.len());
+    for column in dataset.columns.iter().take(COLUMNS_SHOWN) {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n- {}: {}, {} missing, {} different",
+            column.name,
+            column.dtype.as_str(),
+            column.null_count,
+            column.unique_count
+        );
+    }
+    if dataset.columns.len() > COLUMNS_SHOWN {
+        let _ = write!(text, "\n- and {} more columns", dataset.columns.len() - COLUMNS_SHOWN);
+    }
+    text
+}

@@ -1,0 +1,161 @@
+//! What is refused of a training that was approved of.
+
+use gristmill_domain::{
+    DatasetId, UserId,
+    workflows::{Phase, ToolCall, ToolResult, WorkflowRunId},
+};
+
+use super::*;
+use crate::{
+    agent::{
+        machine::Entry,
+        turn::{DatasetFacts, Facts, Turn, TurnRequest},
+    },
+    training::approval::PHRASE,
+};
+
+const CODE: &str = "# Cell 1: Fit\nm = XGBClassifier()\n# Cell 2: Save\njoblib.dump(m, 'model.joblib')";
+
+/// A turn that approves of an experiment, which trains XGBoost on the penguins.
+fn approved(target: Option<&str>, dataset: u128) -> State {
+    let request =
+        TurnRequest { prompt: format!("{PHRASE} Boosted"), target_column: target.map(str::to_owned), ..TurnRequest::default() };
+    let turn = Turn {
+        run: WorkflowRunId::parse("run-1").unwrap(),
+        phase: Phase::Training,
+        number: 3,
+        status_before: None,
+        by: UserId(uuid::Uuid::nil()),
+        began_at: chrono::DateTime::UNIX_EPOCH,
+        request,
+    };
+    let experiment = json!({
+        "experimentId": "exp-1", "experimentName": "Boosted", "modelType": "xgboost", "status": "proposed",
+        "splitStrategy": "train_test", "splitRatio": 0.8, "targetColumn": "species", "taskType": "classification",
+        "datasetId": DatasetId(uuid::Uuid::from_u128(9)),
+        "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
+    });
+    let dataset = DatasetFacts {
+        id: DatasetId(uuid::Uuid::from_u128(dataset)),
+        filename: "penguins.csv".to_owned(),
+        file_type: "csv".to_owned(),
+        columns: Vec::new(),
+    };
+    let facts = Facts { dataset: Some(dataset), experiments: fields(json!({ "exp-1": experiment })), ..Facts::default() };
+    State { facts: Some(facts), ..State::begin(turn, Vec::new()) }
+}
+
+fn said(node: &str, text: &str) -> Answer {
+    Answer { node: node.to_owned(), text: text.to_owned(), ..Answer::default() }
+}
+
+fn did(tool: ToolName, args: Value, output: Value) -> Entry {
+    let call = ToolCall { id: "call".to_owned(), tool, args: fields(args), rationale: None };
+    let result = ToolResult { id: "call".to_owned(), tool, output: Some(output), error: None };
+    Entry::Did(Exchange { call, result, decision: None })
+}
+
+/// The same, with its first cell written, run, and failed.
+fn failed() -> State {
+    let mut state = approved(Some("species"), 9);
+    let written = json!({ "cellId": "c-1", "content": "m = XGBClassifier()" });
+    state.log.push(Entry::Said(said(GENERATE, CODE)));
+    state.log.push(did(ToolName::WriteCell, written.clone(), written));
+    let ran = json!({ "status": "error", "error": "ValueError: no" });
+    state.log.push(did(ToolName::RunCell, json!({ "cellId": "c-1" }), ran));
+    state
+}
+
+fn ended(next: &Next) -> Option<(&str, &str)> {
+    match next {
+        Next::End(End::Failed { code, message }) => Some((code.as_str(), message.as_str())),
+        _ => None,
+    }
+}
+
+#[test]
+fn what_was_approved_is_what_is_selected() {
+    for selected in [Some("species"), Some(" species "), Some(""), None] {
+        assert!(matches!(decide(&approved(selected, 9)), Next::Ask(ask) if ask.node == GENERATE), "{selected:?}");
+    }
+    for (state, why) in [(approved(Some("sex"), 9), "selected target is \"sex\""), (approved(None, 8), "another dataset")] {
+        let next = decide(&state);
+        let (code, message) = ended(&next).unwrap();
+        assert!(code == "TRAINING_SELECTION_MISMATCH" && message.contains(why), "{code}: {message}");
+    }
+}
+
+#[test]
+fn generated_code_trains_what_was_approved() {
+    let state = approved(None, 9);
+    assert!(matches!(hear(&state, &said(GENERATE, CODE)), Heard::GoOn));
+    for (code, reason) in [
+        ("# Cell 1: Fit\nm = RandomForestClassifier()", "xgboost was approved"),
+        ("# Cell 1: Fit\nm = XGBClassifier(device='cuda')", "processors only"),
+        ("# Cell 1: Load\np = resolve_dataset_path('other.csv')", "selected dataset is penguins.csv"),
+        ("# Cell 1: Load\ny = df['sex']", "selected target is \"species\""),
+        ("", "there is no code"),
+    ] {
+        let Heard::Useless(why) = hear(&state, &said(GENERATE, code)) else { panic!("{code} was taken") };
+        assert!(why.contains(reason), "{code}: {why}");
+    }
+}
+
+#[test]
+fn a_mended_cell_trains_what_was_approved() {
+    let state = failed();
+    assert!(matches!(decide(&state), Next::Ask(ask) if ask.node == REPAIR));
+    assert!(matches!(hear(&state, &said(REPAIR, "```python\nm = XGBClassifier(max_depth=2)\n```")), Heard::GoOn));
+    let long = "x = 1\n".repeat(101);
+    for (code, reason) in [
+        ("m = RandomForestClassifier()", "xgboost was approved"),
+        ("!pip install x\nm = XGBClassifier()", "install_package"),
+        ("m = XGBClassifier()\ny = df['sex']", "selected target is \"species\""),
+        (long.as_str(), "at most 100 are allowed"),
+        ("# nothing", "there is no code"),
+    ] {
+        let Heard::Useless(why) = hear(&state, &said(REPAIR, code)) else { panic!("{code} was taken") };
+        assert!(why.contains(reason), "{code}: {why}");
+    }
+}
+
+/// The cell that is run next.
+fn runs(state: &State) -> Option<String> {
+    match decide(state) {
+        Next::Calls(_, calls) if calls[0].0 == ToolName::RunCell => calls[0].1["cellId"].as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_kernel_that_has_forgotten_everything_runs_all_cells_again() {
+    let forgot = json!({ "status": "error", "error": "NameError: name 'm' is not defined" });
+    let lost = json!({ "status": "error", "error": "The server stopped during the run.", "lost": true });
+    for ended in [forgot.clone(), lost] {
+        let mut state = approved(Some("species"), 9);
+        state.log.push(Entry::Said(said(GENERATE, CODE)));
+        for (id, code) in [("c-1", "m = XGBClassifier()"), ("c-2", "joblib.dump(m, 'model.joblib')")] {
+            let written = json!({ "cellId": id, "content": code });
+            state.log.push(did(ToolName::WriteCell, written.clone(), written));
+            let result = if id == "c-1" { json!({ "status": "success" }) } else { ended.clone() };
+            state.log.push(did(ToolName::RunCell, json!({ "cellId": id }), result));
+        }
+        assert_eq!(runs(&state).as_deref(), Some("c-1"), "{ended}");
+        state.log.push(did(ToolName::RunCell, json!({ "cellId": "c-1" }), json!({ "status": "success" })));
+        assert_eq!(runs(&state).as_deref(), Some("c-2"), "{ended}");
+    }
+    // A name that no cell before has is a mistake.
+    let mut state = failed();
+    state.log.push(did(ToolName::RunCell, json!({ "cellId": "c-1" }), forgot));
+    assert!(matches!(decide(&state), Next::Ask(ask) if ask.node == REPAIR));
+}
+
+#[test]
+fn a_mended_cell_takes_the_place_of_the_one_that_failed() {
+    let mut state = failed();
+    state.log.push(Entry::Said(said(REPAIR, "# Cell 1: Fit\nm = XGBClassifier(max_depth=2)")));
+    let Next::Calls(node, calls) = decide(&state) else { panic!("nothing is written") };
+    let (tool, args, _) = &calls[0];
+    assert_eq!((node, *tool, args["cellId"].as_str()), ("write_code", ToolName::WriteCell, Some("c-1")));
+    assert_eq!(args["content"], "# Cell 1: Fit\nm = XGBClassifier(max_depth=2)");
+}

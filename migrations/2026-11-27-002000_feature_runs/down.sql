@@ -1,0 +1,3 @@
+drop table dataset_features;
+drop table feature_run_calls;
+drop table feature_runs;

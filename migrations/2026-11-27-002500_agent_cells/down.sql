@@ -1,0 +1,4 @@
+alter table cells
+    drop column edit_key,
+    drop column edit_before,
+    drop column run_key;

@@ -1,0 +1,1 @@
+alter table dataset_splits drop column is_learned;
