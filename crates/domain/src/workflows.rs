@@ -450,6 +450,11 @@ pub struct ApprovalDecision {
 /// What is written to a run in one commit.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunRecord {
+    /// Position of the event that these follow: where the run stands elsewhere, nothing is written. `None`: any.
+    pub after: Option<i64>,
+    /// Whether it need not wait for the disk: when the database's machine loses its power right now, it is lost with all that
+    /// was written after it.
+    pub may_be_lost: bool,
     /// Events to append, in order.
     pub events: Vec<NewWorkflowEvent>,
     /// Where the run stands now; `None` leaves it.

@@ -42,7 +42,7 @@ pub use script::{Reply, Script, ScriptError, ToolCallReply, Turn, When};
 
 /// The name of the scripted model.
 const MODEL: &str = "scripted";
-/// Requests that are kept for tests to look at.
+/// Requests that are kept for tests to look at. A server, whose script is in a file, keeps none: they have long conversations.
 const REQUESTS_KEPT: usize = 1000;
 
 /// A provider that replays a script. Clones share their place in it.
@@ -50,6 +50,7 @@ const REQUESTS_KEPT: usize = 1000;
 pub struct Scripted {
     script: Arc<Script>,
     state: Arc<Mutex<State>>,
+    requests_kept: usize,
 }
 
 #[derive(Debug, Default)]
@@ -65,15 +66,15 @@ impl Scripted {
     #[must_use]
     pub fn new(script: Script) -> Self {
         let state = State { used: vec![0; script.turns.len()], ..State::default() };
-        Self { script: Arc::new(script), state: Arc::new(Mutex::new(state)) }
+        Self { script: Arc::new(script), state: Arc::new(Mutex::new(state)), requests_kept: REQUESTS_KEPT }
     }
 
-    /// Replays the script in a file.
+    /// Replays the script in a file, and keeps no requests.
     ///
     /// # Errors
     /// [`ScriptError`] when it cannot be read, with the place of what is wrong.
     pub fn from_file(path: &Path) -> Result<Self, ScriptError> {
-        Script::from_file(path).map(Self::new)
+        Ok(Self { requests_kept: 0, ..Self::new(Script::from_file(path)?) })
     }
 
     /// Replays a script.
@@ -92,7 +93,7 @@ impl Scripted {
         Self::from_json(&value.to_string())
     }
 
-    /// What was asked, oldest first; the last thousand.
+    /// What was asked, oldest first; the last thousand. Of a script in a file nothing is kept.
     #[must_use]
     pub fn requests(&self) -> Vec<Request> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).requests.clone()
@@ -113,10 +114,12 @@ impl Scripted {
     /// The reply to a request, its placeholders filled, and a number that no other reply has.
     fn choose(&self, request: &Request) -> Result<(Reply, u64), LlmError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.requests.len() >= REQUESTS_KEPT {
+        if state.requests.len() >= self.requests_kept && !state.requests.is_empty() {
             state.requests.remove(0);
         }
-        state.requests.push(request.clone());
+        if self.requests_kept > 0 {
+            state.requests.push(request.clone());
+        }
         state.calls += 1;
         let number = state.calls;
         let chosen = matching::choose(&self.script, &state.used, request);

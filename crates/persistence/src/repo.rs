@@ -22,6 +22,7 @@ pub mod projects;
 pub mod quota;
 pub mod settings;
 pub mod spool;
+mod statement;
 pub mod tracking;
 pub mod workflows;
 

@@ -24,8 +24,10 @@ use serde_json::{Value, json};
 
 use crate::{error::ApiError, state::AppState};
 
-/// Events of a log that are read at once.
-const PAGE: u32 = 500;
+/// Events of a log that are read at once: each may have a result of 50,000 characters.
+const PAGE: u32 = 100;
+/// The same where only the beginning matters: the run as it was taken up comes after what tells of queueing and starts.
+const FIRST_PAGE: u32 = 32;
 /// Where a job event says which event of the run it tells.
 const SEQUENCE: &str = "_sequence";
 
@@ -97,7 +99,7 @@ impl LogSink {
 
     /// Whether something of the turn was told.
     pub(super) async fn has_begun(&self) -> Result<bool, PortError> {
-        let events = self.state.jobs.events(&self.caller, self.job, 0, PAGE).await.map_err(store)?;
+        let events = self.state.jobs.events(&self.caller, self.job, 0, FIRST_PAGE).await.map_err(store)?;
         Ok(events.iter().any(|event| event.event_type == "workflow_state"))
     }
 }

@@ -6,7 +6,6 @@
 #[cfg(test)]
 mod plan_tests;
 mod rows;
-mod statement;
 mod statements;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ use diesel_async::RunQueryDsl;
 use gristmill_domain::{ProjectId, UserId, ports::StoreError};
 use uuid::Uuid;
 
+use super::statement::Statement;
 use crate::{Database, database::DbError};
 
 /// Names of models are cut to this.
@@ -112,7 +113,8 @@ impl LlmUsage {
             coalesce((select sum(input_tokens + output_tokens) from llm_usage where project_id = $2 and hour >= $3
                 and $2 <> '00000000-0000-0000-0000-000000000000'), 0)::bigint as of_project";
         let mut connection = self.database.connection().await?;
-        let totals: Totals = sql_query(SQL)
+        // Asked before each question to a model.
+        let totals: Totals = Statement::new(SQL)
             .bind::<SqlUuid, _>(user.0)
             .bind::<SqlUuid, _>(place(project))
             .bind::<Timestamptz, _>(since)

@@ -4,6 +4,7 @@
 //! interrupted, changes nothing more.
 
 mod begin;
+mod record;
 mod release;
 mod rows;
 mod write;
@@ -14,7 +15,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, DatasetId, JobId, NotebookId, ProjectId,
     caller::Credential,
-    jobs::{Job, JobState, Lease, NewJob},
+    jobs::{Job, JobState, NewJob},
     ports::StoreError,
     workflows::{
         ApprovalStatus, NewWorkflowEvent, Phase, RunRecord, RunStanding, WorkflowApproval, WorkflowArtifact, WorkflowEvent,
@@ -132,38 +133,6 @@ impl Workflows {
             })
             .await?;
         Ok(begun)
-    }
-
-    /// Writes what a turn did, in one commit and only while its lease holds and it is the run's last. Returns the run, and
-    /// the position of its last event.
-    ///
-    /// # Errors
-    /// `LeaseLost`; `Conflict` ([`TURN_ENDED`]) when the run was interrupted; `Unavailable`, `Defect`.
-    pub async fn record(
-        &self,
-        lease: Lease,
-        id: &WorkflowRunId,
-        record: RunRecord,
-        now: DateTime<Utc>,
-    ) -> Result<(WorkflowRun, i64), StoreError> {
-        let mut connection = self.database.connection().await?;
-        let (row, last) = connection
-            .transaction(async |connection| {
-                jobs::fence(connection, lease).await?;
-                let row: Option<RunRow> = workflow_runs::table
-                    .find(id.as_str())
-                    .filter(workflow_runs::turn_job_id.eq(lease.job_id.0))
-                    .filter(workflow_runs::status.eq(WorkflowStatus::Running.as_str()))
-                    .select(RunRow::as_select())
-                    .for_update()
-                    .first(connection)
-                    .await
-                    .optional()?;
-                let row = row.ok_or_else(|| StoreError::Conflict(TURN_ENDED.to_owned()))?;
-                write_in(connection, row, record, now).await
-            })
-            .await?;
-        Ok((row.try_into()?, last))
     }
 
     /// Finds a run.

@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     ports::PortError,
-    tools::{ToolContext, ToolHost, ToolOutput, output},
+    tools::{
+        ToolContext, ToolHost, ToolOutput, output,
+        registry::{self, ToolGroup},
+    },
 };
 
 /// How long a call that should stop may take to do so, before it is dropped.
@@ -94,6 +97,8 @@ struct Work<'e> {
     state: State,
     knowledge: Knowledge,
     stop: &'e CancellationToken,
+    /// Position of the last event that is recorded.
+    recorded: i64,
     /// Events that are recorded with the next ones.
     waiting: Vec<NewWorkflowEvent>,
     /// Whether text of the last answer was streamed.
@@ -131,12 +136,15 @@ impl Engine {
             state,
             knowledge: Knowledge::default(),
             stop,
+            recorded: events.last().map_or(0, |event| event.sequence),
             waiting: Vec::new(),
             was_streamed,
             is_recorded,
             ending_told: told.ending,
         };
         work.catch_up(&events, told).await?;
+        // The state has what it needs of them; long results would be kept twice for as long as the turn takes.
+        drop(events);
         work.go().await
     }
 }
@@ -206,7 +214,7 @@ impl Work<'_> {
         if !is_begun {
             let started = TurnEvent::Started(Box::new(planned.clone()));
             let decisions = planned.decision.iter().map(|decision| self.decided(decision)).collect();
-            let record = RunRecord { decisions, ..RunRecord::default() };
+            let record = RunRecord { decisions, may_be_lost: may_be_lost(planned.call.tool), ..RunRecord::default() };
             let sequence = self.record(vec![started.stored()], record).await?;
             self.engine.sink.emit(wire::tool_started(&planned.call, sequence)).await?;
             self.happened(started);
@@ -221,7 +229,8 @@ impl Work<'_> {
         };
         let active = result.output.as_ref().filter(|_| result.error.is_none()).and_then(|made| active_dataset(call.tool, made));
         let executed = TurnEvent::Executed(Box::new((call.clone(), result.clone())));
-        let record = RunRecord { active_dataset_id: active, ..RunRecord::default() };
+        let may_be_lost = may_be_lost(call.tool);
+        let record = RunRecord { active_dataset_id: active, may_be_lost, ..RunRecord::default() };
         let sequence = self.record(vec![executed.stored()], record).await?;
         self.engine.sink.emit(wire::tool_executed(&call, &result, sequence)).await?;
         Ok(Some(executed))
@@ -265,8 +274,10 @@ impl Work<'_> {
     async fn record(&mut self, events: Vec<NewWorkflowEvent>, record: RunRecord) -> Result<i64, TurnError> {
         let mut all = std::mem::take(&mut self.waiting);
         all.extend(events);
-        let (run, last) = self.engine.store.record(RunRecord { events: all, ..record }).await?;
+        let record = RunRecord { after: Some(self.recorded), events: all, ..record };
+        let (run, last) = self.engine.store.record(record).await?;
         self.run = run;
+        self.recorded = last;
         Ok(last)
     }
 }
@@ -283,6 +294,12 @@ fn with_ours(planned: &PlannedCall, dataset: Option<DatasetId>) -> Map<String, V
         args.entry("datasetId").or_insert_with(|| json!(dataset));
     }
     args
+}
+
+/// Whether the records of a call need not wait for the disk. Made again it does no harm, and the client is told of it by a log
+/// that does wait, and with which everything before it is on the disk.
+fn may_be_lost(tool: ToolName) -> bool {
+    registry::group(tool) == ToolGroup::Data
 }
 
 /// The dataset that is worked on after a call.

@@ -4,7 +4,7 @@
 //! become one line that counts them. This turn's prompt always stays, and a result never stands without its call. Only as much
 //! of a long conversation is looked at as there is room for.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet, io};
 
 use gristmill_llm::{Message, ToolCall as LlmCall};
 use serde_json::{Map, Value, json};
@@ -73,14 +73,14 @@ fn kept<'a>(log: &[&'a Entry], prompt: Option<&'a Entry>, budget: usize) -> Vec<
             kept.push((entry, false));
             continue;
         }
-        let whole = cost(entry, false);
         let is_short = if matches!(entry, Entry::Did(_)) {
             results += 1;
-            results > WHOLE_RESULTS || whole > left / 2
+            // What old results would take is not looked at: it takes time to write them.
+            results > WHOLE_RESULTS || cost(entry, false) > left / 2
         } else {
             age >= WHOLE_TEXTS
         };
-        let needed = if is_short { cost(entry, true) } else { whole };
+        let needed = cost(entry, is_short);
         if needed > left && age > 0 {
             break;
         }
@@ -179,16 +179,14 @@ fn content(done: &Exchange, is_short: bool) -> String {
     }
 }
 
-fn output(done: &Exchange, as_digest: bool) -> Value {
-    let whole = done.result.output.clone().unwrap_or(Value::Null);
-    if !as_digest {
-        return whole;
+fn output(done: &Exchange, as_digest: bool) -> Cow<'_, Value> {
+    let Some(whole) = &done.result.output else { return Cow::Owned(Value::Null) };
+    let mut start = Start::default();
+    // Of a long one only the beginning is written: it would be, for each answer of the model.
+    if !as_digest || (serde_json::to_writer(&mut start, whole).is_ok() && start.chars() <= DIGEST_CHARS) {
+        return Cow::Borrowed(whole);
     }
-    let text = whole.to_string();
-    if text.chars().count() <= DIGEST_CHARS {
-        return whole;
-    }
-    let mut digest = json!({ "_shortened": true, "start": cut(&text, DIGEST_CHARS) });
+    let mut digest = json!({ "_shortened": true, "start": cut(&start.text(), DIGEST_CHARS) });
     if let Value::Object(fields) = &mut digest {
         for key in ["status", "stepId", "featureId", "experimentId", "cellId", "datasetId", "checkpointId", "modelId"] {
             if let Some(value) = whole.get(key) {
@@ -196,7 +194,37 @@ fn output(done: &Exchange, as_digest: bool) -> Value {
             }
         }
     }
-    digest
+    Cow::Owned(digest)
+}
+
+/// Keeps the beginning of what is written, and refuses the rest.
+#[derive(Debug, Default)]
+struct Start(Vec<u8>);
+
+impl Start {
+    /// More than a digest has, of whatever characters.
+    const BYTES: usize = 4 * (DIGEST_CHARS + 1);
+
+    /// Only what was refused can end within a character, which no digest has any more.
+    fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+
+    fn chars(&self) -> usize {
+        self.text().chars().count()
+    }
+}
+
+impl io::Write for Start {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = Self::BYTES.saturating_sub(self.0.len());
+        self.0.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if bytes.len() > room { Err(io::ErrorKind::WriteZero.into()) } else { Ok(bytes.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -300,6 +328,25 @@ mod tests {
         assert!(size(&messages) <= 48_000, "{}", size(&messages));
         check_pairs(&messages);
         assert!(messages.iter().any(|message| message.text().contains("_shortened")));
+    }
+
+    #[test]
+    fn digests_begin_as_the_result_does_whatever_characters_it_has() {
+        for (part, times, is_short) in [("é", 9_000, true), ("𝄞", 900, true), ("\"", 200, true), ("a", 200, false)] {
+            let text = part.repeat(times);
+            let result = json!({ "cellId": "c-1", "content": text });
+            let Entry::Did(mut done) = did("a", 10) else { panic!("a call") };
+            done.result.output = Some(result.clone());
+            let digest = output(&done, true);
+            assert_eq!(digest.get("_shortened").is_some(), is_short, "{text}");
+            if is_short {
+                assert_eq!(digest["start"], cut(&result.to_string(), DIGEST_CHARS), "{text}");
+                assert_eq!(digest["cellId"], "c-1");
+            } else {
+                assert_eq!(*digest, result);
+            }
+            assert_eq!(*output(&done, false), result);
+        }
     }
 
     #[test]

@@ -20,8 +20,8 @@ use gristmill_domain::{
 use gristmill_testkit::pg::TestDatabase;
 use serde_json::json;
 
-use super::{EndOptions, JobRow, listed, owned, statement::Statement, statements};
-use crate::{Database, DatabaseOptions, database::DbError};
+use super::{EndOptions, JobRow, listed, owned, statements};
+use crate::{Database, DatabaseOptions, database::DbError, repo::statement::Statement};
 
 /// `explain` before a statement.
 struct Explained<Q>(Q);

@@ -15,8 +15,7 @@ use gristmill_domain::{
 };
 use serde_json::{Value, json};
 
-use super::statement::Statement;
-use crate::notifications::Channel;
+use crate::{notifications::Channel, repo::statement::Statement};
 
 /// The running job whose lease ran out first. Skips rows that others have locked: another worker that is taking the
 /// job over, or the old one that prolongs its lease after all.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::schema::{workflow_approvals, workflow_artifacts, workflow_events, workflow_runs};
 
-#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[derive(Debug, Clone, Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = workflow_runs, check_for_backend(diesel::pg::Pg))]
 pub(super) struct RunRow {
     pub(super) run_id: String,

@@ -61,7 +61,7 @@ pub(super) async fn write_in(
             workflow_runs::event_seq.eq(last),
             workflow_runs::revision.eq(row.revision + 1),
             workflow_runs::updated_at.eq(now),
-            workflow_runs::metadata.eq(record.metadata.map_or(row.metadata, Value::Object)),
+            record.metadata.map(|metadata| workflow_runs::metadata.eq(Value::Object(metadata))),
             workflow_runs::active_dataset_id.eq(taken_up.or(row.active_dataset_id)),
             standing.as_ref().map(|standing| {
                 (

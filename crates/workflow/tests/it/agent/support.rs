@@ -93,6 +93,7 @@ impl TurnStore for Store {
         if self.run().status != WorkflowStatus::Running {
             return Err(PortError::new(ErrorCode::Conflict, "the turn has ended"));
         }
+        assert_eq!(record.after, self.events().last().map(|event| event.sequence), "what is recorded follows what is known");
         *self.writes.lock().unwrap() += 1;
         self.decisions.lock().unwrap().extend(record.decisions);
         for event in record.events {
