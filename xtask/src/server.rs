@@ -69,7 +69,7 @@ pub(crate) fn build(profile: Profile, example: &str) -> Result<Programs> {
     command.args(["build", "--profile", profile.name(), "--workspace", "--bin", "gristmill", "--example", example]);
     if profile == Profile::Release {
         // What benchmarks measure on, and beside.
-        command.args(["--example", "generate_csv", "--example", "bench_sql"]);
+        command.args(["--example", "generate_csv", "--example", "bench_sql", "--example", "apply_million"]);
     }
     run(&mut command)?;
     let directory = target_dir()?.join(profile.directory());

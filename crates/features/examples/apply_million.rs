@@ -1,6 +1,7 @@
 //! Makes ten features of a million rows, and has pandas make the same:
-//! `cargo run --release -p gristmill-features --example apply_million -- [rows]`. Both read a Parquet file and write one.
-//! Needs what `gristmill setup` provisions.
+//! `cargo run --release -p gristmill-features --example apply_million -- [rows]`. Both read a Parquet file and write one, and
+//! every value must be equal. Prints lines of what, a number and its unit, which `cargo xtask bench features` makes a table
+//! of. Needs what `gristmill setup` provisions.
 
 use std::{
     error::Error,
@@ -144,16 +145,21 @@ fn ours(source: &Path, output: &Path) -> Result<(f64, f64), Box<dyn Error>> {
     Ok((learned, all))
 }
 
+/// What pandas took, step by step. It looks at what we made too, and tells how many values differ.
 #[expect(clippy::disallowed_methods, reason = "the comparison runs in Python")]
-fn pandas(source: &Path, output: &Path) -> Result<Value, Box<dyn Error>> {
+fn pandas(source: &Path, output: &Path, ours: &Path) -> Result<Value, Box<dyn Error>> {
     let cache = std::env::home_dir().ok_or("there is no home directory")?.join(".cache/gristmill");
     let python = environment::locate(&cache, PythonVersion::default())?.interpreter();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/apply_million.py");
-    let ran = Command::new(python).arg(script).arg(source).arg(output).env("PYTHONDONTWRITEBYTECODE", "1").output()?;
+    let ran = Command::new(python).arg(script).args([source, output, ours]).env("PYTHONDONTWRITEBYTECODE", "1").output()?;
     if !ran.status.success() {
         return Err(String::from_utf8_lossy(&ran.stderr).into_owned().into());
     }
-    Ok(serde_json::from_slice(&ran.stdout)?)
+    let told: Value = serde_json::from_slice(&ran.stdout)?;
+    match told.get("differing").and_then(Value::as_object) {
+        Some(differing) if differing.is_empty() => Ok(told),
+        differing => Err(format!("values differ from those of pandas: {differing:?}").into()),
+    }
 }
 
 /// The most memory that this process had, as Linux tells it, megabytes.
@@ -166,7 +172,8 @@ fn peak_megabytes() -> Option<u64> {
 fn main() -> Result<(), Box<dyn Error>> {
     let rows = std::env::args().nth(1).map_or(Ok(1_000_000), |rows| rows.parse::<usize>())?;
     let directory = tempfile::tempdir()?;
-    let (source, output) = (directory.path().join("source.parquet"), directory.path().join("output.parquet"));
+    let path = |name: &str| directory.path().join(name);
+    let (source, output, output_of_pandas) = (path("source.parquet"), path("output.parquet"), path("pandas.parquet"));
     write(&source, rows)?;
     let mut own = Vec::new();
     for _ in 0..RUNS {
@@ -177,19 +184,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     let own_peak = peak_megabytes().unwrap_or_default();
     let mut theirs = Vec::new();
     for _ in 0..RUNS {
-        let run = pandas(&source, &output)?;
+        let run = pandas(&source, &output_of_pandas, &output)?;
         let seconds = |name: &str| run.get(name).and_then(Value::as_f64).unwrap_or_default();
         let megabytes = run.get("megabytes").and_then(Value::as_u64).unwrap_or_default();
         theirs.push((seconds("read"), seconds("make"), seconds("write"), megabytes));
     }
     theirs.sort_by(|one, other| (one.0 + one.1 + one.2).total_cmp(&(other.0 + other.1 + other.2)));
     let (read, make, wrote, peak) = theirs.get(RUNS / 2).copied().ok_or("no run")?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{rows} rows, 10 features, median of {RUNS} runs\n")?;
-    writeln!(out, "| | seconds | of these | peak memory |\n|---|---|---|---|")?;
-    writeln!(out, "| here | {all:.2} | {learned:.2} learning, {:.2} making and writing | {own_peak} MB |", all - learned)?;
     let sum = read + make + wrote;
-    writeln!(out, "| pandas | {sum:.2} | {read:.2} reading, {make:.2} making, {wrote:.2} writing | {peak} MB |")?;
-    writeln!(out, "| times faster | {:.1} | | |", sum / all)?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{} features of {rows} rows\t{all:.3}\ts", specs().len())?;
+    writeln!(out, "… of these learning\t{learned:.3}\ts")?;
+    writeln!(out, "… memory at its peak\t{own_peak}\tMB")?;
+    writeln!(out, "… pandas, the same values\t{sum:.3}\ts")?;
+    writeln!(out, "… pandas, of these making, without reading and writing\t{make:.3}\ts")?;
+    writeln!(out, "… pandas, memory at its peak\t{peak}\tMB")?;
+    writeln!(out, "… times faster than pandas\t{:.2}\tx", sum / all)?;
     Ok(())
 }

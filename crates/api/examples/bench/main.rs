@@ -2,8 +2,8 @@
 //! prints tables with the targets. `cargo xtask bench [name]` builds and runs it.
 //!
 //! Names: `startup`, `requests`, `sessions`, `cells`, `completions`, `crowd`, `upload`, `sql`, `paging`, `models`,
-//! `tracking`, `predict`, `documents`, `language`; all when none is given. `soak` predicts for an hour, or
-//! `BENCH_SOAK_MINUTES`, and runs only when it is named.
+//! `tracking`, `predict`, `documents`, `language`, `agents`, `features`; all when none is given. `soak` predicts for an
+//! hour, or `BENCH_SOAK_MINUTES`, and runs only when it is named.
 
 #![expect(
     clippy::print_stdout,
@@ -14,7 +14,9 @@
     reason = "a program for people at a terminal, which stops at the first surprise"
 )]
 
+mod agents;
 mod documents;
+mod features;
 mod language;
 mod load;
 mod models;
@@ -29,7 +31,7 @@ mod work;
 use anyhow::Result;
 use table::Table;
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 17] = [
     "startup",
     "requests",
     "sessions",
@@ -44,6 +46,8 @@ const NAMES: [&str; 15] = [
     "predict",
     "documents",
     "language",
+    "agents",
+    "features",
     "soak",
 ];
 
@@ -102,6 +106,12 @@ async fn main() -> Result<()> {
     }
     if on("language") {
         language::language(&mut table).await?;
+    }
+    if on("agents") {
+        agents::agents(&mut table).await?;
+    }
+    if on("features") {
+        features::features(&mut table)?;
     }
     if wanted.iter().any(|one| one == "soak") {
         serving::soak(&mut table).await?;

@@ -78,8 +78,21 @@ impl User {
         path: &str,
         body: &Value,
     ) -> Result<Pin<Box<impl Stream<Item = reqwest::Result<Bytes>> + use<>>>> {
-        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body);
-        Ok(Box::pin(request.send().await?.error_for_status()?.bytes_stream()))
+        Ok(Box::pin(self.post(path, body).send().await?.error_for_status()?.bytes_stream()))
+    }
+
+    /// The whole answer to a request with these headers.
+    pub(crate) async fn post_for(&self, headers: &[(&str, &str)], path: &str, body: &Value) -> Result<String> {
+        let request = headers.iter().fold(self.post(path, body), |request, (name, value)| request.header(*name, *value));
+        let response = request.send().await?;
+        let status = response.status();
+        let text = response.text().await?;
+        ensure!(status.is_success(), "{path} answered {status}: {text}");
+        Ok(text)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> reqwest::RequestBuilder {
+        self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token).json(body)
     }
 
     async fn sql(&self, sql: &str) -> Result<(f64, Value)> {

@@ -12,3 +12,5 @@ mod migrations;
 mod spool;
 #[cfg(test)]
 mod tracking;
+#[cfg(test)]
+mod workflows;

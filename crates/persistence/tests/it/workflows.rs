@@ -1,0 +1,134 @@
+//! What a turn writes to its run: only what follows the history that it knows, and only while it may.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use gristmill_domain::{
+    Caller, JobId, ProjectId, UserId,
+    jobs::{JobKind, Lease, NewJob},
+    ports::{ClaimRequest, JobStore, StoreError},
+    workflows::{NewWorkflowEvent, Phase, RunRecord, WorkflowRunId},
+};
+use gristmill_persistence::{
+    Database, DatabaseOptions,
+    repo::{
+        jobs::Jobs,
+        workflows::{NewTurn, TURN_ENDED, TurnBegun, Workflows},
+    },
+};
+use gristmill_testkit::{job_store_suite::caller_for, pg::TestDatabase};
+use serde_json::json;
+
+/// A run with a turn that is worked on.
+struct Turn {
+    workflows: Workflows,
+    caller: Caller,
+    run: WorkflowRunId,
+    lease: Lease,
+    // Last: it is dropped when nobody is connected any more.
+    _database: TestDatabase,
+}
+
+const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+async fn turn() -> Turn {
+    let test = TestDatabase::create().await.unwrap();
+    let (user, project) = (UserId::random(), ProjectId::random());
+    let sql = format!(
+        "insert into users (user_id, email, password_hash, name, email_verified) values ('{user}', 'a@example.org', 'x', 'ada', true);
+         insert into projects (project_id, owner_id, name, icon, color, metadata) values ('{project}', '{user}', 'p', 'i', 'c', '{{}}')"
+    );
+    test.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let database = Database::connect(&DatabaseOptions::new(test.url().clone())).await.unwrap();
+    let (workflows, jobs) = (Workflows::new(database.clone()), Jobs::new(database));
+    let caller = caller_for(user);
+    let job = NewJob {
+        id: JobId::random(),
+        kind: JobKind::AgentTurn,
+        owner_id: user,
+        project_id: Some(project),
+        payload: json!({}),
+        attempts_max: 5,
+        idempotency_key: None,
+    };
+    let new = NewTurn {
+        project,
+        phase: Phase::Onboarding,
+        run: None,
+        thread_id: None,
+        dataset: None,
+        notebook: None,
+        started: json!({ "prompt": "Look" }),
+        job,
+    };
+    let TurnBegun::Begun { run, .. } = workflows.begin_turn(&caller, new, NOW).await.unwrap() else { panic!("no turn") };
+    let request = ClaimRequest {
+        worker: "test",
+        kinds: &[JobKind::AgentTurn],
+        lease: Duration::from_secs(30),
+        owner_running_max: None,
+    };
+    let lease = jobs.claim(request).await.unwrap().unwrap().lease;
+    Turn { workflows, caller, run: run.id, lease, _database: test }
+}
+
+impl Turn {
+    async fn record(&self, lease: Lease, record: RunRecord) -> Result<i64, StoreError> {
+        self.workflows.record(lease, &self.run, record, NOW).await.map(|(_, last)| last)
+    }
+
+    async fn types(&self) -> Vec<String> {
+        let events = self.workflows.events(&self.caller, &self.run).await.unwrap();
+        let places: Vec<i64> = events.iter().map(|event| event.sequence).collect();
+        assert_eq!(places, (1..).take(events.len()).collect::<Vec<i64>>(), "without gaps");
+        events.into_iter().map(|event| event.event_type).collect()
+    }
+}
+
+/// Events that follow another one.
+fn events(after: i64, types: &[&str]) -> RunRecord {
+    let events = types.iter().map(|name| NewWorkflowEvent::new(*name, json!({ "is": name, "text": "ä\"" }))).collect();
+    RunRecord { after: Some(after), events, ..RunRecord::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_follow_one_another_however_they_are_written() {
+    let turn = turn().await;
+    assert_eq!(turn.record(turn.lease, events(1, &["a", "b"])).await.unwrap(), 3);
+    let light = RunRecord { may_be_lost: true, ..events(3, &["c"]) };
+    assert_eq!(turn.record(turn.lease, light).await.unwrap(), 4);
+    let more = json!({ "kept": 1 }).as_object().cloned();
+    let with_more = RunRecord { metadata: more.clone(), ..events(4, &["d"]) };
+    assert_eq!(turn.record(turn.lease, with_more).await.unwrap(), 5);
+    assert_eq!(turn.record(turn.lease, RunRecord { after: None, ..events(0, &["e"]) }).await.unwrap(), 6);
+    assert_eq!(turn.record(turn.lease, events(6, &["f"])).await.unwrap(), 7);
+    assert_eq!(turn.types().await, ["workflow_turn_started", "a", "b", "c", "d", "e", "f"]);
+    let run = turn.workflows.find(&turn.caller, &turn.run).await.unwrap();
+    assert_eq!((Some(run.metadata), run.revision), (more, 6), "events leave what the phase keeps");
+    let all = turn.workflows.events(&turn.caller, &turn.run).await.unwrap();
+    assert_eq!(all[2].payload, json!({ "is": "b", "text": "ä\"" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_writes_only_behind_what_it_knows_and_while_it_may() {
+    let turn = turn().await;
+    let stale = Lease { epoch: turn.lease.epoch + 1, ..turn.lease };
+    for light in [false, true] {
+        let record = |after: i64| RunRecord { may_be_lost: light, ..events(after, &["x"]) };
+        // What it knows of was lost, or it does not know all.
+        for after in [0, 2] {
+            assert!(matches!(turn.record(turn.lease, record(after)).await, Err(StoreError::Unavailable(_))), "{after}");
+        }
+        let with_more = RunRecord { metadata: Some(serde_json::Map::new()), ..record(2) };
+        assert!(matches!(turn.record(turn.lease, with_more).await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(turn.record(stale, record(1)).await, Err(StoreError::LeaseLost)));
+    }
+    assert_eq!(turn.types().await, ["workflow_turn_started"]);
+    turn.workflows.interrupt(&turn.caller, &turn.run, "stop", NOW).await.unwrap();
+    for light in [false, true] {
+        let record = RunRecord { may_be_lost: light, ..events(2, &["x"]) };
+        let refused = turn.record(turn.lease, record).await;
+        assert!(matches!(&refused, Err(StoreError::Conflict(why)) if why == TURN_ENDED), "{refused:?}");
+    }
+    assert_eq!(turn.types().await, ["workflow_turn_started", "workflow_interrupted"]);
+}
