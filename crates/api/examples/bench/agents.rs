@@ -1,7 +1,11 @@
 //! Turns of agents with a model that takes no time: what the engine adds to a call, turns with long results, and many runs at
 //! once. PostgreSQL is the server's own, which waits for the disk.
 
-use std::{cell::RefCell, fmt::Write as _, time::Instant};
+use std::{
+    cell::RefCell,
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
@@ -37,7 +41,7 @@ const WIDE_CHARS_MIN: usize = 45_000;
 const NDJSON: &str = "application/x-ndjson";
 const EVENTS: &str = "text/event-stream";
 /// Pause between looks at the server's health.
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A model that answers at once. Each call's arguments are one `x` longer than those of the call before, which a result tells:
 /// so no call is like another, runs do not share a place in the script, and it is short.
