@@ -4,7 +4,7 @@ use std::io::SeekFrom;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gristmill_domain::{
-    CellId, ErrorCode, NotebookId,
+    CellId, NotebookId,
     execution::OutputKind,
     notebooks::{Cell, CellStatus, CellType, Notebook, NotebookKind},
     ports::StoreError,

@@ -62,12 +62,8 @@ async fn turn() -> Turn {
         job,
     };
     let TurnBegun::Begun { run, .. } = workflows.begin_turn(&caller, new, NOW).await.unwrap() else { panic!("no turn") };
-    let request = ClaimRequest {
-        worker: "test",
-        kinds: &[JobKind::AgentTurn],
-        lease: Duration::from_secs(30),
-        owner_running_max: None,
-    };
+    let request =
+        ClaimRequest { worker: "test", kinds: &[JobKind::AgentTurn], lease: Duration::from_secs(30), owner_running_max: None };
     let lease = jobs.claim(request).await.unwrap().unwrap().lease;
     Turn { workflows, caller, run: run.id, lease, _database: test }
 }

@@ -129,7 +129,7 @@ impl Engine {
         }
         let told = self.sink.told().await?;
         let was_streamed = matches!(&state.effect, Effect::End(_)) && state.answers().next_back().is_some();
-        let mut work = Work {
+        let work = Work {
             engine: self,
             caller: caller.clone(),
             run,

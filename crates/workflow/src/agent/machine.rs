@@ -147,8 +147,6 @@ pub(super) enum Next {
     Ask(Ask),
     /// Make these calls.
     Calls(&'static str, Vec<(ToolName, Map<String, Value>, Option<Decision>)>),
-    /// Go to another node.
-    Hop(&'static str),
     /// End the turn.
     End(End),
 }
@@ -294,13 +292,6 @@ impl State {
                         self.plan(tool, args, decision);
                     }
                 }
-                Next::Hop(node) => {
-                    self.node = node;
-                    self.hops += 1;
-                    if self.hops > STAGE_HOPS_MAX {
-                        return failed(no_progress(self.turn.phase));
-                    }
-                }
                 Next::End(end) => return Effect::End(Box::new(end)),
             }
         }
@@ -367,7 +358,7 @@ impl State {
                 self.decide()
             }
             Some(Next::End(end)) => Effect::End(Box::new(end)),
-            Some(Next::Ask(_) | Next::Hop(_)) | None => self.decide(),
+            Some(Next::Ask(_)) | None => self.decide(),
         }
     }
 }

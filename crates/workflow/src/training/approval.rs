@@ -108,7 +108,8 @@ mod tests {
         #[test]
         fn what_is_quoted_or_appended_never_approves(own in "[a-z \"'>`.]{0,30}", joint in "[\n\"'>`*]{1,3}", tail in "[\n\"' ]{0,3}") {
             let all = proposed(&["Forest"]);
-            prop_assert_eq!(approval(&format!("{own}{joint}{PHRASE} Forest{tail}"), &all), Approval::None);
+            let prompt = format!("{own}{joint}{PHRASE} Forest{tail}");
+            prop_assert_eq!(approval(&prompt, &all), Approval::None);
         }
     }
 }
