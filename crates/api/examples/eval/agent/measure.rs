@@ -30,7 +30,10 @@ impl Prices {
         let mut models = catalog["models"].as_array().into_iter().flatten();
         let price = models.find(|model| model["id"] == catalog["defaultModel"]).map(|model| &model["price"]);
         let of = |key: &str| price.and_then(|price| price[key].as_f64());
-        Ok(of("input").zip(of("output")).map(|(input, output)| Self { input, cached: of("cachedInput").unwrap_or(input), output }))
+        Ok(of("input").zip(of("output")).map(|(input, output)| {
+            let cached = of("cachedInput").unwrap_or(input);
+            Self { input, cached, output }
+        }))
     }
 
     fn cost(&self, tokens: Tokens) -> f64 {

@@ -58,13 +58,11 @@ pub(crate) fn print(rows: &[Row]) {
             Err(why) => ("NO", why),
         };
         let cost = cost.map_or_else(|| "-".to_owned(), |cost| format!("{cost:.4}"));
-        println!(
-            "{:<16} {:<20} {success:<8} {steps:>5} {repairs:>7} {approvals:>9} {disbelieved:>11} {tokens:>8.0} {cost:>8} {:>7.1}  {}",
-            row.set,
-            row.phase.as_str(),
-            took.as_secs_f64(),
-            found.lines().next().unwrap_or_default()
-        );
+        let name = format!("{:<16} {:<20}", row.set, row.phase.as_str());
+        let seconds = took.as_secs_f64();
+        let found = found.lines().next().unwrap_or_default();
+        let counts = format!("{steps:>5} {repairs:>7} {approvals:>9} {disbelieved:>11}");
+        println!("{name} {success:<8} {counts} {tokens:>8.0} {cost:>8} {seconds:>7.1}  {found}");
     }
     let done = rows.iter().filter(|row| row.outcome.is_ok()).count();
     let answering = rows.iter().filter(|row| row.phase == Phase::Deployment && row.outcome.is_ok()).count();
