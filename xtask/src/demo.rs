@@ -40,7 +40,7 @@ pub(crate) fn demo(arguments: &[String]) -> Result<()> {
 /// Drives the main job through a server with these settings and a throwaway data directory. What the driver closed with, and
 /// how it went.
 pub(crate) fn rehearse(programs: &Programs, settings: &[(&str, String)]) -> Result<(Vec<String>, Result<()>)> {
-    let data_dir = throwaway_dir()?;
+    let data_dir = throwaway_dir("demo")?;
     let mut closing = Vec::new();
     let result = drive(programs, settings, &data_dir, &mut closing);
     match &result {
@@ -73,17 +73,21 @@ fn is_closing(line: &str) -> bool {
     line.starts_with("Everything worked")
 }
 
-/// A directory under the target directory: on a real disk, and gone with `cargo clean` at the latest.
-pub(crate) fn throwaway_dir() -> Result<PathBuf> {
+/// A directory under the target directory: on a real disk, and gone with `cargo clean` at the latest. One of the same name
+/// that failed before in this process makes way.
+pub(crate) fn throwaway_dir(name: &str) -> Result<PathBuf> {
     let parent = target_dir()?.join("gristmill-demo");
     fs::create_dir_all(&parent)?;
+    let ours = format!("{}-{name}", std::process::id());
     for entry in fs::read_dir(&parent)?.flatten() {
+        let directory = entry.file_name().to_string_lossy().into_owned();
         // What an interrupted demo left, named by its process.
-        if !Path::new("/proc").join(entry.file_name()).exists() {
+        let process = directory.split('-').next().unwrap_or_default();
+        if directory == ours || !Path::new("/proc").join(process).exists() {
             drop(fs::remove_dir_all(entry.path()));
         }
     }
-    let directory = parent.join(std::process::id().to_string());
+    let directory = parent.join(ours);
     fs::create_dir(&directory).with_context(|| format!("cannot make {}", directory.display()))?;
     Ok(directory)
 }

@@ -71,8 +71,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "eval",
-        arguments: "nl2sql",
-        help: "ask the golden questions of data/eval of the configured language model, or of a script when there is none",
+        arguments: "nl2sql|agent",
+        help: "put the configured language model, or a script when there is none, to the test with the sets of data/eval",
         run: eval::eval,
     },
     Task { name: "testdb", arguments: "", help: "start PostgreSQL for a test run (called by nextest)", run: testdb::start },

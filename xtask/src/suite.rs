@@ -58,10 +58,12 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     on_docker(&programs, &selection, &mut report)?;
     if selection.filters.is_empty() {
         report.add("Rust documentation", || run_keeping(cargo().args(["test", "--workspace", "--doc"]), is_rust_summary));
-        report.add("Questions in plain words", || {
-            let programs = server::build(Profile::Dev, "eval")?;
-            Ok((Vec::new(), eval::nl2sql(&programs, false)))
-        });
+        for (name, evaluation) in [("Questions in plain words", &eval::NL2SQL), ("Agents in four phases", &eval::AGENT)] {
+            report.add(name, || {
+                let programs = server::build(Profile::Dev, "eval")?;
+                eval::evaluate(&programs, evaluation, &on_this_machine, false)
+            });
+        }
         report.add("TypeScript", || typescript::test(&programs.server));
         report.add("Python", || python::test(&programs.server));
         report.add("Model Context Protocol", || mcp::test(&programs.server));

@@ -27,6 +27,8 @@ mod experiments;
 #[cfg(test)]
 mod feature_engineering;
 #[cfg(test)]
+mod four_phases;
+#[cfg(test)]
 mod google;
 #[cfg(test)]
 mod jobs;
