@@ -12,6 +12,8 @@ mod provider;
 mod sandboxes;
 mod tenancy;
 
+use std::pin::Pin;
+
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use gristmill_domain::Caller;
@@ -27,6 +29,9 @@ use crate::{
 
 const SALES: &str = "city,people\nAachen,1\nBonn,\nKöln,3\n";
 const TURNS: &str = "/api/workflows/turns/stream";
+
+/// A body as it comes.
+type Pieces = Pin<Box<dyn Stream<Item = reqwest::Result<Bytes>>>>;
 
 /// A server with a scripted model, and a person with a project and a dataset in it.
 struct Setting {
@@ -111,7 +116,8 @@ fn one_step(intent: &str, code: &str) -> Vec<Value> {
     let step = json!({ "title": "Mend the people", "intentType": intent, "rationale": "Some are missing." });
     vec![
         json!({ "always": true, "when": { "format": "json" }, "reply": { "text": "{\"turnMode\": \"action_required\"}" } }),
-        json!({ "always": true, "when": { "toolResult": { "tool": "commit_transformation_step" } }, "reply": { "text": "Done." } }),
+        json!({ "always": true, "when": { "toolResult": { "tool": "commit_transformation_step" } },
+            "reply": { "text": "Done." } }),
         json!({ "always": true, "when": { "lastUser": "Write the Python code of step" },
             "reply": { "text": format!("```python\n{code}\n```") } }),
         json!({ "always": true, "when": { "tools": ["propose_transformation_step"] },
@@ -138,16 +144,16 @@ async fn begin(client: &Client, body: &Value) -> String {
 }
 
 /// Begins a turn and reads what is told of it until this comes.
-async fn begun(client: &Client, body: &Value, until: &str) -> (String, impl Stream<Item = reqwest::Result<Bytes>> + Unpin) {
+async fn begun(client: &Client, body: &Value, until: &str) -> (String, Pieces) {
     let response = client.request(Method::POST, TURNS).json(body).send().await.unwrap();
     assert_eq!(response.status(), 200);
-    let mut stream = Box::pin(response.bytes_stream());
+    let mut stream: Pieces = Box::pin(response.bytes_stream());
     let mut text = String::new();
     read_until(&mut stream, &mut text, until).await;
     (text, stream)
 }
 
-async fn read_until(stream: &mut (impl Stream<Item = reqwest::Result<Bytes>> + Unpin), text: &mut String, until: &str) {
+async fn read_until(stream: &mut Pieces, text: &mut String, until: &str) {
     while !text.contains(until) {
         let Some(piece) = stream.next().await else { panic!("it ended without {until}: {text}") };
         text.push_str(&String::from_utf8_lossy(&piece.unwrap()));
@@ -155,7 +161,7 @@ async fn read_until(stream: &mut (impl Stream<Item = reqwest::Result<Bytes>> + U
 }
 
 /// The rest of a stream, as its lines.
-async fn rest(mut text: String, mut stream: impl Stream<Item = reqwest::Result<Bytes>> + Unpin) -> Vec<Value> {
+async fn rest(mut text: String, mut stream: Pieces) -> Vec<Value> {
     while let Some(piece) = stream.next().await {
         text.push_str(&String::from_utf8_lossy(&piece.unwrap()));
     }

@@ -69,7 +69,8 @@ async fn a_call_during_an_outage_waits_for_its_end_and_is_made_once() {
 async fn a_turn_and_its_stream_survive_an_outage_while_the_model_is_asked() {
     let second = json!({ "delayMs": 500, "toolCalls": [{ "name": "write_cell", "arguments": { "content": "# two" } }] });
     let lab = setting(&json!([
-        { "always": true, "when": { "toolResult": { "tool": "write_cell", "content": "# two" } }, "reply": { "text": "Written." } },
+        { "always": true, "when": { "toolResult": { "tool": "write_cell", "content": "# two" } },
+          "reply": { "text": "Written." } },
         { "always": true, "when": { "toolResult": { "tool": "write_cell", "content": "# one" } }, "reply": second },
         { "always": true, "when": { "tools": ["write_cell"] }, "reply": calls("write_cell", json!({ "content": "# one" })) },
     ]))
