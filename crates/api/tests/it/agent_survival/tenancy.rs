@@ -52,8 +52,8 @@ impl<'c> Tenant<'c> {
         let (job, run) = (JobId::random(), Uuid::new_v4().to_string());
         let caller = Caller::of_job(caller_of(client).await.user_id, job);
         let sql = format!(
-            "insert into workflow_runs (run_id, project_id, thread_id, phase, status, current_node, active_dataset_id, turn_job_id,
-                 event_seq)
+            "insert into workflow_runs
+                 (run_id, project_id, thread_id, phase, status, current_node, active_dataset_id, turn_job_id, event_seq)
              values ('{run}', '{project}', '{word}', 'training', 'running', '{word}', '{dataset}', '{job}', 1);
              insert into workflow_events (run_id, sequence, event_type, payload)
              values ('{run}', 1, 'workflow_turn_started', '{{\"prompt\": \"{word}\"}}')"
