@@ -21,6 +21,9 @@ use gristmill_persistence::repo::IDEMPOTENCY_MISMATCH;
 
 use crate::request_id;
 
+/// How every text begins that tells of a database that is gone for a while: calls of agents are made again then.
+pub(crate) const DATABASE_SILENT: &str = "The database does not answer";
+
 /// What every handler returns.
 pub type ApiResult<T> = Result<T, ApiError>;
 
@@ -218,7 +221,7 @@ impl ApiError {
             }
             StoreError::LeaseLost => Self::new(ErrorCode::Conflict, "The job was taken over by another worker"),
             StoreError::Unavailable(_) => {
-                Self::new(ErrorCode::DatabaseUnavailable, "The database does not answer; try again shortly")
+                Self::new(ErrorCode::DatabaseUnavailable, format!("{DATABASE_SILENT}; try again shortly"))
                     .retry_after(1)
                     .caused_by(error)
             }

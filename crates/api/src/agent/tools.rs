@@ -5,6 +5,8 @@ mod cells;
 mod data;
 mod packages;
 
+use std::time::Duration;
+
 use actix_web::web;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -21,9 +23,16 @@ use gristmill_workflow::tools::{
     registry::{self, ArgsError, ToolGroup},
 };
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
-use crate::{error::ApiError, state::AppState};
+use crate::{
+    error::{ApiError, DATABASE_SILENT},
+    state::AppState,
+};
 
+/// How long a call waits for a database that does not answer, and how often it asks.
+const OUTAGE_PATIENCE: Duration = Duration::from_secs(30);
+const OUTAGE_PAUSE: Duration = Duration::from_millis(500);
 /// Characters of a name from a model that are said back to it.
 const NAME_CHARS_MAX: usize = 100;
 /// Most datasets of one name that are listed.
@@ -41,6 +50,18 @@ impl ServerTools {
     pub fn new(state: web::Data<AppState>) -> Self {
         Self { state }
     }
+
+    async fn once(&self, context: &ToolContext, tool: ToolName, args: &Map<String, Value>) -> ToolOutput {
+        let running: BoxFuture<'_, ToolOutput> = match registry::group(tool) {
+            ToolGroup::Data | ToolGroup::Cells | ToolGroup::Packages => Box::pin(run_general(&self.state, context, tool, args)),
+            ToolGroup::Preprocessing => Box::pin(crate::preprocessing::run_tool(&self.state, context, tool, args)),
+            ToolGroup::Features => Box::pin(crate::features::run_tool(&self.state, context, tool, args)),
+            ToolGroup::Training => Box::pin(crate::training::run_tool(&self.state, context, tool, args)),
+            // They end a turn; nothing is to be run.
+            ToolGroup::Interaction => return ToolOutput::failed(format!("{} is not to be run here", tool.as_str())),
+        };
+        running.await
+    }
 }
 
 #[async_trait]
@@ -51,15 +72,21 @@ impl ToolHost for ServerTools {
         fields(project.id = %context.project, run.id = context.run.as_ref().map(|run| run.as_str()), tool.name = tool.as_str())
     )]
     async fn run(&self, context: &ToolContext, tool: ToolName, args: &Map<String, Value>) -> ToolOutput {
-        let running: BoxFuture<'_, ToolOutput> = match registry::group(tool) {
-            ToolGroup::Data | ToolGroup::Cells | ToolGroup::Packages => Box::pin(run_general(&self.state, context, tool, args)),
-            ToolGroup::Preprocessing => Box::pin(crate::preprocessing::run_tool(&self.state, context, tool, args)),
-            ToolGroup::Features => Box::pin(crate::features::run_tool(&self.state, context, tool, args)),
-            ToolGroup::Training => Box::pin(crate::training::run_tool(&self.state, context, tool, args)),
-            // They end a turn; nothing is to be run.
-            ToolGroup::Interaction => return ToolOutput::failed(format!("{} is not to be run here", tool.as_str())),
-        };
-        running.await
+        let deadline = Instant::now() + OUTAGE_PATIENCE;
+        loop {
+            let output = self.once(context, tool, args).await;
+            // No result of the call's: told to a model, or recorded when the database is back, it would end the turn. Made
+            // again under its key, the call does what it did not.
+            let is_outage = output.error.as_ref().is_some_and(|error| error.starts_with(DATABASE_SILENT));
+            if !is_outage || Instant::now() > deadline {
+                return output;
+            }
+            tokio::select! {
+                biased;
+                () = context.stop.cancelled() => return output,
+                () = tokio::time::sleep(OUTAGE_PAUSE) => {}
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use gristmill_domain::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::error::chain;
+use crate::error::{DATABASE_SILENT, chain};
 
 /// An answer that went well. The fields are an object.
 pub(super) fn done(run: Option<PrepRunId>, fields: Value) -> PrepAnswer {
@@ -73,7 +73,7 @@ pub(super) fn store_refusal(what: &str, missing: ReasonCode, error: &StoreError)
         }
         StoreError::Unavailable(_) => {
             tracing::warn!(error.cause = chain(error), "the database does not answer a tool");
-            Refusal::new(ReasonCode::InternalError, "The database does not answer; try again shortly.")
+            Refusal::new(ReasonCode::InternalError, format!("{DATABASE_SILENT}; try again shortly."))
         }
         StoreError::Conflict(_) | StoreError::LeaseLost => {
             Refusal::new(ReasonCode::InvalidOperation, format!("{what} changed meanwhile; try again."))

@@ -402,7 +402,7 @@ async fn a_killed_server_s_training_is_finished_by_another() {
 
 /// What runs in sandboxes over a data directory: processes of this machine, or containers.
 #[expect(clippy::disallowed_methods, reason = "no API tells it")]
-fn sandboxes_over(data_dir: &std::path::Path) -> Vec<String> {
+pub(crate) fn sandboxes_over(data_dir: &std::path::Path) -> Vec<String> {
     let directory = data_dir.join("runtime").display().to_string();
     if crate::support::sandbox_backend() == "docker" {
         let filter = format!("label=gristmill.state={directory}/sandboxes");

@@ -1,6 +1,8 @@
 //! The server through its front door: HTTP against real PostgreSQL, real files and the real engines.
 
 #[cfg(test)]
+mod agent_survival;
+#[cfg(test)]
 mod agent_tools;
 #[cfg(test)]
 mod agent_training;

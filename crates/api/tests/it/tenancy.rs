@@ -121,7 +121,7 @@ pub(crate) struct Things {
     pub(crate) deployment: uuid::Uuid,
     key: String,
     logged: String,
-    preprocessing: String,
+    pub(crate) preprocessing: String,
 }
 
 pub(crate) async fn things_of(app: &TestApp, owner: &Client) -> Things {

@@ -52,8 +52,9 @@ pub(super) async fn write_in(
         };
         diesel::insert_into(workflow_artifacts::table).values(&artifact).on_conflict_do_nothing().execute(connection).await?;
     }
-    ask_in(connection, &row.run_id, record.approvals, now).await?;
+    // What is asked now was not decided yet, though it may be the very same thing that a person has just said no to.
     decide_in(connection, &row.run_id, record.decisions, now).await?;
+    ask_in(connection, &row.run_id, record.approvals, now).await?;
     let taken_up = take_up(connection, &row, record.active_dataset_id).await?;
     let standing = record.standing;
     let changed = diesel::update(workflow_runs::table.find(&row.run_id))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use gristmill_domain::workflows::ToolName;
+use gristmill_domain::{ErrorCode, ports::StoreError, workflows::ToolName};
 use gristmill_llm::{Event, FailureCode, Format, LlmError, OUTPUT_BYTES_MAX, Request, Spender, StopReason, Tool};
 use serde_json::json;
 use tokio::time::Instant;
@@ -16,6 +16,7 @@ use crate::{
         turn::{Answer, ModelCall, TurnEvent},
         wire,
     },
+    ports::PortError,
     tools::{derived_id, registry},
 };
 
@@ -54,6 +55,11 @@ impl Work<'_> {
         Ok(Some(match answered {
             Ok(answer) => TurnEvent::Answered(Box::new(answer)),
             Err(LlmError::Cancelled) => return Ok(None),
+            // Not the model is silent: its budget could not be read. The turn is taken up again.
+            Err(error) if is_outage(&error) => {
+                let silent = PortError::new(ErrorCode::DatabaseUnavailable, "what was used of the budget cannot be read");
+                return Err(PortError { source: Some(Box::new(error)), ..silent }.into());
+            }
             Err(error) => {
                 tracing::info!(%error, run.id = %self.run.id, "the model did not answer");
                 TurnEvent::Unanswered { code: error.failure_code().as_str().to_owned(), message: error.public_message() }
@@ -145,6 +151,12 @@ impl Work<'_> {
         }
         Ok(Ok(answer))
     }
+}
+
+/// Whether a question failed because of the database.
+fn is_outage(error: &LlmError) -> bool {
+    let LlmError::Unavailable { source: Some(cause), .. } = error else { return false };
+    matches!(cause.downcast_ref::<StoreError>(), Some(StoreError::Unavailable(_)))
 }
 
 /// What the model may call, as it is told.

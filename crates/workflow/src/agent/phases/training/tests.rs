@@ -42,7 +42,9 @@ fn approved(target: Option<&str>, dataset: u128) -> State {
         columns: Vec::new(),
     };
     let facts = Facts { dataset: Some(dataset), experiments: fields(json!({ "exp-1": experiment })), ..Facts::default() };
-    State { facts: Some(facts), ..State::begin(turn, Vec::new()) }
+    let mut state = State::begin(turn, Vec::new());
+    state.facts = Some(facts);
+    state
 }
 
 fn said(node: &str, text: &str) -> Answer {
