@@ -134,7 +134,8 @@ impl RowFeatures {
         let Graph { places, columns, needs, makes } = graph;
         let mut computed = Vec::with_capacity(features.computed.len());
         for name in &features.computed {
-            let place = places.get(name).copied().filter(|place| columns.get(*place).is_some_and(|column| column.maker.is_some()));
+            let is_made = |place: &usize| columns.get(*place).is_some_and(|column| column.maker.is_some());
+            let place = places.get(name).copied().filter(is_made);
             computed.push(place.ok_or_else(|| damaged(format!("nothing makes {name:?}")))?);
         }
         let mut made = Self { served: ServedColumns::default(), steps, columns, needs, makes, computed };
@@ -163,11 +164,7 @@ impl RowFeatures {
     ///
     /// # Errors
     /// [`RowsError::Rows`] with every column that a row lacks or has no usable value in.
-    pub fn compute(
-        &self,
-        rows: &[Map<String, Value>],
-        wanted: &[Vec<usize>],
-    ) -> Result<Vec<Map<String, Value>>, RowsError> {
+    pub fn compute(&self, rows: &[Map<String, Value>], wanted: &[Vec<usize>]) -> Result<Vec<Map<String, Value>>, RowsError> {
         let mut reading = Reading::new(self, rows.len());
         for (number, (row, wanted)) in rows.iter().zip(wanted).enumerate() {
             reading.row(number, row, wanted);

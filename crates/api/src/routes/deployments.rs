@@ -22,7 +22,7 @@ use gristmill_domain::{
     models::TaskType,
     ports::StoreError,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::models::model_error;
@@ -437,11 +437,7 @@ pub async fn find_partial_dependence(
         let signature = model.signature();
         if let Some(features) = features {
             // Logged as they were sent.
-            let completed = |object: Map<String, Value>| {
-                let completed = features.complete(signature, std::slice::from_ref(&object)).ok().flatten();
-                completed.and_then(|mut rows| rows.pop()).unwrap_or(object)
-            };
-            objects = objects.into_iter().map(completed).collect();
+            objects = objects.into_iter().map(|object| features.complete_row(signature, object)).collect();
         }
         // What was logged was answered once, so it fits; what is cut does not.
         objects.retain(|object| Rows::from_object(signature, object).is_ok());

@@ -16,8 +16,9 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 }
 
 /// Predicts for one row: an object of features by their names. Columns that feature engineering made are computed where the row
-/// lacks them, from those that they were made from; the deployment's schema tells which. With a key of the deployment in `x-api-key`, or signed in as
-/// its owner. At most as many requests a minute as the deployment is set to: `RateLimit-*` and `Retry-After` tell.
+/// lacks them, from those that they were made from; the deployment's schema tells which. With a key of the deployment in
+/// `x-api-key`, or signed in as its owner. At most as many requests a minute as the deployment is set to: `RateLimit-*` and
+/// `Retry-After` tell.
 #[utoipa::path(
     tag = "deployments",
     params(PredictPath, PredictQuery, ("x-api-key" = Option<String>, Header, description = "A key of the deployment")),

@@ -99,6 +99,13 @@ impl ServedFeatures {
         }
     }
 
+    /// A row with the columns that it lacked; as it is where they cannot be computed. Blocks.
+    #[must_use]
+    pub fn complete_row(&self, signature: &Signature, row: Map<String, Value>) -> Map<String, Value> {
+        let completed = self.complete(signature, std::slice::from_ref(&row));
+        completed.ok().flatten().and_then(|mut rows| rows.pop()).unwrap_or(row)
+    }
+
     /// As [`Self::complete`], off the threads where other requests wait when it takes long.
     ///
     /// # Cancel safety

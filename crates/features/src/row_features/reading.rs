@@ -47,7 +47,9 @@ impl<'a> Reading<'a> {
     pub(super) fn row(&mut self, number: usize, row: &'a Map<String, Value>, wanted: &[usize]) {
         let features = self.features;
         self.seen.fill(false);
-        self.stack.extend(wanted.iter().filter_map(|place| features.computed.get(*place)).map(|place| (*place, *place)));
+        // The first one wanted is taken first: it is named where something is missing that others need too.
+        let columns = wanted.iter().rev().filter_map(|place| features.computed.get(*place));
+        self.stack.extend(columns.map(|column| (*column, *column)));
         while let Some((place, wanted_by)) = self.stack.pop() {
             let Some(maker) = features.columns.get(place).and_then(|column| column.maker) else { continue };
             if let Some(runs) = self.runs.get_mut(maker) {

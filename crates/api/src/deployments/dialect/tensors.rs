@@ -94,7 +94,7 @@ impl Dialect for Tensors {
         };
         let read = InferRequest::parse(asked.body, header_length).map_err(|error| refusal(&error))?;
         if let Some(signature) = asked.signature {
-            let raw = asked.features.map_or(&[][..], |features| &features.columns().raw_columns);
+            let raw = asked.features.map_or(&[][..], |features| features.columns().raw_columns.as_slice());
             read.check_names(signature, raw).and_then(|()| read.check_outputs(signature)).map_err(|error| refusal(&error))?;
         }
         let rows = read.rows();
