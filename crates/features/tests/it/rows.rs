@@ -34,12 +34,13 @@ fn recipe(steps: Vec<RecipeStep>) -> Recipe {
 
 /// What is known of the columns of the dataset that steps left.
 fn columns(recipe: &Recipe) -> Vec<(String, ColumnType)> {
-    let fitted = recipe.steps.iter().filter_map(|step| match step {
-        RecipeStep::Native { fitted } => Some(fitted),
-        RecipeStep::Code { .. } => None,
-    });
-    let columns = fitted.flat_map(|fitted| fitted.inputs.iter().chain(fitted.features.iter().flat_map(|feature| &feature.outputs)));
-    columns.map(|column| (column.name.clone(), column.dtype)).collect()
+    let mut columns = Vec::new();
+    for step in &recipe.steps {
+        let RecipeStep::Native { fitted } = step else { continue };
+        let outputs = fitted.features.iter().flat_map(|feature| &feature.outputs);
+        columns.extend(fitted.inputs.iter().chain(outputs).map(|column| (column.name.clone(), column.dtype)));
+    }
+    columns
 }
 
 fn names(names: &[&str]) -> Vec<String> {
@@ -252,7 +253,7 @@ fn what_code_touched_must_be_sent() {
         features.served().raw_columns.iter().map(|column| (column.name.as_str(), column.by_code)).collect();
     assert_eq!(raw, [("n", false), ("c", true)]);
     assert_eq!(one(&features, &json!({ "n": 0, "c": 3 })), *json!({ "log": 0.0, "of_code": 9.0 }).as_object().unwrap());
-    // Without code nothing of it is spoiled.
+    // What is too large to be kept is sent too.
     let all = kept.sent_instead("it is too large");
     assert_eq!((all.computed.len(), all.must_be_sent.len()), (0, 6));
     assert!(RowFeatures::new(&all).unwrap().served().raw_columns.is_empty());
