@@ -157,7 +157,7 @@ def traced(made, source):
 
 
 def changed(made, source, places):
-    """Returns the columns of the source that have other values now, or another type. Row for row, by the places of the rows."""
+    """Returns the columns of the source that have other values now, or another type, by the places of the rows."""
     found = []
     for name in source.columns:
         if name in made.columns:
