@@ -102,7 +102,15 @@ async fn orders() -> Orders {
     ]);
     let (derived, table) = lab.engineered(&source, features).await;
     let columns = [
-        "amount_score", "amount_bin", "no_amount", "in_Aachen", "in_Bonn", "city_share", "month", "season_sin", "pieces_scaled",
+        "amount_score",
+        "amount_bin",
+        "no_amount",
+        "in_Aachen",
+        "in_Bonn",
+        "city_share",
+        "month",
+        "season_sin",
+        "pieces_scaled",
         "pieces",
     ];
     let model = lab.model(&json!({ "datasetId": derived, "targetColumn": "size", "features": columns })).await;
