@@ -9,6 +9,7 @@ use gristmill_domain::{
         ApiKey, Deployment, DeploymentStatus, Feedback, NAME_CHARS_MAX, Outcome, PredictionLog, RATE_PER_MINUTE_MAX,
         ServingRuntime,
     },
+    features::ServedColumns,
     models::TaskType,
 };
 use serde::{Deserialize, Serialize};
@@ -363,7 +364,7 @@ pub struct PredictionLogView {
     /// How long the answer took, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_ms: Option<f64>,
-    /// What was sent.
+    /// What was sent: without columns that were computed from it.
     #[schema(value_type = Object)]
     pub input_features: Value,
     /// What was answered.
@@ -483,7 +484,7 @@ pub struct ReadinessView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServingSchemaView {
-    /// The columns that a row must have, in order.
+    /// The columns that the model takes, in order. A row must have those that are not computed (`engineered`).
     pub feature_columns: Vec<String>,
     /// `int`, `float` or `str` of each.
     pub feature_types: BTreeMap<String, String>,
@@ -511,4 +512,8 @@ pub struct ServingSchemaView {
     pub prediction_distribution: Value,
     /// Whether it is ready for use.
     pub readiness: ReadinessView,
+    /// Columns of the model that feature engineering made: which are computed where a row lacks them, from what, and which must
+    /// be sent. Absent when it made none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engineered: Option<ServedColumns>,
 }

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use actix_web::{HttpRequest, web};
 use async_trait::async_trait;
-use gristmill_deployment::serving::{Serving, ServingError, ServingOptions, ServingPlaces, ServingPorts, start_job};
+use gristmill_deployment::serving::{RowFeatures, Serving, ServingError, ServingOptions, ServingPlaces, ServingPorts, start_job};
 use gristmill_domain::{
     Caller, DeploymentId, ErrorCode,
     deployments::{Deployment, DeploymentConfig, Event, NewDeployment, ServingRuntime},
@@ -33,6 +33,7 @@ pub use self::{
 use crate::{
     config::Config,
     error::{ApiError, ApiResult},
+    features::row_features,
     models::failure_of,
     routes::models::model_error,
     state::AppState,
@@ -56,6 +57,10 @@ impl ServingPlaces for StoredPlaces {
 
     async fn package(&self) -> Result<PathBuf, String> {
         self.modeling.package().await.map_err(|error| error.public_message())
+    }
+
+    fn features(&self, kept: &[u8]) -> Result<Box<dyn RowFeatures>, String> {
+        row_features(kept)
     }
 }
 

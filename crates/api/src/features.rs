@@ -8,10 +8,12 @@ mod measure;
 mod naming;
 mod request;
 mod segments;
+mod serving;
 mod splits;
 mod tools;
 
 pub use apply::{applied, submit_apply};
 pub use job::FeatureHandler;
+pub(crate) use serving::{features_of_model, row_features};
 pub(crate) use splits::{origin_of, pass_on_origin};
 pub use tools::run_tool;

@@ -6,6 +6,7 @@
 
 mod entry;
 mod error;
+mod features;
 mod health;
 pub mod keys;
 mod limiter;
@@ -33,6 +34,7 @@ use gristmill_runtime::{Runtime, sandbox::SandboxLimits};
 pub use self::{
     entry::Entry,
     error::ServingError,
+    features::{FeaturesError, RowFeatures, ServedFeatures},
     limiter::RatePass,
     predict::{Answer, Answers, Explain},
     recorder::{Recorded, RecorderCounters, WINDOW},
@@ -49,6 +51,12 @@ pub trait ServingPlaces: Send + Sync + std::fmt::Debug {
 
     /// The directory of the package `gristmill_ml`, written when it is not there. Absolute.
     async fn package(&self) -> Result<PathBuf, String>;
+
+    /// Prepares what computes a model's engineered columns, as it was kept with the model. Blocks.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn features(&self, kept: &[u8]) -> Result<Box<dyn RowFeatures>, String>;
 }
 
 /// What the operator decides about serving.
@@ -142,7 +150,7 @@ impl Serving {
         {
             return Ok(Arc::clone(entry));
         }
-        let entry = Arc::new(Entry::new(self.ports.store.served(id).await?, self.ports.places.as_ref()));
+        let entry = Arc::new(Entry::new(self.ports.store.served(id).await?, &self.ports.places));
         // What changed while it was read is announced after the reading, and then forgotten again.
         self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&entry));
         Ok(entry)

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 pub use datatype::Datatype;
 pub use error::TensorError;
-pub use outputs::{InferResponse, TensorData, TensorInfo, inputs_of, outputs_of};
+pub use outputs::{InferResponse, TensorData, TensorInfo, inputs_of, outputs_of, raw_inputs_of};
 pub use request::{InferRequest, InputTensor, RequestedOutput};
 
 /// Most rows of a request.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::named::named;
+use crate::{datasets::ColumnType, named::named};
 
 named! {
     /// How a feature is made from its source column.
@@ -94,6 +94,60 @@ named! {
         /// From what is known of whole groups of rows. No method of the catalog is in it.
         Aggregation = "aggregation",
     }
+}
+
+/// How rows may be sent to a model some of whose columns were made by feature engineering.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ServedColumns {
+    /// Columns that a row may have in place of those that are computed.
+    pub raw_columns: Vec<RawColumn>,
+    /// Columns of the model that are computed where a row lacks them, in the order of the model's columns.
+    pub computed_columns: Vec<ComputedColumn>,
+    /// Engineered columns of the model that cannot be computed: every row must have them.
+    pub must_be_sent: Vec<SentColumn>,
+}
+
+/// A column that others are computed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RawColumn {
+    /// Its name in the dataset that was engineered.
+    pub name: String,
+    /// Its type there.
+    pub dtype: ColumnType,
+    /// The columns of the model that need it.
+    pub computes: Vec<String>,
+    /// Whether custom code made it, so that it is in no dataset that was uploaded.
+    pub by_code: bool,
+}
+
+/// A column that is computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ComputedColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub dtype: ColumnType,
+    /// How it is made; what it is made from may be made first.
+    pub method: FeatureMethod,
+    /// The raw columns that it comes from, first of all.
+    pub sources: Vec<String>,
+}
+
+/// An engineered column that cannot be computed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SentColumn {
+    /// Its name.
+    pub name: String,
+    /// Why, for people.
+    pub reason: String,
 }
 
 #[cfg(test)]

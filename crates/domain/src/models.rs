@@ -151,6 +151,8 @@ pub struct Artifact {
 
 /// The file that holds the model itself.
 pub const MODEL_FILE: &str = "model.joblib";
+/// The file that says how the model's engineered columns are computed, where there are such.
+pub const FEATURES_FILE: &str = "features.json";
 /// The library of models that an agent trained in a notebook (contract 3, section 11).
 pub const NOTEBOOK_LIBRARY: &str = "llm-guided";
 

@@ -8,10 +8,12 @@ use arrow::{
         new_null_array,
     },
     buffer::NullBuffer,
-    compute::{CastOptions, cast_with_options, filter},
+    compute::{CastOptions, cast_with_options, filter, kernels::zip::zip},
     datatypes::{ArrowPrimitiveType, DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType},
 };
+use chrono::DateTime;
 use gristmill_domain::datasets::ColumnType;
+use serde_json::Value;
 
 use crate::{error::FeatureError, num};
 
@@ -170,6 +172,34 @@ impl Column {
             Self::Date(values) => Arc::new(values.clone()),
             Self::Unknown(rows) => new_null_array(&DataType::Utf8, *rows),
         }
+    }
+
+    /// The value of a row as JSON; a date in ISO 8601.
+    pub(crate) fn value(&self, row: usize) -> Value {
+        fn of<T>(is_valid: bool, value: impl FnOnce() -> T) -> Value
+        where
+            Value: From<T>,
+        {
+            if is_valid { Value::from(value()) } else { Value::Null }
+        }
+        match self {
+            Self::Float(values) => of(values.is_valid(row), || values.value(row)),
+            Self::Integer(values) => of(values.is_valid(row), || values.value(row)),
+            Self::Boolean(values) => of(values.is_valid(row), || values.value(row)),
+            Self::Text(values) => of(values.is_valid(row), || values.value(row)),
+            Self::Date(values) => of(values.is_valid(row), || {
+                let at = DateTime::from_timestamp_micros(values.value(row)).unwrap_or_default();
+                at.naive_utc().format("%Y-%m-%dT%H:%M:%S%.f").to_string()
+            }),
+            Self::Unknown(_) => Value::Null,
+        }
+    }
+
+    /// The same, with the values of another column of its type in the rows of a mask.
+    pub(crate) fn replaced(&self, mask: &[bool], other: &Self) -> Result<Self, FeatureError> {
+        let mask = BooleanArray::from(mask.to_vec());
+        let zipped = zip(&mask, &other.to_array(), &self.to_array()).map_err(FeatureError::arrow("putting columns together"))?;
+        Self::of(&zipped, self.kind()).ok_or(FeatureError::internal("columns that were put together have another type"))
     }
 
     /// The rows that a mask keeps.

@@ -80,6 +80,13 @@ pub struct FittedFeature {
     pub outputs: Vec<FittedColumn>,
 }
 
+impl FittedFeature {
+    /// The columns that it is made from.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.source_column.as_str()).chain(self.secondary_column.as_deref())
+    }
+}
+
 impl Fitted {
     /// Reads stored features. [`Transformer::new`] checks them.
     ///
@@ -146,24 +153,8 @@ impl Transformer {
     /// # Errors
     /// [`FeatureError::Fitted`] when they are damaged or of another version.
     pub fn new(fitted: &Fitted) -> Result<Self, FeatureError> {
-        if fitted.version != FITTED_VERSION {
-            return Err(damaged(format!("version {} is not {FITTED_VERSION}", fitted.version)));
-        }
-        let reference = fitted.reference.timestamp_micros();
-        let mut known: HashMap<&str, ColumnType> = fitted.inputs.iter().map(|input| (input.name.as_str(), input.dtype)).collect();
-        let mut steps = Vec::with_capacity(fitted.features.len());
-        for feature in &fitted.features {
-            let step = step(feature, &known, reference)?;
-            if columns_of(&step) != feature.outputs {
-                return Err(damaged(format!("feature {:?} does not make what it says", feature.feature_name)));
-            }
-            for output in &feature.outputs {
-                if known.insert(&output.name, output.dtype).is_some() {
-                    return Err(damaged(format!("two columns are named {:?}", output.name)));
-                }
-            }
-            steps.push(step);
-        }
+        let mut known = fitted.inputs.iter().map(|input| (input.name.as_str(), input.dtype)).collect();
+        let steps = steps_of(fitted, &mut known)?;
         Ok(Self { inputs: fitted.inputs.clone(), steps })
     }
 
@@ -210,6 +201,28 @@ pub fn transform(fitted: &Fitted, rows: &RecordBatch) -> Result<RecordBatch, Fea
     Transformer::new(fitted)?.transform(rows)
 }
 
+/// Fitted features, checked, over columns whose types are known. Those that they make are known afterwards.
+pub(crate) fn steps_of<'a>(fitted: &'a Fitted, known: &mut HashMap<&'a str, ColumnType>) -> Result<Vec<Step>, FeatureError> {
+    if fitted.version != FITTED_VERSION {
+        return Err(damaged(format!("version {} is not {FITTED_VERSION}", fitted.version)));
+    }
+    let reference = fitted.reference.timestamp_micros();
+    let mut steps = Vec::with_capacity(fitted.features.len());
+    for feature in &fitted.features {
+        let step = step(feature, known, reference)?;
+        if columns_of(&step) != feature.outputs {
+            return Err(damaged(format!("feature {:?} does not make what it says", feature.feature_name)));
+        }
+        for output in &feature.outputs {
+            if known.insert(&output.name, output.dtype).is_some() {
+                return Err(damaged(format!("two columns are named {:?}", output.name)));
+            }
+        }
+        steps.push(step);
+    }
+    Ok(steps)
+}
+
 /// A fitted feature, checked.
 fn step(feature: &FittedFeature, known: &HashMap<&str, ColumnType>, reference: i64) -> Result<Step, FeatureError> {
     let name = feature.feature_name.as_str();
@@ -241,7 +254,7 @@ fn step(feature: &FittedFeature, known: &HashMap<&str, ColumnType>, reference: i
     Ok(Step::new(planned, feature.learned.clone(), None, reference))
 }
 
-fn damaged(reason: String) -> FeatureError {
+pub(crate) fn damaged(reason: String) -> FeatureError {
     FeatureError::Fitted { reason }
 }
 

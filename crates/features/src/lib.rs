@@ -3,7 +3,7 @@
 //! [`plan()`] checks what is asked for against the columns of a table, before anything is read. [`fit`] learns from a table:
 //! means, edges, powers, categories. [`apply()`] learns from a dataset's file and writes another one that has the features
 //! behind its columns. What was learned is [`Fitted`], which is stored as JSON and makes the same features of rows that come
-//! later ([`Transformer`]).
+//! later ([`Transformer`]). A [`Recipe`] is all that made a dataset's columns; [`RowFeatures`] is what a model's rows need of it.
 //!
 //! Everything here is synchronous and blocks: call it on a thread of your own. It knows nothing of HTTP or databases.
 //!
@@ -65,7 +65,9 @@ mod options;
 mod outputs;
 mod plan;
 mod power;
+mod recipe;
 mod report;
+mod row_features;
 mod spec;
 mod table;
 mod text;
@@ -81,7 +83,9 @@ pub use self::{
     operation::{Operation, ParameterError, ParameterFault, Period, TimeUnit},
     options::{FeatureLimits, FitOptions},
     plan::{FEATURES_MAX, NAME_LENGTH_MAX, Plan, columns_of, plan},
+    recipe::{CodeNote, RECIPE_VERSION, Recipe, RecipeStep, ServingFeatures},
     report::{BecameNull, FeatureColumn, FeatureOutcome, FeatureReport},
+    row_features::{RowFault, RowFeatures, RowProblem, RowsError},
     spec::FeatureSpec,
     table::{MemoryTable, TableBatches, TableReader, fold},
 };

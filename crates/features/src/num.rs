@@ -39,6 +39,13 @@ pub(crate) const fn float_signed(value: i64) -> f64 {
     value as f64
 }
 
+/// The whole number that a float is, where it is one of 64 bits.
+#[expect(clippy::as_conversions, reason = "the bounds are checked; there is no other conversion")]
+pub(crate) fn exact(value: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    (value.fract() == 0.0 && value.abs() < LIMIT).then_some(value as i64)
+}
+
 /// A difference of instants as a float; rounds beyond 2^53.
 #[expect(clippy::as_conversions, reason = "the difference of two 64-bit numbers fits into 128 bits, and a float into more")]
 pub(crate) const fn float_difference(a: i64, b: i64) -> f64 {
@@ -91,6 +98,13 @@ mod tests {
             assert_eq!(signed_from_ordered(ordered_from_signed(value)), value);
         }
         assert!(ordered_from_signed(-1) < ordered_from_signed(0));
+    }
+
+    #[test]
+    fn floats_are_whole_numbers_or_not() {
+        for (value, expected) in [(3.0, Some(3)), (-0.0, Some(0)), (2.5, None), (1e19, None), (f64::NAN, None)] {
+            assert_eq!(exact(value), expected, "{value}");
+        }
     }
 
     #[test]

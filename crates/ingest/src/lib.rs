@@ -35,6 +35,7 @@ mod record;
 mod request;
 mod retype;
 mod rows;
+mod scalar;
 mod shared_file;
 mod sniff;
 mod source;
@@ -49,6 +50,7 @@ pub use self::{
     request::{IngestLimits, IngestObserver, IngestRequest, IngestedDataset, Unobserved},
     retype::{retype, retype_from_source},
     rows::{PAGE_CELLS_MAX, RowReader, read_rows},
+    scalar::{NoValue, Scalar, read_scalar},
     sniff::{FileFormat, HEAD_BYTES, JsonKind, sniff},
     source::TextEncoding,
 };

@@ -54,6 +54,23 @@ pub trait ModelPlaces: Send + Sync + std::fmt::Debug {
         None
     }
 
+    /// What makes columns of a version of a dataset from others, as far as a model with these columns needs it: the text of a
+    /// file that is kept with the model. None: nothing made any of them. Blocks.
+    ///
+    /// # Errors
+    /// The files of the dataset cannot be read.
+    fn features(
+        &self,
+        owner: UserId,
+        project: ProjectId,
+        dataset: DatasetId,
+        version: u32,
+        columns: &[String],
+    ) -> io::Result<Option<Vec<u8>>> {
+        let _ = (owner, project, dataset, version, columns);
+        Ok(None)
+    }
+
     /// The directory of a model. What is stored with a model is named relative to it.
     fn model(&self, project: ProjectId, model: ModelId) -> PathBuf;
 }

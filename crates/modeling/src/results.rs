@@ -85,8 +85,12 @@ pub(crate) fn json(directory: &Path, name: &str) -> Result<Value, ModelingError>
 
 /// Writes a JSON file of the server's own.
 pub(crate) fn write_json(path: &Path, value: &Value) -> Result<Artifact, ModelingError> {
-    let text = value.to_string();
-    std::fs::write(path, &text).map_err(ModelingError::io("writing a result"))?;
+    write(path, value.to_string().as_bytes())
+}
+
+/// Writes a file of the server's own.
+pub(crate) fn write(path: &Path, text: &[u8]) -> Result<Artifact, ModelingError> {
+    std::fs::write(path, text).map_err(ModelingError::io("writing a result"))?;
     Ok(Artifact {
         filename: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         size: u64::try_from(text.len()).unwrap_or(0),

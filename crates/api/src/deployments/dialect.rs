@@ -7,7 +7,7 @@ mod tensors;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use gristmill_deployment::{
     inference::Signature,
-    serving::{Answers, Entry},
+    serving::{Answers, Entry, ServedFeatures},
 };
 use gristmill_domain::PredictionId;
 use serde_json::{Map, Value};
@@ -59,6 +59,8 @@ pub struct Asked<'a> {
     /// What its model takes; absent when its files are broken: then nothing will be answered, and what needs it may be
     /// refused.
     pub signature: Option<&'a Signature>,
+    /// What computes columns of the model; absent where it computes none.
+    pub features: Option<&'a ServedFeatures>,
 }
 
 /// What was answered.

@@ -128,7 +128,7 @@ pub async fn answer_request<D: Dialect>(
             let ids = prediction_ids(id, None, 1);
             let status = failed.error.status_code();
             let error = Some(failed.error.to_string());
-            let none = Answers { rows: Vec::new(), ignored: Vec::new(), unexplained: None };
+            let none = Answers::default();
             keep(state, &entry, Kept { at, began, principal, status, ids: &ids, rows: &failed.rows, answers: &none, error });
             let mut response = dialect.refuse(failed.error);
             if let Some(limits) = failed.limit {
@@ -183,7 +183,7 @@ pub async fn answer_rows(
             let error = serving_error(error);
             let ids = prediction_ids(id, None, 1);
             let (status, told) = (error.status_code(), Some(error.to_string()));
-            let none = Answers { rows: Vec::new(), ignored: Vec::new(), unexplained: None };
+            let none = Answers::default();
             keep(state, &entry, Kept { at, began, principal, status, ids: &ids, rows, answers: &none, error: told });
             Err(error)
         }
@@ -219,7 +219,9 @@ async fn answered<D: Dialect>(
     let body = body_of(request, payload).await.map_err(within)?;
     // A model whose signature cannot be read answers nothing, and says so below.
     let signature = entry.signature().await.ok();
-    let rows = dialect.read(&Asked { request, body: &body, entry, signature: signature.as_deref() }).map_err(within)?;
+    let features = entry.features().await.ok().flatten();
+    let asked = Asked { request, body: &body, entry, signature: signature.as_deref(), features: features.as_deref() };
+    let rows = dialect.read(&asked).map_err(within)?;
     let failed = |error: ApiError, rows: Vec<Row>| Failed { error, rows, limit: Some(limits) };
     let answers = match state.serving.predict(entry, &rows, explain).await {
         Ok(answers) => answers,
@@ -286,6 +288,7 @@ fn keep(state: &web::Data<AppState>, entry: &Entry, kept: Kept<'_>) {
         at: kept.at,
         latency: kept.began.elapsed(),
         rows: kept.rows,
+        seen: kept.answers.seen.as_deref(),
         answers: &kept.answers.rows,
         error: kept.error,
         metadata,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use gristmill_api_types::deployments::{FeatureImportanceView, ReadinessView, ServingSchemaView};
-use gristmill_domain::models::Model;
+use gristmill_domain::{features::ServedColumns, models::Model};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -36,15 +36,15 @@ pub async fn baseline_of(state: &AppState, model: &Model) -> ApiResult<Value> {
     }
 }
 
-/// The schema of a model that is served.
+/// The schema of a model that is served, with what of its columns is computed.
 ///
 /// # Errors
 /// 500 when a file cannot be read.
-pub async fn schema_of(state: &AppState, model: Model) -> ApiResult<ServingSchemaView> {
+pub async fn schema_of(state: &AppState, model: Model, engineered: Option<ServedColumns>) -> ApiResult<ServingSchemaView> {
     let evaluation = evaluation_file(state, &model, "evaluation.json").await?;
     let evaluation: Value = evaluation.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let baseline = baseline_of(state, &model).await?;
-    Ok(put_together(model, &evaluation, &baseline))
+    Ok(ServingSchemaView { engineered, ..put_together(model, &evaluation, &baseline) })
 }
 
 fn put_together(Model { made: model, .. }: Model, evaluation: &Value, baseline: &Value) -> ServingSchemaView {
@@ -68,6 +68,7 @@ fn put_together(Model { made: model, .. }: Model, evaluation: &Value, baseline: 
         categorical_values: categories.collect::<BTreeMap<_, _>>(),
         prediction_distribution: baseline.get("prediction_distribution").cloned().unwrap_or_else(|| Map::new().into()),
         readiness: readiness(evaluation, model.sample_count.unwrap_or(0)),
+        engineered: None,
         feature_columns: model.feature_columns,
         feature_types: model.feature_types,
         sample_request: model.sample_request,

@@ -15,7 +15,7 @@ use gristmill_domain::{
     jobs::{Job, JobError, JobKind, JobOutcome, JobProgress},
     ports::StoreError,
 };
-use gristmill_features::{FeatureError, FeatureSpec, FitOptions, apply, plan};
+use gristmill_features::{CodeNote, FeatureError, FeatureSpec, FitOptions, RECIPE_VERSION, Recipe, RecipeStep, apply, plan};
 use gristmill_ingest::{
     IngestError, IngestObserver, IngestRequest, IngestedDataset,
     derive::{DatasetFile, describe},
@@ -63,7 +63,7 @@ struct Progress {
     /// The newest file.
     file: PathBuf,
     /// What was learned or run, for rows that come later.
-    fitted: Vec<Value>,
+    recipe: Vec<RecipeStep>,
     /// What came of each feature.
     outcomes: Vec<Value>,
     /// Whether each row is a known one of the source.
@@ -95,7 +95,7 @@ impl FeatureHandler {
         options.limits.threads = ingest_limits(&self.state).threads;
         let segments = segments(payload.features.clone(), !payload.splits.is_empty());
         let share = MADE_SHARE / f64::from(u32::try_from(segments.len()).unwrap_or(u32::MAX).max(1));
-        let mut progress = Progress { file, fitted: Vec::new(), outcomes: Vec::new(), has_source_rows: true };
+        let mut progress = Progress { file, recipe: Vec::new(), outcomes: Vec::new(), has_source_rows: true };
         for (number, segment) in (0_u32..).zip(segments) {
             let observer = Share::of(context, share * f64::from(number), share);
             let output = work.join(format!("step-{number}.parquet"));
@@ -143,10 +143,10 @@ impl FeatureHandler {
         let work = move || {
             let plan = plan(&specs, DatasetFile::open(&before.file)?.columns())?;
             let applied = apply(&plan, &before.file, &output, &options, &observer)?;
-            let Progress { mut fitted, mut outcomes, has_source_rows, .. } = before;
-            fitted.push(json!({ "kind": "native", "fitted": applied.fitted }));
+            let Progress { mut recipe, mut outcomes, has_source_rows, .. } = before;
+            recipe.push(RecipeStep::Native { fitted: applied.fitted });
             outcomes.extend(applied.report.features.iter().map(|outcome| json!(outcome)));
-            Ok::<_, FeatureError>(Progress { file: output, fitted, outcomes, has_source_rows })
+            Ok::<_, FeatureError>(Progress { file: output, recipe, outcomes, has_source_rows })
         };
         let made = run_low(&self.places, work).await.map_err(Stop::Failed)?;
         made.map_err(stop_of_features)
@@ -202,6 +202,7 @@ impl FeatureHandler {
             let has_source_rows = before.has_source_rows && known;
             let mut after = Progress { file: output, has_source_rows, ..before };
             note_code(&mut after, &features, &types, (rows_before, &read));
+            after.recipe.push(step_of_code(features, &types, &read, &end.result));
             Ok::<_, Stop>(after)
         };
         run_low(&self.places, work).await.map_err(Stop::Failed)?
@@ -233,7 +234,9 @@ impl FeatureHandler {
                 export(&files.parquet(1), file_type, &files.original(), &exporting).map_err(|error| stop_of_ingest(&error))?;
             // Nothing of it is ever rejected.
             fs::write(files.rejects(1), "").map_err(|error| stop_of_io(&error))?;
-            let learned = serde_json::to_vec(&json!({ "version": 1, "steps": made.fitted })).unwrap_or_default();
+            let recipe = Recipe { version: RECIPE_VERSION, steps: made.recipe };
+            let learned = serde_json::to_vec(&recipe).map_err(|error| stop_of_io(&error.into()))?;
+            let made = Progress { recipe: recipe.steps, ..made };
             fs::write(files.features(), &learned).map_err(|error| stop_of_io(&error))?;
             if made.has_source_rows {
                 Origin::read(&source).unwrap_or(origin).write(&files).map_err(|error| stop_of_io(&error))?;
@@ -408,7 +411,30 @@ fn ensure_whole(read: &IngestedDataset) -> Result<(), Stop> {
     if lost > 0 { Err(refused(format!("{lost} rows of the table that the code left cannot be read"))) } else { Ok(()) }
 }
 
-/// Adds what code made to what came of the features, and the code itself to what is repeated for rows that come later.
+/// What is kept of code: it is not repeated for rows that come later, so the columns that it touched must be known.
+fn step_of_code(
+    features: Vec<CodeFeature>,
+    before: &BTreeMap<String, ColumnType>,
+    read: &IngestedDataset,
+    result: &Value,
+) -> RecipeStep {
+    let names = read.columns.iter().map(|column| &column.name).filter(|name| *name != ROW_ID_COLUMN);
+    let changed = result.get("changed").and_then(Value::as_array);
+    RecipeStep::Code {
+        made: names.filter(|name| !before.contains_key(*name)).cloned().collect(),
+        changed: match changed {
+            Some(changed) => changed.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+            // Any of them may have been.
+            None => before.keys().cloned().collect(),
+        },
+        features: features
+            .into_iter()
+            .map(|feature| CodeNote { feature_name: feature.spec.feature_name, code: feature.code })
+            .collect(),
+    }
+}
+
+/// Adds what code made to what came of the features.
 fn note_code(
     after: &mut Progress,
     features: &[CodeFeature],
@@ -418,9 +444,6 @@ fn note_code(
     let made = read.columns.iter().filter(|column| !before.contains_key(&column.name));
     let outputs: Vec<Value> =
         made.map(|column| json!({ "name": column.name, "dtype": column.dtype, "nullCount": column.null_count })).collect();
-    let listed: Vec<Value> =
-        features.iter().map(|feature| json!({ "featureName": feature.spec.feature_name, "code": feature.code })).collect();
-    after.fitted.push(json!({ "kind": "code", "features": listed }));
     // Code is run as a whole, so what is new is told with the last feature of a run.
     for (at, feature) in features.iter().enumerate() {
         let outputs = if at + 1 == features.len() { outputs.clone() } else { Vec::new() };

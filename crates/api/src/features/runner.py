@@ -156,6 +156,17 @@ def traced(made, source):
     return ("traced", places) if moved else ("same", None)
 
 
+def changed(made, source, places):
+    """Returns the columns of the source that have other values now, or another type, by the places of the rows."""
+    found = []
+    for name in source.columns:
+        if name in made.columns:
+            before = source[name] if places is None else source[name].iloc[places]
+            if not made[name].reset_index(drop=True).equals(before.reset_index(drop=True)):
+                found.append(name)
+    return found
+
+
 def plain(values, hint):
     """Returns the type of a column, none when it has no value, and its values as the server's reader knows them."""
     if values.isna().all():
@@ -224,7 +235,9 @@ def make(spec):
         file.write("sep=,\r\n")
         # Python puts quotes around a text with a line feed or carriage return only when that ends lines, too.
         pd.DataFrame(columns).to_csv(file, index=False, lineterminator="\r\n")
-    return {"rows": rows, "types": types, "columns": list(columns)}
+    result = {"rows": rows, "types": types, "columns": list(columns)}
+    # Of rows that cannot be traced it is not known.
+    return result if rows == "unknown" else {**result, "changed": changed(made, source, places)}
 
 
 def numbers_of(values):

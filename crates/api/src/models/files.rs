@@ -1,6 +1,6 @@
 //! Where the files of models are, and sending them.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use actix_web::HttpResponse;
 use gristmill_api_types::models::ArtifactFormat;
@@ -14,7 +14,7 @@ use gristmill_persistence::files::{LocalFiles, model_prefix};
 use crate::{
     datasets::download,
     error::{ApiError, ApiResult},
-    features::origin_of,
+    features::{features_of_model, origin_of},
     state::AppState,
 };
 
@@ -33,6 +33,17 @@ impl ModelPlaces for StoredModels {
     fn origin(&self, owner: UserId, project: ProjectId, dataset: DatasetId, _: u32) -> Option<PathBuf> {
         // Of every version: none of them has other rows.
         origin_of(&self.files, owner, project, dataset).map(absolute)
+    }
+
+    fn features(
+        &self,
+        owner: UserId,
+        project: ProjectId,
+        dataset: DatasetId,
+        version: u32,
+        columns: &[String],
+    ) -> io::Result<Option<Vec<u8>>> {
+        features_of_model(&self.files.dataset(owner, Some(project), dataset), version, columns)
     }
 
     fn model(&self, project: ProjectId, model: ModelId) -> PathBuf {

@@ -179,7 +179,8 @@ pub async fn delete_deployment(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Tells what a deployment takes and gives.
+/// Tells what a deployment takes and gives. Where columns of its model were made by feature engineering, `engineered` tells which
+/// of them are computed, from what, and which must be sent.
 #[utoipa::path(
     tag = "deployments",
     params(DeploymentPath),
@@ -193,7 +194,10 @@ pub async fn find_deployment_schema(
 ) -> ApiResult<Json<ServingSchemaView>> {
     let deployment = state.deployments.find(&signed.caller, path.id).await.map_err(deployment_error)?;
     let model = state.models.find(&signed.caller, deployment.model_id).await.map_err(model_error)?;
-    Ok(Json(schema_of(&state, model).await?))
+    let entry = state.serving.find(path.id).await.map_err(serving_error)?;
+    // A deployment whose files are broken says so where it stands; the rest of its schema is known all the same.
+    let features = entry.features().await.ok().flatten();
+    Ok(Json(schema_of(&state, model, features.map(|features| features.columns().clone())).await?))
 }
 
 /// Makes a key for a deployment. The answer is the only place that ever shows it.
@@ -427,9 +431,14 @@ pub async fn find_partial_dependence(
     let (logs, _) = state.deployments.list_logs(&signed.caller, deployment.id, &filter).await.map_err(deployment_error)?;
     let mut objects: Vec<_> = logs.into_iter().filter_map(|log| log.input_features.as_object().cloned()).collect();
     objects.push(model.signature().sample_request.clone());
+    let features = entry.features().await.map_err(serving_error)?;
     let feature = body.feature;
     let work = move || {
         let signature = model.signature();
+        if let Some(features) = features {
+            // Logged as they were sent.
+            objects = objects.into_iter().map(|object| features.complete_row(signature, object)).collect();
+        }
         // What was logged was answered once, so it fits; what is cut does not.
         objects.retain(|object| Rows::from_object(signature, object).is_ok());
         let rows = Rows::from_objects(signature, &objects).map_err(|error| error.to_string())?.rows;

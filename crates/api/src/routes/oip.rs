@@ -69,7 +69,9 @@ pub async fn check_inference_ready(state: web::Data<AppState>) -> ApiResult<Json
     Ok(Json(ServerReadyView { ready: true }))
 }
 
-/// Tells what a deployment takes and gives, as tensors: one input for each column.
+/// Tells what a deployment takes and gives, as tensors: one input for each column. Where columns of the model are computed from
+/// those of the dataset that was engineered, `parameters` has the `raw_inputs` that may be sent in their place, the
+/// `computed_inputs` that may be left out then, and what `must_be_sent` all the same.
 #[utoipa::path(
     tag = "inference",
     params(PredictPath, ("x-api-key" = Option<String>, Header, description = "A key of the deployment")),
@@ -192,7 +194,8 @@ async fn metadata(
     let (entry, _) = authorize(state, request, id).await?;
     let version = version_of(&entry, version)?;
     let signature = entry.signature().await.map_err(serving_error)?;
-    Ok(HttpResponse::Ok().json(metadata_of(&entry, &version, &signature)))
+    let features = entry.features().await.map_err(serving_error)?;
+    Ok(HttpResponse::Ok().json(metadata_of(&entry, &version, &signature, features.as_deref())))
 }
 
 async fn ready(

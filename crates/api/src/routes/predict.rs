@@ -15,12 +15,14 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
     config.service(predict_rows).service(predict_row);
 }
 
-/// Predicts for one row: an object of features by their names. With a key of the deployment in `x-api-key`, or signed in as
-/// its owner. At most as many requests a minute as the deployment is set to: `RateLimit-*` and `Retry-After` tell.
+/// Predicts for one row: an object of features by their names. Columns that feature engineering made are computed where the row
+/// lacks them, from those that they were made from; the deployment's schema tells which. With a key of the deployment in
+/// `x-api-key`, or signed in as its owner. At most as many requests a minute as the deployment is set to: `RateLimit-*` and
+/// `Retry-After` tell.
 #[utoipa::path(
     tag = "deployments",
     params(PredictPath, PredictQuery, ("x-api-key" = Option<String>, Header, description = "A key of the deployment")),
-    request_body(content = Object, description = "Features by their names; null is a missing value"),
+    request_body(content = Object, description = "Features, or what they are made from, by their names; null is a missing value"),
     responses(
         (status = 200, description = "The prediction, in both spellings of the contract", body = Object),
         (status = 422, description = "The row does not fit; each field with the reason", body = ErrorBody),

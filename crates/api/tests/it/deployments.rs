@@ -1,6 +1,7 @@
 //! Deployed models: brought up, asked, limited, watched, taken down.
 
 mod failures;
+mod features;
 
 use std::collections::BTreeMap;
 
@@ -84,6 +85,7 @@ async fn a_model_is_deployed_asked_and_taken_down() {
     assert!(schema["featureColumns"].as_array().unwrap().contains(&json!("bill_length_mm")));
     assert!(schema["featureRanges"]["bill_length_mm"]["min"].is_number(), "{schema}");
     assert!(schema["categoricalValues"]["island"].as_array().unwrap().contains(&json!("Dream")));
+    assert!(schema.get("engineered").is_none(), "{schema}");
 
     // A revoked key is refused at once, everywhere.
     lab.ada.delete(&format!("{path}/api-keys/{key_id}")).await.expect(204);

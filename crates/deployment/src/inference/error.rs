@@ -1,6 +1,6 @@
 //! Why there is no model, or no prediction.
 
-use gristmill_domain::ErrorCode;
+use gristmill_domain::{ErrorCode, models::FEATURES_FILE};
 
 use super::{graph_error::GraphError, signature::SignatureError};
 
@@ -48,6 +48,12 @@ pub enum InferenceError {
     /// The graph is not run here.
     #[error(transparent)]
     Graph(#[from] GraphError),
+    /// What computes the model's engineered columns cannot be used.
+    #[error("the model's file {FEATURES_FILE} cannot be used: {reason}")]
+    Features {
+        /// Why.
+        reason: String,
+    },
     /// The rows were checked against another model's signature.
     #[error("the rows were checked for another model")]
     RowsOfAnotherModel,

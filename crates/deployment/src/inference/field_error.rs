@@ -16,6 +16,8 @@ pub enum Problem {
     Missing,
     /// Not a number.
     NotANumber,
+    /// Not a whole number.
+    NotWhole,
     /// A number, but not a finite one.
     NotFinite,
     /// Neither true nor false.
@@ -39,6 +41,7 @@ impl Problem {
         match self {
             Self::Missing => "missing",
             Self::NotANumber => "float_type",
+            Self::NotWhole => "int_type",
             Self::NotFinite => "finite_number",
             Self::NotABoolean => "bool_parsing",
             Self::NotAText => "string_type",
@@ -66,7 +69,9 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    pub(super) fn new(problem: Problem, field: &str, message: String, input: &Value) -> Self {
+    /// An error of a row that was sent alone. Long inputs are cut; of lists and objects only that is told.
+    #[must_use]
+    pub fn new(problem: Problem, field: &str, message: String, input: &Value) -> Self {
         let input = match input {
             Value::String(text) if text.chars().nth(INPUT_LETTERS_MAX).is_some() => {
                 Value::String(text.chars().take(INPUT_LETTERS_MAX).chain(['…']).collect())
@@ -107,7 +112,7 @@ pub struct FieldErrors {
 }
 
 impl FieldErrors {
-    pub(super) fn push(&mut self, error: FieldError) {
+    pub(crate) fn push(&mut self, error: FieldError) {
         if self.errors.len() < ERRORS_MAX {
             self.errors.push(error);
         } else {

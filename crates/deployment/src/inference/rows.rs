@@ -152,6 +152,13 @@ impl Rows {
     }
 }
 
+impl Signature {
+    /// Whether a row has the feature at a place, in any of its spellings.
+    pub(crate) fn is_given(&self, place: usize, row: &Map<String, Value>) -> bool {
+        self.features.get(place).is_some_and(|feature| find(self, place, feature, |name| row.get(name)).is_some())
+    }
+}
+
 /// Finds a field by the name of a feature, else by its other spellings.
 fn find<T>(signature: &Signature, place: usize, feature: &Feature, look: impl Fn(&str) -> Option<T>) -> Option<T> {
     look(&feature.name).or_else(|| signature.aliases.get(place).and_then(|aliases| aliases.iter().find_map(|alias| look(alias))))

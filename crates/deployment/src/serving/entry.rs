@@ -10,12 +10,12 @@ use std::{
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
     deployments::{ApiKey, DeploymentStatus, Served},
-    models::{Artifact, MODEL_FILE},
+    models::{Artifact, FEATURES_FILE, MODEL_FILE},
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
-use super::{ServingError, ServingPlaces, keys};
+use super::{ServedFeatures, ServingError, ServingPlaces, features::FEATURES_BYTES_MAX, keys};
 use crate::{
     drift::Reference,
     inference::{InferenceError, Signature, read_artifact},
@@ -30,14 +30,22 @@ pub struct Entry {
     /// What is stored.
     pub served: Served,
     pub(super) directory: PathBuf,
+    places: Arc<dyn ServingPlaces>,
     signature: OnceCell<Result<Arc<Signature>, Arc<InferenceError>>>,
+    features: OnceCell<Result<Arc<ServedFeatures>, Arc<InferenceError>>>,
     reference: OnceCell<Option<Arc<Reference>>>,
 }
 
 impl Entry {
-    pub(super) fn new(served: Served, places: &dyn ServingPlaces) -> Self {
-        let directory = places.model(&served.model);
-        Self { served, directory, signature: OnceCell::new(), reference: OnceCell::new() }
+    pub(super) fn new(served: Served, places: &Arc<dyn ServingPlaces>) -> Self {
+        Self {
+            directory: places.model(&served.model),
+            served,
+            places: Arc::clone(places),
+            signature: OnceCell::new(),
+            features: OnceCell::new(),
+            reference: OnceCell::new(),
+        }
     }
 
     /// The key of this deployment that opens it, if the sent one does.
@@ -77,6 +85,39 @@ impl Entry {
             }
         });
         read.await.clone().map_err(ServingError::Model)
+    }
+
+    /// What computes the model's engineered columns; none when it has none.
+    ///
+    /// # Errors
+    /// Its file, or the signature's, is missing, altered or wrong.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn features(&self) -> Result<Option<Arc<ServedFeatures>>, ServingError> {
+        if !self.has_features() {
+            return Ok(None);
+        }
+        let signature = self.signature().await?;
+        let read = self.features.get_or_init(|| async {
+            let (directory, artifacts) = (self.directory.clone(), self.served.model.artifacts.clone());
+            let places = Arc::clone(&self.places);
+            let read = tokio::task::spawn_blocking(move || {
+                let kept = read_artifact(&directory, &artifacts, FEATURES_FILE, FEATURES_BYTES_MAX)?;
+                let features = places.features(&kept).map_err(|reason| InferenceError::Features { reason })?;
+                ServedFeatures::new(features, &signature)
+            });
+            match read.await {
+                Ok(read) => read.map(Arc::new).map_err(Arc::new),
+                Err(_) => Err(Arc::new(InferenceError::LoadingEnded)),
+            }
+        });
+        read.await.clone().map(Some).map_err(ServingError::Model)
+    }
+
+    /// Whether columns of the model may be computed.
+    pub(super) fn has_features(&self) -> bool {
+        self.served.model.artifact(FEATURES_FILE).is_some()
     }
 
     /// What the training rows looked like; none when the model has no baseline that can be read.

@@ -42,7 +42,10 @@ impl Serving {
         let ServingError::Model(cause) = error else { return };
         let broken = matches!(
             cause.as_ref(),
-            InferenceError::FileMissing { .. } | InferenceError::FileAltered { .. } | InferenceError::Signature(_)
+            InferenceError::FileMissing { .. }
+                | InferenceError::FileAltered { .. }
+                | InferenceError::Signature(_)
+                | InferenceError::Features { .. }
         );
         if broken && entry.served.deployment.status == DeploymentStatus::Healthy {
             self.note(entry.served.deployment.id, Event::Degrade, Some(cause.to_string())).await;
@@ -58,7 +61,7 @@ impl Serving {
     async fn recover(self: Arc<Self>, entry: Arc<Entry>) {
         let id = entry.served.deployment.id;
         // What it knows of broken files is not to be believed again.
-        let fresh = self.ports.store.served(id).await.map(|served| Entry::new(served, self.ports.places.as_ref()));
+        let fresh = self.ports.store.served(id).await.map(|served| Entry::new(served, &self.ports.places));
         if let Ok(fresh) = fresh
             && self.try_model(&fresh).await.is_ok()
         {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Elementary operations, about a millisecond, that may be done where other requests wait: more go to a blocking thread.
-const INLINE_WORK_MAX: u64 = 1 << 20;
+pub(super) const INLINE_WORK_MAX: u64 = 1 << 20;
 /// Rows that are explained at once: each takes milliseconds.
 const EXPLAINED_MAX: usize = 100;
 
@@ -39,7 +39,7 @@ pub struct Answer {
 }
 
 /// The answers for the rows of a request.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answers {
     /// One for each row.
     pub rows: Vec<Answer>,
@@ -47,6 +47,8 @@ pub struct Answers {
     pub ignored: Vec<String>,
     /// Why there are no explanations, where they were asked for.
     pub unexplained: Option<String>,
+    /// The rows as the model saw them, where columns of them were computed.
+    pub seen: Option<Vec<Map<String, Value>>>,
 }
 
 impl Serving {
@@ -71,10 +73,24 @@ impl Serving {
                 return Err(error);
             }
         };
-        let accepted = match rows {
+        let features = match entry.features().await {
+            Ok(features) => features,
+            Err(error) => {
+                self.suspect(entry, &error).await;
+                return Err(error);
+            }
+        };
+        let seen = match &features {
+            Some(features) => features.complete_rows(&signature, rows).await?,
+            None => None,
+        };
+        let mut accepted = match seen.as_deref().unwrap_or(rows) {
             [row] => Rows::from_object(&signature, row)?,
             rows => Rows::from_objects(&signature, rows)?,
         };
+        if let Some(features) = features {
+            accepted.ignored.retain(|name| !features.takes(name));
+        }
         // Drift is counted against it.
         entry.reference().await;
         let mut answers = match self.answer(entry, &signature, &accepted.rows).await {
@@ -88,7 +104,7 @@ impl Serving {
             Explain::Yes => self.explain(entry, &signature, &accepted.rows, &mut answers).await?,
             Explain::No => None,
         };
-        Ok(Answers { rows: answers, ignored: accepted.ignored, unexplained })
+        Ok(Answers { rows: answers, ignored: accepted.ignored, unexplained, seen })
     }
 
     /// Answers rows that were checked, whatever state the deployment is in.

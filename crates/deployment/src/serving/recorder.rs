@@ -55,6 +55,8 @@ pub struct Recorded<'a> {
     pub latency: Duration,
     /// The rows that were sent, as far as they could be read.
     pub rows: &'a [Map<String, Value>],
+    /// The rows as the model saw them, where columns of them were computed: for drift. The log has what was sent.
+    pub seen: Option<&'a [Map<String, Value>]>,
     /// The answers; none for a refusal.
     pub answers: &'a [Answer],
     /// Why it was refused.
@@ -197,7 +199,7 @@ impl Recorder {
         seen.counter.record(id.0, recorded.at, outcome, Some(recorded.latency));
         let Some(reference) = reference else { return };
         let window = seen.window.get_or_insert_with(|| Window::new(&reference, rand::random()));
-        for (place, row) in recorded.rows.iter().enumerate() {
+        for (place, row) in seen_rows(entry, recorded).iter().enumerate() {
             observe(window, &reference, row, recorded.answers.get(place));
         }
     }
@@ -244,6 +246,15 @@ impl Seen {
         let window = self.window.as_ref().and_then(|window| serde_json::to_value(window).ok());
         let sketches: BTreeMap<_, _> = window.into_iter().map(|window| (WINDOW.to_owned(), window)).collect();
         Some(HourRow { deployment_id: deployment, hour, writer: self.writer, statistics, sketches })
+    }
+}
+
+/// The rows as far as drift can be told from them: those of a refusal may lack columns that would have been computed.
+fn seen_rows<'a>(entry: &Entry, recorded: &Recorded<'a>) -> &'a [Map<String, Value>] {
+    match recorded.seen {
+        Some(seen) => seen,
+        None if recorded.error.is_some() && entry.has_features() => &[],
+        None => recorded.rows,
     }
 }
 

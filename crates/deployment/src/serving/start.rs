@@ -64,7 +64,7 @@ impl StartHandler {
             Err(error) => return Err(unavailable(&error)),
         }
         let served = ports.store.served(id).await.map_err(|error| unavailable(&error))?;
-        let entry = Entry::new(served, ports.places.as_ref());
+        let entry = Entry::new(served, &ports.places);
         self.serving.try_model(&entry).await.map_err(|error| {
             let message: String = error.public_message().chars().take(ERROR_CHARS_MAX).collect();
             JobError::new(error.code(), message)
@@ -139,6 +139,7 @@ impl Serving {
             entry.check_model_file().await?;
         }
         let signature = entry.signature().await?;
+        entry.features().await?;
         let sample = Rows::from_object(&signature, &signature.sample_request)?;
         let answers = self.answer(entry, &signature, &sample.rows).await?;
         if answers.len() == 1 {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use gristmill_domain::PredictionId;
+use gristmill_domain::{PredictionId, datasets::ColumnType, features::RawColumn};
 use serde_json::{Map, Value, json};
 
 use super::{Datatype, InferRequest, TensorError};
@@ -59,6 +59,23 @@ pub fn inputs_of(signature: &Signature) -> Vec<TensorInfo> {
         (_, ValueType::Boolean) => Datatype::Bool,
     };
     signature.features.iter().map(|feature| TensorInfo::new(&feature.name, datatype(feature), None)).collect()
+}
+
+/// The tensors that a model takes in place of columns that are computed; each tells which.
+#[must_use]
+pub fn raw_inputs_of(raw: &[RawColumn]) -> Vec<TensorInfo> {
+    let input = |column: &RawColumn| {
+        let datatype = match column.dtype {
+            ColumnType::Integer => Datatype::Int64,
+            ColumnType::Float => Datatype::Fp64,
+            ColumnType::Boolean => Datatype::Bool,
+            ColumnType::String | ColumnType::Date | ColumnType::Unknown => Datatype::Bytes,
+        };
+        let mut info = TensorInfo::new(&column.name, datatype, None);
+        info.parameters.insert("computes".to_owned(), json!(column.computes));
+        info
+    };
+    raw.iter().map(input).collect()
 }
 
 /// The tensors that a model gives.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use gristmill_domain::features::RawColumn;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -114,16 +115,18 @@ impl InferRequest {
         })
     }
 
-    /// Checks that each input is a column of the model. Columns that are missing are found when rows are read.
+    /// Checks that each input is a column of the model, or one of `raw`, from which such are computed. Columns that are missing
+    /// are found when rows are read.
     ///
     /// # Errors
     /// The first input that is none, with the names there are.
-    pub fn check_names(&self, signature: &Signature) -> Result<(), TensorError> {
-        let unknown = self.inputs.iter().find(|input| signature.feature(&input.name).is_none());
+    pub fn check_names(&self, signature: &Signature, raw: &[RawColumn]) -> Result<(), TensorError> {
+        let is_raw = |name: &str| raw.iter().any(|column| column.name == name);
+        let unknown = self.inputs.iter().find(|input| signature.feature(&input.name).is_none() && !is_raw(&input.name));
         let Some(unknown) = unknown else { return Ok(()) };
-        let names = signature.features.iter().map(|feature| feature.name.as_str());
-        let mut listed: Vec<&str> = names.take(NAMES_SHOWN).collect();
-        if signature.features.len() > NAMES_SHOWN {
+        let names = signature.features.iter().map(|feature| &feature.name).chain(raw.iter().map(|column| &column.name));
+        let mut listed: Vec<&str> = names.map(String::as_str).take(NAMES_SHOWN).collect();
+        if signature.features.len() + raw.len() > NAMES_SHOWN {
             listed.push("…");
         }
         Err(TensorError::input(&unknown.name, format!("the model has no such column; it has {}", listed.join(", "))))

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
+mod features;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod loading;

@@ -12,6 +12,8 @@ mod properties;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod serving;
 #[cfg(test)]
 mod support;

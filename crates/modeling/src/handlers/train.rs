@@ -1,12 +1,12 @@
 //! [`JobKind::ModelTrain`].
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use gristmill_domain::{
-    ErrorCode, ModelId, ProjectId,
+    ErrorCode, ModelId, ProjectId, UserId,
     jobs::{JobKind, JobOutcome},
-    models::{EvaluationStatus, Model, ModelStatus, NewModel, StudyEnd, TrainingEnd, TrainingPlan},
+    models::{EvaluationStatus, FEATURES_FILE, Model, ModelStatus, NewModel, StudyEnd, TrainingEnd, TrainingPlan},
     ports::StoreError,
 };
 use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
@@ -19,7 +19,9 @@ use super::{
 };
 use crate::{
     adopt::{Adoption, adopt},
+    engine::off_thread,
     error::ModelingError,
+    results,
     templates::Catalogue,
     train::{Trained, Training, put_in_place, train},
 };
@@ -157,6 +159,7 @@ pub(super) async fn store(workshop: &Workshop, context: &JobContext, storing: St
     let Trained { mut model, files, evaluation } = trained;
     let job = context.job();
     let epoch = context.lease().epoch;
+    keep_features(workshop, job.owner_id, &mut model, &files).await?;
     let place = workshop.places.model(model.project_id, model.id);
     model.storage = format!("files-{epoch}");
     put_in_place(files, place.join(&model.storage)).await?;
@@ -183,6 +186,20 @@ pub(super) async fn store(workshop: &Workshop, context: &JobContext, storing: St
             Ok(not_stored(context, &error))
         }
     }
+}
+
+/// Keeps with a model what makes its columns, so that it can be served without its dataset.
+async fn keep_features(workshop: &Workshop, owner: UserId, model: &mut NewModel, files: &Path) -> Result<(), ModelingError> {
+    let places = Arc::clone(&workshop.places);
+    let (project, dataset, version) = (model.project_id, model.plan.dataset_id, model.plan.dataset_version);
+    let (columns, target) = (model.feature_columns.clone(), files.join(FEATURES_FILE));
+    let keeping = off_thread("keeping a model's features", move || {
+        let text = places.features(owner, project, dataset, version, &columns);
+        let text = text.map_err(ModelingError::io("reading the features of a dataset"))?;
+        text.map(|text| results::write(&target, &text)).transpose()
+    });
+    model.artifacts.extend(keeping.await?);
+    Ok(())
 }
 
 /// Stores the record of a training that cannot succeed, and ends its job.

@@ -4,8 +4,8 @@
 use actix_web::HttpResponse;
 use gristmill_deployment::{
     inference::Signature,
-    serving::Entry,
-    tensors::{InferRequest, TensorError, TensorInfo, inputs_of, outputs_of},
+    serving::{Entry, ServedFeatures},
+    tensors::{InferRequest, TensorError, TensorInfo, inputs_of, outputs_of, raw_inputs_of},
 };
 use gristmill_domain::{ErrorCode, deployments::ServingRuntime};
 use serde_json::{Value, json};
@@ -46,21 +46,32 @@ pub fn version_of(entry: &Entry, asked: Option<&str>) -> ApiResult<String> {
     }
 }
 
-/// What the protocol says of a model.
+/// What the protocol says of a model. Where columns of it are computed, `parameters` has what may be sent in their place.
 #[must_use]
-pub fn metadata_of(entry: &Entry, version: &str, signature: &Signature) -> Value {
+pub fn metadata_of(entry: &Entry, version: &str, signature: &Signature, features: Option<&ServedFeatures>) -> Value {
     let platform = match entry.served.deployment.runtime {
         ServingRuntime::Native => "gristmill_native",
         ServingRuntime::Container => "gristmill_python",
     };
     let list = |tensors: Vec<TensorInfo>| tensors.iter().map(TensorInfo::to_json).collect::<Vec<_>>();
-    json!({
+    let mut metadata = json!({
         "name": entry.served.deployment.id,
         "versions": [version],
         "platform": platform,
         "inputs": list(inputs_of(signature)),
         "outputs": list(outputs_of(signature)),
-    })
+    });
+    if let (Some(object), Some(features)) = (metadata.as_object_mut(), features) {
+        let columns = features.columns();
+        let computed: Vec<&str> = columns.computed_columns.iter().map(|column| column.name.as_str()).collect();
+        let parameters = json!({
+            "raw_inputs": list(raw_inputs_of(&columns.raw_columns)),
+            "computed_inputs": computed,
+            "must_be_sent": columns.must_be_sent,
+        });
+        object.insert("parameters".to_owned(), parameters);
+    }
+    metadata
 }
 
 fn refusal(error: &TensorError) -> ApiError {
@@ -83,7 +94,8 @@ impl Dialect for Tensors {
         };
         let read = InferRequest::parse(asked.body, header_length).map_err(|error| refusal(&error))?;
         if let Some(signature) = asked.signature {
-            read.check_names(signature).and_then(|()| read.check_outputs(signature)).map_err(|error| refusal(&error))?;
+            let raw = asked.features.map_or(&[][..], |features| features.columns().raw_columns.as_slice());
+            read.check_names(signature, raw).and_then(|()| read.check_outputs(signature)).map_err(|error| refusal(&error))?;
         }
         let rows = read.rows();
         self.request = Some(read);

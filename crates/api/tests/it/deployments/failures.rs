@@ -182,6 +182,7 @@ async fn a_clock_that_goes_back_over_an_hour_loses_and_doubles_nothing() {
             at,
             latency: Duration::from_millis(2),
             rows: &[],
+            seen: None,
             answers: &[],
             error: error.map(ToOwned::to_owned),
             metadata: serde_json::Map::new(),
