@@ -19,12 +19,8 @@ struct Doubles(ServedColumns);
 
 impl Doubles {
     fn boxed(computed: &str) -> Box<dyn RowFeatures> {
-        let raw = RawColumn {
-            name: "raw".to_owned(),
-            dtype: ColumnType::Integer,
-            computes: vec![computed.to_owned()],
-            by_code: false,
-        };
+        let raw =
+            RawColumn { name: "raw".to_owned(), dtype: ColumnType::Integer, computes: vec![computed.to_owned()], by_code: false };
         let computed = ComputedColumn {
             name: computed.to_owned(),
             dtype: ColumnType::Float,

@@ -24,9 +24,7 @@ async fn a_model_that_does_not_get_on_ends_its_turn_and_not_the_run() {
         ("no-words", json!({ "text": "" }), "MODEL_TOOL_OUTPUT_INVALID", 0),
     ];
     let mut turns = vec![json!({ "always": true, "when": { "lastUser": "and-now" }, "reply": { "text": "Fine." } })];
-    let reply = |(name, reply, ..): &(&str, Value, &str, usize)| {
-        json!({ "always": true, "when": { "anyMessage": format!("case {name}!") }, "reply": reply })
-    };
+    let reply = |(name, reply, ..): &(&str, Value, &str, usize)| json!({ "always": true, "when": { "anyMessage": format!("case {name}!") }, "reply": reply });
     turns.extend(cases.iter().map(reply));
     let lab = setting(&json!(turns)).await;
     for (name, _, code, made) in &cases {
