@@ -88,10 +88,7 @@ impl Call<'_> {
             // Sent twice.
             return Ok(done(Some(run.id), committed(&run, id)?));
         }
-        if self.was_seen_otherwise(step) {
-            let message = "The step was run or measured anew since it was shown; look at it again and decide anew.";
-            return Err(Refusal::new(ReasonCode::InvalidOperation, message).of_step(id));
-        }
+        self.ensure_seen(step)?;
         let approval = match (approved, is_user) {
             (Some(true), true) => Approval::ByUser(self.context.caller.user_id),
             (Some(true), false) => Approval::ByAgent,
@@ -101,11 +98,15 @@ impl Call<'_> {
         Box::pin(self.apply(&run, step, approval)).await
     }
 
-    /// Whether the call names a state of the step that it is not in any more. Who approves does so of what was measured.
-    fn was_seen_otherwise(&self, step: &Step) -> bool {
+    /// Refuses when the call names a state of the step that it is not in any more. Who decides does so about what was measured.
+    fn ensure_seen(&self, step: &Step) -> Result<(), Refusal> {
         let now = step_view(step);
         let seen = |key: &str| self.args.0.get(key).filter(|seen| !seen.is_null());
-        ["version", "updatedAt"].into_iter().any(|key| seen(key).is_some_and(|seen| Some(seen) != now.get(key)))
+        if ["version", "updatedAt"].into_iter().any(|key| seen(key).is_some_and(|seen| Some(seen) != now.get(key))) {
+            let message = "The step was run or measured anew since it was shown; look at it again and decide anew.";
+            return Err(Refusal::new(ReasonCode::InvalidOperation, message).of_step(step.id));
+        }
+        Ok(())
     }
 
     /// Makes the step's output a dataset and applies the step, unless something is other than when it was measured.
@@ -144,6 +145,7 @@ impl Call<'_> {
                 if run.step(id)?.version != version {
                     return Err(changed(id));
                 }
+                self.ensure_seen(run.step(id)?)?;
                 commit(run, id, approval, (&cells, &basis), kept, now)?;
                 committed(run, id)
             })
@@ -178,6 +180,7 @@ impl Call<'_> {
         // An agent that gives a step up is no person who says no.
         let by = (self.context.run.is_none() || self.context.is_approved).then_some(self.context.caller.user_id);
         self.decide(run, |run, now| {
+            self.ensure_seen(run.step(id)?)?;
             reject(run, id, by, why, now)?;
             told(run, id, json!({ "rejected": true, "cellBindings": bindings(run.step(id)?) }))
         })

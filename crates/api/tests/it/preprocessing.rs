@@ -1,6 +1,7 @@
 //! Preprocessing (contract 2, section 7): the tools as an agent calls them, and what people decide over HTTP.
 
 mod changed;
+mod decisions;
 mod kernel;
 mod replay;
 mod splits;

@@ -4,6 +4,7 @@
 //! interrupted, changes nothing more.
 
 mod begin;
+mod beside;
 mod release;
 mod rows;
 mod write;
@@ -23,7 +24,8 @@ use gristmill_domain::{
 };
 use serde_json::{Map, Value, json};
 
-pub(super) use self::release::release_dataset;
+pub use self::beside::DecidedStep;
+pub(super) use self::{beside::decide_beside, release::release_dataset};
 use self::{
     begin::begin_in,
     rows::{ApprovalRow, ArtifactRow, EventRow, RunRow},

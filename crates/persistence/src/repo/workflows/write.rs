@@ -1,10 +1,10 @@
 //! What is written to a run.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
-    DatasetId,
+    DatasetId, UserId,
     workflows::{ApprovalDecision, ApprovalStatus, NewApproval, RunRecord},
 };
 use serde_json::Value;
@@ -52,8 +52,12 @@ pub(super) async fn write_in(
         };
         diesel::insert_into(workflow_artifacts::table).values(&artifact).on_conflict_do_nothing().execute(connection).await?;
     }
+    let asked: Vec<String> = record.approvals.iter().map(|approval| approval.subject_hash.clone()).collect();
     ask_in(connection, &row.run_id, record.approvals, now).await?;
     decide_in(connection, &row.run_id, record.decisions, now).await?;
+    if record.ends_turn {
+        close_in(connection, &row.run_id, &asked, now).await?;
+    }
     let taken_up = take_up(connection, &row, record.active_dataset_id).await?;
     let standing = record.standing;
     let changed = diesel::update(workflow_runs::table.find(&row.run_id))
@@ -95,6 +99,16 @@ async fn ask_in(
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
     for approval in approvals {
+        // A person may have decided beside the turn, before it came to ask.
+        let beside = workflow_approvals::table
+            .filter(workflow_approvals::run_id.eq(run))
+            .filter(workflow_approvals::subject_hash.eq(&approval.subject_hash))
+            .filter(workflow_approvals::resolved_by.is_not_null())
+            .filter(workflow_approvals::resolved_at.eq(workflow_approvals::requested_at.nullable()));
+        let is_decided: bool = diesel::select(exists(beside)).get_result(connection).await?;
+        if is_decided {
+            continue;
+        }
         let asked = ApprovalRow {
             approval_id: approval.id,
             run_id: run.to_owned(),
@@ -118,18 +132,59 @@ async fn decide_in(
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
     for decision in decisions {
-        let status = if decision.is_approved { ApprovalStatus::Approved } else { ApprovalStatus::Rejected };
-        diesel::update(workflow_approvals::table)
+        // One that a failed turn went past can still be answered; of several, the last that was asked is.
+        let open = [ApprovalStatus::Pending.as_str(), ApprovalStatus::Superseded.as_str()];
+        let question: Option<Uuid> = workflow_approvals::table
             .filter(workflow_approvals::run_id.eq(run))
             .filter(workflow_approvals::subject_hash.eq(&decision.subject_hash))
-            .filter(workflow_approvals::status.eq(ApprovalStatus::Pending.as_str()))
-            .set((
-                workflow_approvals::status.eq(status.as_str()),
-                workflow_approvals::resolved_at.eq(now),
-                workflow_approvals::resolved_by.eq(decision.by.0),
-            ))
-            .execute(connection)
-            .await?;
+            .filter(workflow_approvals::status.eq_any(open))
+            .order((workflow_approvals::requested_at.desc(), workflow_approvals::approval_id))
+            .select(workflow_approvals::approval_id)
+            .first(connection)
+            .await
+            .optional()?;
+        if let Some(question) = question {
+            resolve(connection, question, Some((decision.is_approved, decision.by)), now).await?;
+        }
     }
+    Ok(())
+}
+
+/// Closes the questions of a run that are open and not among those that were just asked.
+async fn close_in(connection: &mut AsyncPgConnection, run: &str, asked: &[String], now: DateTime<Utc>) -> Result<(), DbError> {
+    let passed = workflow_approvals::table
+        .filter(workflow_approvals::run_id.eq(run))
+        .filter(workflow_approvals::status.eq(ApprovalStatus::Pending.as_str()))
+        .filter(workflow_approvals::subject_hash.ne_all(asked));
+    diesel::update(passed)
+        .set((
+            workflow_approvals::status.eq(ApprovalStatus::Superseded.as_str()),
+            workflow_approvals::resolved_at.eq(now),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Answers a question, or closes it when nobody did.
+pub(super) async fn resolve(
+    connection: &mut AsyncPgConnection,
+    question: Uuid,
+    decision: Option<(bool, UserId)>,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let status = match decision {
+        Some((true, _)) => ApprovalStatus::Approved,
+        Some((false, _)) => ApprovalStatus::Rejected,
+        None => ApprovalStatus::Superseded,
+    };
+    diesel::update(workflow_approvals::table.find(question))
+        .set((
+            workflow_approvals::status.eq(status.as_str()),
+            workflow_approvals::resolved_at.eq(now),
+            workflow_approvals::resolved_by.eq(decision.map(|(_, by)| by.0)),
+        ))
+        .execute(connection)
+        .await?;
     Ok(())
 }
