@@ -851,6 +851,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    cell_deletions (project_id, call_key) {
+        project_id -> Uuid,
+        call_key -> Text,
+        cell_id -> Uuid,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     vector_work (document_id) {
         document_id -> Uuid,
         model -> Text,
@@ -919,6 +928,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     workflow_events,
     workflow_artifacts,
     workflow_approvals,
+    cell_deletions,
 );
 diesel::joinable!(dataset_key_sketches -> datasets (dataset_id));
 diesel::joinable!(preprocessing_runs -> projects (project_id));

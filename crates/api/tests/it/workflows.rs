@@ -182,6 +182,37 @@ async fn a_run_is_forked_after_an_event() {
     eve.post("/api/workflows/fe-1/fork", &json!({ "afterSequence": 1 })).await.refused(404, "workflow_not_found");
 }
 
+/// A question that nobody answered stays open while it is asked, and is closed when another turn goes past it.
+#[actix_web::test]
+async fn a_question_that_a_turn_went_past_is_closed() {
+    let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
+        { "times": 2, "when": { "lastUser": "tidy up" },
+          "reply": calls("delete_cell", json!({ "cellId": uuid::Uuid::nil() })) },
+        { "always": true, "reply": { "text": "There are 344." } },
+    ]))
+    .await;
+    let body = json!({ "projectId": project, "phase": "feature_engineering", "datasetId": dataset, "runId": "fe-1" });
+    let say = async |prompt: &str| {
+        let mut body = body.clone();
+        body["prompt"] = json!(prompt);
+        turn(&ada, &body).await;
+        let run = ada.get("/api/workflows/fe-1").await.expect(200)["run"].clone();
+        (run["run"]["status"].clone(), run["approvals"].clone())
+    };
+    let (status, approvals) = say("tidy up").await;
+    assert_eq!((&status, &approvals[0]["status"]), (&json!("paused"), &json!("pending")), "{approvals}");
+    assert!(approvals[0].get("resolvedAt").is_none(), "{approvals}");
+    let (status, approvals) = say("How many birds are there?").await;
+    assert_eq!((&status, &approvals[0]["status"]), (&json!("completed"), &json!("superseded")), "{approvals}");
+    assert!(approvals[0]["resolvedAt"].is_string() && approvals[0].get("resolvedBy").is_none(), "{approvals}");
+    // Asked once more, it is another question; and that one is answered.
+    let (_, approvals) = say("tidy up").await;
+    assert_eq!((approvals.as_array().unwrap().len(), &approvals[1]["status"]), (2, &json!("pending")), "{approvals}");
+    let (_, approvals) = say("no").await;
+    assert_eq!((&approvals[0]["status"], &approvals[1]["status"]), (&json!("superseded"), &json!("rejected")), "{approvals}");
+    assert!(approvals[1]["resolvedBy"].is_string(), "{approvals}");
+}
+
 #[actix_web::test]
 async fn runs_are_their_owners_alone() {
     let Setting { app, ada, project, dataset, _script } =
