@@ -47,7 +47,7 @@ pub use self::{
     error::{Cause, ConversionFailure, IngestError, RetypeError},
     export::{SHEET_COLUMNS_MAX, SHEET_ROWS_MAX, export},
     request::{IngestLimits, IngestObserver, IngestRequest, IngestedDataset, Unobserved},
-    retype::{retype, retype_from_source},
+    retype::{ingest_typed, retype, retype_from_source},
     rows::{PAGE_CELLS_MAX, RowReader, read_rows},
     sniff::{FileFormat, HEAD_BYTES, JsonKind, sniff},
     source::TextEncoding,

@@ -6,6 +6,7 @@ mod kernel;
 mod replay;
 mod splits;
 mod tenancy;
+mod types;
 
 use gristmill_api::preprocessing::run_tool;
 use gristmill_domain::{
