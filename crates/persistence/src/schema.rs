@@ -851,6 +851,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    workflow_states (run_id, sequence) {
+        run_id -> Text,
+        sequence -> BigInt,
+        metadata -> Json,
+        active_dataset_id -> Nullable<Uuid>,
+        active_notebook_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
     cell_deletions (project_id, call_key) {
         project_id -> Uuid,
         call_key -> Text,
@@ -928,6 +938,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     workflow_events,
     workflow_artifacts,
     workflow_approvals,
+    workflow_states,
     cell_deletions,
 );
 diesel::joinable!(dataset_key_sketches -> datasets (dataset_id));

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::rows::{ApprovalRow, ArtifactRow, EventRow, RunRow};
 use crate::{
     database::DbError,
-    schema::{datasets, workflow_approvals, workflow_artifacts, workflow_events, workflow_runs},
+    schema::{datasets, workflow_approvals, workflow_artifacts, workflow_events, workflow_runs, workflow_states},
 };
 
 /// Writes to a run whose row this transaction has locked or made. Returns it with the position of its last event.
@@ -81,7 +81,43 @@ pub(super) async fn write_in(
         .returning(RunRow::as_returning())
         .get_result(connection)
         .await?;
+    keep_state(connection, &changed).await?;
     Ok((changed, last))
+}
+
+/// Keeps what the run has after its last event, where that differs from what it had before.
+async fn keep_state(connection: &mut AsyncPgConnection, run: &RunRow) -> Result<(), DbError> {
+    let state = (run.metadata.clone(), run.active_dataset_id, run.active_notebook_id);
+    let before: Option<(Value, Option<Uuid>, Option<Uuid>)> = workflow_states::table
+        .filter(workflow_states::run_id.eq(&run.run_id))
+        .order(workflow_states::sequence.desc())
+        .select((workflow_states::metadata, workflow_states::active_dataset_id, workflow_states::active_notebook_id))
+        .first(connection)
+        .await
+        .optional()?;
+    if before.as_ref() == Some(&state) {
+        return Ok(());
+    }
+    let (metadata, dataset, notebook) = &state;
+    diesel::insert_into(workflow_states::table)
+        .values((
+            workflow_states::run_id.eq(&run.run_id),
+            workflow_states::sequence.eq(run.event_seq),
+            workflow_states::metadata.eq(metadata),
+            workflow_states::active_dataset_id.eq(dataset),
+            workflow_states::active_notebook_id.eq(notebook),
+        ))
+        // A write without an event changes what there is after the last one.
+        .on_conflict((workflow_states::run_id, workflow_states::sequence))
+        .do_update()
+        .set((
+            workflow_states::metadata.eq(metadata),
+            workflow_states::active_dataset_id.eq(dataset),
+            workflow_states::active_notebook_id.eq(notebook),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// The other dataset that is worked on from now. Held until this commits, so that whoever deletes it sees the run; `None`
