@@ -811,6 +811,7 @@ diesel::table! {
         event_seq -> BigInt,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        recovered_into -> Nullable<Uuid>,
     }
 }
 
