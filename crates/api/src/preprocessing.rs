@@ -214,8 +214,7 @@ impl Call<'_> {
         work: impl FnOnce(&mut PrepRun, DateTime<Utc>) -> Result<Value, Refusal> + Send,
     ) -> Result<PrepAnswer, Refusal> {
         let (now, chosen) = (self.now(), self.chosen(run).await?);
-        let call =
-            PrepCall { project: self.context.project, run: run.id, key: &self.context.key, decision: self.decision };
+        let call = PrepCall { project: self.context.project, run: run.id, key: &self.context.key, decision: self.decision };
         let decide = |run: &mut PrepRun| {
             if let Some(chosen) = chosen {
                 see_dataset(run, chosen, now);

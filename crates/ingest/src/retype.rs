@@ -52,8 +52,8 @@ pub fn retype_from_source<S: std::hash::BuildHasher>(
     types: &HashMap<String, ColumnType, S>,
     observer: &dyn IngestObserver,
 ) -> Result<IngestedDataset, RetypeError> {
-    let forced: ForcedTypes =
-        types.iter().map(|(name, kind)| (name.clone(), Forced { kind: *kind, is_literal: false })).collect();
+    let forced = types.iter().map(|(name, kind)| (name.clone(), Forced { kind: *kind, is_literal: false }));
+    let forced: ForcedTypes = forced.collect();
     Ok(pipeline::run(request, &forced, observer)?)
 }
 
@@ -68,9 +68,8 @@ pub fn ingest_typed(
     types: &BTreeMap<String, ColumnType>,
     observer: &dyn IngestObserver,
 ) -> Result<IngestedDataset, IngestError> {
-    let forced: ForcedTypes =
-        types.iter().map(|(name, kind)| (name.clone(), Forced { kind: *kind, is_literal: true })).collect();
-    pipeline::run(request, &forced, observer)
+    let forced = types.iter().map(|(name, kind)| (name.clone(), Forced { kind: *kind, is_literal: true }));
+    pipeline::run(request, &forced.collect(), observer)
 }
 
 /// Converts one column of a dataset's Parquet file, value by value as their texts, into a new file. There is no rejects

@@ -193,10 +193,7 @@ async fn close_in(connection: &mut AsyncPgConnection, run: &str, asked: &[String
         .filter(workflow_approvals::status.eq(ApprovalStatus::Pending.as_str()))
         .filter(workflow_approvals::subject_hash.ne_all(asked));
     diesel::update(passed)
-        .set((
-            workflow_approvals::status.eq(ApprovalStatus::Superseded.as_str()),
-            workflow_approvals::resolved_at.eq(now),
-        ))
+        .set((workflow_approvals::status.eq(ApprovalStatus::Superseded.as_str()), workflow_approvals::resolved_at.eq(now)))
         .execute(connection)
         .await?;
     Ok(())
