@@ -69,7 +69,8 @@ pub fn ingest_typed(
     observer: &dyn IngestObserver,
 ) -> Result<IngestedDataset, IngestError> {
     let forced = types.iter().map(|(name, kind)| (name.clone(), Forced { kind: *kind, is_literal: true }));
-    pipeline::run(request, &forced.collect(), observer)
+    let forced: ForcedTypes = forced.collect();
+    pipeline::run(request, &forced, observer)
 }
 
 /// Converts one column of a dataset's Parquet file, value by value as their texts, into a new file. There is no rejects
