@@ -49,6 +49,12 @@ pub struct FeatureApply {
     #[serde(default, deserialize_with = "not_null")]
     #[garde(skip)]
     pub python_version: Option<PythonVersion>,
+    /// The column that is to be predicted, which code does not get to see unless its feature names it in
+    /// `params.targetColumn`. When absent: the targets that features of the request name, else the dataset's one target.
+    /// Additive.
+    #[serde(default)]
+    #[garde(inner(length(bytes, min = 1, max = NAME_BYTES_MAX), custom(no_nul)))]
+    pub target_column: Option<String>,
     /// The features, in the order in which they are made: a later one may use the columns of an earlier one.
     #[garde(length(min = 1, max = FEATURES_MAX), dive)]
     pub features: Vec<FeatureCreate>,
@@ -97,7 +103,7 @@ pub struct FeatureCreate {
     #[garde(skip)]
     pub enabled: Option<bool>,
     /// Python that makes it from the frame `df`, in the place of the method. Code without a statement that uses `df` is not
-    /// looked at.
+    /// looked at. Code whose `params` name a `targetColumn` is run part by part, without the targets of the rows that it makes.
     #[serde(default)]
     #[garde(inner(length(chars, max = CODE_CHARS_MAX), custom(no_nul)))]
     pub code: Option<String>,

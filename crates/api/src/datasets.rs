@@ -10,6 +10,7 @@ mod work;
 pub use download::download;
 pub(crate) use ingest_job::limits as ingest_limits;
 pub use ingest_job::{IngestHandler, ingested, submit_ingest};
+pub(crate) use retype_job::CHOSEN_TYPES;
 pub use retype_job::{RetypeHandler, retype};
 pub use rows::RowReaders;
 pub use sweep::{discard_cancelled, sweep_spool, sweep_uploads};

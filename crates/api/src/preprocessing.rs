@@ -20,20 +20,26 @@ use chrono::{DateTime, Utc};
 use gristmill_domain::{
     Caller, DatasetId, ProjectId,
     preprocessing::{PrepAnswer, PrepRun, PrepRunId, ReasonCode, Refusal, StepId, see_dataset},
-    workflows::ToolName,
+    workflows::{NewApproval, ToolCall, ToolName},
 };
 use gristmill_persistence::{
     Database,
-    repo::preprocessing::{PrepCall, PreprocessingRuns},
+    repo::{
+        preprocessing::{PrepCall, PreprocessingRuns},
+        workflows::DecidedStep,
+    },
 };
-use gristmill_workflow::tools::{ToolContext, ToolOutput};
+use gristmill_workflow::{
+    agent::turn::ApprovalSubject,
+    tools::{ToolContext, ToolOutput},
+};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{
-    answer::{done, refused, refused_in, store_refusal},
+    answer::{done, refused, refused_in, step_view, store_refusal},
     args::Args,
 };
 use crate::state::AppState;
@@ -64,9 +70,13 @@ pub async fn run_tool(
     tool: ToolName,
     args: &Map<String, Value>,
 ) -> ToolOutput {
-    let call = Call { state, context, args: Args(args), run: OnceLock::new() };
+    answer_call(Call { state, context, args: Args(args), run: OnceLock::new(), decision: None }, tool).await
+}
+
+/// Answers a call, unless it is stopped before.
+async fn answer_call(call: Call<'_>, tool: ToolName) -> ToolOutput {
     let stopped = async {
-        context.stop.cancelled().await;
+        call.context.stop.cancelled().await;
         Err::<PrepAnswer, Refusal>(Refusal::new(ReasonCode::InternalError, "The call was stopped."))
     };
     let answer = tokio::select! {
@@ -81,30 +91,54 @@ pub async fn run_tool(
     ToolOutput { output: Some(output), error }
 }
 
-/// A person's yes or no to a step, as `commit_transformation_step` answers it. The same decision on the same state of a step,
-/// sent twice, is one.
+/// A person's yes or no to a step, as `commit_transformation_step` answers it, with the id of the call. It is about the step as
+/// it is now: one that changes before it is carried out is not decided about. The same decision on the same state of a step,
+/// sent twice, is one. It is recorded with who and when.
 pub async fn decide_step(
     state: &web::Data<AppState>,
     caller: &Caller,
     project: ProjectId,
-    args: &Map<String, Value>,
-) -> ToolOutput {
+    mut args: Map<String, Value>,
+) -> (String, ToolOutput) {
+    let tool = ToolName::CommitTransformationStep;
     let text = |name: &str| args.get(name).and_then(Value::as_str).unwrap_or_default();
     let is_approved = args.get("approved").and_then(Value::as_bool) == Some(true);
-    let step = match (PrepRunId::parse(text("runId")), StepId::parse(text("stepId"))) {
+    let verb = if is_approved { "approve" } else { "reject" };
+    let found = match (PrepRunId::parse(text("runId")), StepId::parse(text("stepId"))) {
         (Some(run), Some(step)) => {
-            // One that is not there is told by the tool.
             let run = state.preprocessing.runs.peek(caller, run).await.ok();
-            run.and_then(|run| run.step(step).ok().map(|step| (step.id, step.updated_at)))
+            run.and_then(|run| run.step(step).ok().cloned())
         }
         _ => None,
     };
-    let key = match step {
-        Some((step, at)) => format!("decision/{step}/{}/{is_approved}", at.timestamp_micros()),
-        None => format!("decision/{}", Uuid::new_v4()),
+    let Some(step) = found else {
+        // One that is not there is told by the tool.
+        let context = person(caller, project, format!("decision/{}", Uuid::new_v4()), is_approved);
+        let id = format!("{verb}-{}-{}", text("stepId"), Uuid::new_v4());
+        return (id, run_tool(state, &context, tool, &args).await);
     };
+    let key = format!("decision/{}/{}/{is_approved}", step.id, step.updated_at.timestamp_micros());
     let context = person(caller, project, key, is_approved);
-    run_tool(state, &context, ToolName::CommitTransformationStep, args).await
+    let id = format!("{verb}-{}-{}", step.id, context.derived_id("decision"));
+    let shown = step_view(&step);
+    for seen in ["version", "updatedAt"] {
+        args.insert(seen.to_owned(), shown[seen].clone());
+    }
+    let subject = ApprovalSubject::of_step(shown["stepId"].as_str(), &shown, &shown["datasetId"]);
+    let decided = DecidedStep {
+        call: ToolCall { id: id.clone(), tool, args: args.clone(), rationale: None },
+        question: NewApproval {
+            id: Uuid::new_v4(),
+            approval_type: subject.tool,
+            subject_hash: subject.hash,
+            payload: subject.payload,
+        },
+        is_approved,
+        by: caller.user_id,
+    };
+    let call = Call { state, context: &context, args: Args(&args), run: OnceLock::new(), decision: Some(&decided) };
+    let output = answer_call(call, tool).await;
+    (id, output)
 }
 
 /// Compares the steps up to a checkpoint with a dataset, as `restore_checkpoint` answers it.
@@ -141,6 +175,8 @@ struct Call<'a> {
     args: Args<'a>,
     /// The run that it is about as it was found, once that is known.
     run: OnceLock<PrepRun>,
+    /// What a person decided, when it carries that out beside a turn.
+    decision: Option<&'a DecidedStep>,
 }
 
 impl Call<'_> {
@@ -178,7 +214,7 @@ impl Call<'_> {
         work: impl FnOnce(&mut PrepRun, DateTime<Utc>) -> Result<Value, Refusal> + Send,
     ) -> Result<PrepAnswer, Refusal> {
         let (now, chosen) = (self.now(), self.chosen(run).await?);
-        let call = PrepCall { project: self.context.project, run: run.id, key: &self.context.key };
+        let call = PrepCall { project: self.context.project, run: run.id, key: &self.context.key, decision: self.decision };
         let decide = |run: &mut PrepRun| {
             if let Some(chosen) = chosen {
                 see_dataset(run, chosen, now);
@@ -194,7 +230,7 @@ impl Call<'_> {
 
     /// What the call has answered before, when it changed the run then.
     async fn answered(&self, run: PrepRunId) -> Result<Option<PrepAnswer>, Refusal> {
-        let call = PrepCall { project: self.context.project, run, key: &self.context.key };
+        let call = PrepCall { project: self.context.project, run, key: &self.context.key, decision: None };
         let found = self.state.preprocessing.runs.answered(&self.context.caller, call).await;
         found.map_err(|error| store_refusal(&format!("Run {run}"), ReasonCode::RunNotFound, &error))
     }

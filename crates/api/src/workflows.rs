@@ -18,17 +18,19 @@ use serde_json::{Map, Value, json};
 pub use self::{jobs::TurnHandler, ports::StoredExperiments, stream::turn_stream};
 use crate::{
     error::{ApiError, ApiResult},
+    extract::IdempotencyKey,
     state::AppState,
 };
 
 /// How often a turn is taken up again when its server dies.
 const ATTEMPTS_MAX: u32 = 5;
 
-/// Begins a turn.
+/// Begins a turn, or finds the one that the same request began under the same key.
 ///
 /// # Errors
-/// 404 for a project or a run that is not the caller's, 400 for a run of another phase, 503 without a language model.
-pub async fn begin_turn(state: &AppState, caller: &Caller, body: TurnCreate) -> ApiResult<TurnBegun> {
+/// 404 for a project or a run that is not the caller's, 400 for a run of another phase, 409 for a key of another request, 503
+/// without a language model.
+pub async fn begin_turn(state: &AppState, caller: &Caller, key: IdempotencyKey, body: TurnCreate) -> ApiResult<TurnBegun> {
     state.projects.find(caller, body.project_id).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     state.llm.provider()?;
     let job = NewJob {
@@ -47,6 +49,7 @@ pub async fn begin_turn(state: &AppState, caller: &Caller, body: TurnCreate) -> 
         thread_id: body.thread_id.clone(),
         dataset: body.dataset_id,
         notebook: body.notebook_id,
+        idempotency: key.bind(format!("{body:?}").as_bytes()),
         started: started(state, body),
         job,
     };

@@ -399,6 +399,8 @@ named! {
         Approved = "approved",
         /// No.
         Rejected = "rejected",
+        /// Nobody did, and another turn has gone past it.
+        Superseded = "superseded",
     }
 }
 
@@ -415,7 +417,7 @@ pub struct WorkflowApproval {
     pub subject_hash: String,
     /// When it was asked.
     pub requested_at: DateTime<Utc>,
-    /// When it was decided.
+    /// When it was decided or closed.
     pub resolved_at: Option<DateTime<Utc>>,
     /// Who decided.
     pub resolved_by: Option<UserId>,
@@ -469,6 +471,8 @@ pub struct RunRecord {
     pub approvals: Vec<NewApproval>,
     /// What a person decided.
     pub decisions: Vec<ApprovalDecision>,
+    /// Whether a turn ends with this: questions that are neither decided nor asked in it are closed.
+    pub ends_turn: bool,
 }
 
 #[cfg(test)]

@@ -57,6 +57,8 @@ pub(crate) struct ColumnTexts<'a> {
     pub(crate) block: &'a [u8],
     pub(crate) table: &'a SpanTable,
     pub(crate) column: usize,
+    /// Whether texts stand for themselves: words such as `N/A` are no missing values then.
+    pub(crate) is_literal: bool,
 }
 
 impl ColumnTexts<'_> {
@@ -160,7 +162,7 @@ impl ColumnTexts<'_> {
             let trimmed = value::trim(text);
             let class = if is_surely_text(trimmed) { Class::Text } else { value::classify(trimmed) };
             counts.add(&class);
-            let is_present = class != Class::Missing;
+            let is_present = if self.is_literal { !text.is_empty() } else { class != Class::Missing };
             if is_present {
                 bytes.extend_from_slice(text);
             }
@@ -265,7 +267,7 @@ mod tests {
             table.end_row(1);
         }
         let (mut counts, mut misfits) = (ColumnCounts::default(), Vec::new());
-        let texts = ColumnTexts { block: &block, table: &table, column: 0 };
+        let texts = ColumnTexts { block: &block, table: &table, column: 0, is_literal: false };
         let array = texts.convert(kind, &mut counts, &mut misfits).unwrap();
         (array, counts, misfits.iter().map(|misfit| misfit.row).collect())
     }

@@ -48,7 +48,7 @@ pub use self::{
     error::{Cause, ConversionFailure, IngestError, RetypeError},
     export::{SHEET_COLUMNS_MAX, SHEET_ROWS_MAX, export},
     request::{IngestLimits, IngestObserver, IngestRequest, IngestedDataset, Unobserved},
-    retype::{retype, retype_from_source},
+    retype::{ingest_typed, retype, retype_from_source},
     rows::{PAGE_CELLS_MAX, RowReader, read_rows},
     scalar::{NoValue, Scalar, read_scalar},
     sniff::{FileFormat, HEAD_BYTES, JsonKind, sniff},

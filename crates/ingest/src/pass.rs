@@ -224,7 +224,7 @@ impl<'a> BlockWork<'a> {
     /// Counts the values of a batch without making anything of them.
     fn survey(&mut self, block: &Block) {
         for (column, counts) in self.counts.iter_mut().enumerate() {
-            ColumnTexts { block: &block.text, table: &self.table, column }.survey(counts);
+            ColumnTexts { block: &block.text, table: &self.table, column, is_literal: false }.survey(counts);
         }
     }
 
@@ -238,7 +238,7 @@ impl<'a> BlockWork<'a> {
         let (Some(planned), Some(counts)) = (self.plan.columns.get(column), self.counts.get_mut(column)) else {
             return Err(IngestError::Internal { context: "there are more encoders than columns" });
         };
-        let texts = ColumnTexts { block: &block.text, table: &self.table, column };
+        let texts = ColumnTexts { block: &block.text, table: &self.table, column, is_literal: planned.is_literal };
         let array = texts.convert(planned.kind, counts, &mut self.misfits)?;
         for leaf in compute_leaves(field, &array).map_err(IngestError::from_parquet_write)? {
             encoder.write(&leaf).map_err(IngestError::from_parquet_write)?;

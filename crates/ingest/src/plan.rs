@@ -20,13 +20,15 @@ pub(crate) struct PlannedColumn {
     pub(crate) kind: ColumnType,
     /// Whether somebody asked for this type, so that a value that does not fit is an error.
     pub(crate) is_forced: bool,
+    /// Whether texts stand for themselves, so that only an empty one is missing.
+    pub(crate) is_literal: bool,
     /// Whether values repeat, so that a dictionary is worth its while.
     pub(crate) is_repetitive: bool,
 }
 
 impl PlannedColumn {
     pub(crate) fn new(name: String, kind: ColumnType) -> Self {
-        Self { key: name.clone(), name, kind, is_forced: false, is_repetitive: true }
+        Self { key: name.clone(), name, kind, is_forced: false, is_literal: false, is_repetitive: true }
     }
 
     /// The column with the type that its counts call for.
@@ -37,7 +39,15 @@ impl PlannedColumn {
 }
 
 /// Types that somebody asked for, by column name.
-pub(crate) type ForcedTypes = BTreeMap<String, ColumnType>;
+pub(crate) type ForcedTypes = BTreeMap<String, Forced>;
+
+/// A type that somebody asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Forced {
+    pub(crate) kind: ColumnType,
+    /// Whether texts stand for themselves.
+    pub(crate) is_literal: bool,
+}
 
 /// All columns.
 #[derive(Debug)]
@@ -82,8 +92,9 @@ impl Plan {
             return;
         }
         for column in &mut self.columns {
-            if let Some(kind) = forced.get(&column.name) {
+            if let Some(Forced { kind, is_literal }) = forced.get(&column.name) {
                 column.kind = *kind;
+                column.is_literal = *is_literal;
                 column.is_forced = true;
             }
         }

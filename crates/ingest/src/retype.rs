@@ -9,7 +9,11 @@
 //!
 //! Both are strict, write a new file beside the old one, and recompute every statistic.
 
-use std::{collections::HashMap, ops::ControlFlow, path::Path};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::ControlFlow,
+    path::Path,
+};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray},
@@ -25,7 +29,7 @@ use crate::{
     num, ordered,
     pass::{Job, READING_SHARE},
     pipeline,
-    plan::{ForcedTypes, PlannedColumn},
+    plan::{Forced, ForcedTypes, PlannedColumn},
     profile::{
         columns::{ColumnSet, ParquetColumns},
         keys::shown_float,
@@ -48,8 +52,25 @@ pub fn retype_from_source<S: std::hash::BuildHasher>(
     types: &HashMap<String, ColumnType, S>,
     observer: &dyn IngestObserver,
 ) -> Result<IngestedDataset, RetypeError> {
-    let forced: ForcedTypes = types.iter().map(|(name, kind)| (name.clone(), *kind)).collect();
+    let forced = types.iter().map(|(name, kind)| (name.clone(), Forced { kind: *kind, is_literal: false }));
+    let forced: ForcedTypes = forced.collect();
     Ok(pipeline::run(request, &forced, observer)?)
+}
+
+/// Reads a file that a program wrote together with the types of its columns: these are not inferred, and their texts stand for
+/// themselves, `N/A` and `007` too; only an empty one is missing. Columns without a type are inferred.
+///
+/// # Errors
+/// [`IngestError::Conversion`] names the first value that does not fit; [`IngestError::ColumnNotFound`] when the file has no
+/// such column; otherwise as [`crate::ingest`]. Nothing is left behind on any error.
+pub fn ingest_typed(
+    request: &IngestRequest<'_>,
+    types: &BTreeMap<String, ColumnType>,
+    observer: &dyn IngestObserver,
+) -> Result<IngestedDataset, IngestError> {
+    let forced = types.iter().map(|(name, kind)| (name.clone(), Forced { kind: *kind, is_literal: true }));
+    let forced: ForcedTypes = forced.collect();
+    pipeline::run(request, &forced, observer)
 }
 
 /// Converts one column of a dataset's Parquet file, value by value as their texts, into a new file. There is no rejects
@@ -182,7 +203,7 @@ impl Conversion<'_> {
             table.end_row(0);
         }
         let mut misfits: Vec<Misfit> = Vec::new();
-        let texts = ColumnTexts { block: &block, table: &table, column: 0 };
+        let texts = ColumnTexts { block: &block, table: &table, column: 0, is_literal: false };
         let converted = texts.convert(self.to, &mut ColumnCounts::default(), &mut misfits)?;
         if let Some(misfit) = misfits.first() {
             failure.get_or_insert_with(|| ConversionFailure {

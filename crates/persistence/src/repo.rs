@@ -20,6 +20,7 @@ pub mod plan_chats;
 pub mod preprocessing;
 pub mod projects;
 pub mod quota;
+pub mod resources;
 pub mod settings;
 pub mod spool;
 mod statement;

@@ -811,6 +811,7 @@ diesel::table! {
         event_seq -> BigInt,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        recovered_into -> Nullable<Uuid>,
     }
 }
 
@@ -847,6 +848,25 @@ diesel::table! {
         resolved_at -> Nullable<Timestamptz>,
         resolved_by -> Nullable<Uuid>,
         payload -> Json,
+    }
+}
+
+diesel::table! {
+    workflow_states (run_id, sequence) {
+        run_id -> Text,
+        sequence -> BigInt,
+        metadata -> Json,
+        active_dataset_id -> Nullable<Uuid>,
+        active_notebook_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    cell_deletions (project_id, call_key) {
+        project_id -> Uuid,
+        call_key -> Text,
+        cell_id -> Uuid,
+        created_at -> Timestamptz,
     }
 }
 
@@ -919,6 +939,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     workflow_events,
     workflow_artifacts,
     workflow_approvals,
+    workflow_states,
+    cell_deletions,
 );
 diesel::joinable!(dataset_key_sketches -> datasets (dataset_id));
 diesel::joinable!(preprocessing_runs -> projects (project_id));

@@ -232,11 +232,24 @@ pub(crate) async fn find_notebook(
     context: &ToolContext,
     asked: Option<NotebookId>,
 ) -> Result<Notebook, Failure> {
+    if let Some(notebook) = known_notebook(state, context, asked).await? {
+        return Ok(notebook);
+    }
+    let made = state.notebooks.ensure_phase_notebook(&context.caller, context.project, state.clock.now()).await;
+    made.map_err(store("Project", context.project, ErrorCode::ProjectNotFound))
+}
+
+/// As [`find_notebook`], and none is made: `None` when the project has none.
+async fn known_notebook(
+    state: &AppState,
+    context: &ToolContext,
+    asked: Option<NotebookId>,
+) -> Result<Option<Notebook>, Failure> {
     match asked.or(context.notebook) {
-        Some(id) => phase_notebook(state, context, id).await?.ok_or_else(|| Failure::missing("Notebook", id)),
+        Some(id) => phase_notebook(state, context, id).await?.ok_or_else(|| Failure::missing("Notebook", id)).map(Some),
         None => {
-            let made = state.notebooks.ensure_phase_notebook(&context.caller, context.project, state.clock.now()).await;
-            made.map_err(store("Project", context.project, ErrorCode::ProjectNotFound))
+            let found = state.notebooks.find_phase_notebook(&context.caller, context.project).await;
+            found.map_err(store("Project", context.project, ErrorCode::ProjectNotFound))
         }
     }
 }

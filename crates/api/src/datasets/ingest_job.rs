@@ -1,22 +1,25 @@
 //! Reading an uploaded file into a dataset, as a job.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use actix_web::web;
 use async_trait::async_trait;
 use gristmill_domain::{
     Caller, DatasetId, ErrorCode, JobId,
-    datasets::Dataset,
+    datasets::{ColumnType, Dataset},
     jobs::{Job, JobError, JobKind, JobState, NewJob},
 };
-use gristmill_ingest::{IngestError, IngestLimits, IngestRequest, IngestedDataset};
+use gristmill_ingest::{IngestError, IngestLimits, IngestRequest, IngestedDataset, ingest_typed};
 use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
 use gristmill_persistence::{files::DatasetFiles, repo::datasets::DatasetCreate};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use super::work::{
-    JobObserver, Stop, content_of, failed, job_failure, not_stored, room, run_low, runs_again, stop_of_io, sync_directory,
+use super::{
+    retype_job::CHOSEN_TYPES,
+    work::{
+        JobObserver, Stop, content_of, failed, job_failure, not_stored, room, run_low, runs_again, stop_of_io, sync_directory,
+    },
 };
 use crate::{
     error::{ApiError, ApiResult},
@@ -128,7 +131,7 @@ impl IngestHandler {
                 rejects: &files.rejects(1),
                 limits,
             };
-            let ingested = gristmill_ingest::ingest(&request, &observer).map_err(stop_of)?;
+            let ingested = ingest_typed(&request, &types_of(&payload.metadata), &observer).map_err(stop_of)?;
             sync_directory(files.directory()).map_err(|error| stop_of_io(&error))?;
             Ok(ingested)
         };
@@ -211,6 +214,12 @@ impl IngestHandler {
         });
         drop(removed.await);
     }
+}
+
+/// The types that a file was written with. Only the server gives them: uploads bring no metadata along.
+fn types_of(metadata: &serde_json::Map<String, serde_json::Value>) -> BTreeMap<String, ColumnType> {
+    let given = metadata.get(CHOSEN_TYPES).cloned();
+    given.and_then(|types| serde_json::from_value(types).ok()).unwrap_or_default()
 }
 
 /// Moves the spooled file to its place, or finds it there when an earlier run did.

@@ -16,7 +16,7 @@ use gristmill_domain::{
     datasets::{ColumnType, Dataset},
     jobs::{JobError, JobKind, JobOutcome, JobState, NewJob},
 };
-use gristmill_ingest::{IngestError, IngestRequest, IngestedDataset, RetypeError, retype_from_source};
+use gristmill_ingest::{IngestError, IngestRequest, IngestedDataset, RetypeError, ingest_typed, retype_from_source};
 use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
 use gristmill_persistence::{
     files::{DatasetFiles, dataset_prefix},
@@ -35,8 +35,8 @@ use crate::{
     state::AppState,
 };
 
-/// The metadata key that keeps the types that users chose, so that the next change keeps them.
-const CHOSEN_TYPES: &str = "columnTypes";
+/// The metadata key that keeps the types that users chose or code gave, so that the next change keeps them.
+pub(crate) const CHOSEN_TYPES: &str = "columnTypes";
 const ATTEMPTS_MAX: u32 = 3;
 
 /// What the handler needs, as stored with the job.
@@ -52,6 +52,9 @@ struct Payload {
     /// The column of this change. Jobs of older servers do not name it.
     #[serde(default)]
     column: Option<String>,
+    /// Whether the file was written together with its types.
+    #[serde(default)]
+    is_typed: bool,
 }
 
 /// Changes the type of a column and waits until the new version is there.
@@ -74,7 +77,8 @@ pub async fn retype(
     };
     chosen.insert(column.to_owned(), to);
     let (version, column) = (dataset.version + 1, Some(column.to_owned()));
-    let payload = Payload { dataset_id: dataset.id, filename: dataset.filename, version, chosen, column };
+    let is_typed = dataset.metadata.contains_key("preprocessing");
+    let payload = Payload { dataset_id: dataset.id, filename: dataset.filename, version, chosen, column, is_typed };
     let job = NewJob {
         id: JobId::random(),
         kind: JobKind::DatasetRetype,
@@ -115,7 +119,6 @@ impl RetypeHandler {
             let converted = if files.features().is_file() {
                 convert_values(&payload, &files, &observer)?
             } else {
-                let types: HashMap<String, ColumnType> = payload.chosen.into_iter().collect();
                 let request = IngestRequest {
                     source: &files.original(),
                     filename: &payload.filename,
@@ -124,7 +127,12 @@ impl RetypeHandler {
                     rejects: &rejects,
                     limits,
                 };
-                retype_from_source(&request, &types, &observer).map_err(stop_of)?
+                if payload.is_typed {
+                    ingest_typed(&request, &payload.chosen, &observer).map_err(|error| stop_of(error.into()))?
+                } else {
+                    let types: HashMap<String, ColumnType> = payload.chosen.into_iter().collect();
+                    retype_from_source(&request, &types, &observer).map_err(stop_of)?
+                }
             };
             for path in [&output, &rejects] {
                 sync_file(path).map_err(|error| stop_of_io(&error))?;

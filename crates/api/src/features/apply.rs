@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     naming,
     request::{FeatureItem, checked_items},
-    splits::{TargetSplit, target_splits},
+    splits::{TargetSplit, target_splits, withheld_targets},
 };
 use crate::{
     datasets::{free_room, job_failure},
@@ -49,6 +49,9 @@ pub(super) struct Payload {
     pub(super) features: Vec<FeatureItem>,
     /// Of the targets that features learn from.
     pub(super) splits: Vec<TargetSplit>,
+    /// Columns to be predicted, which code does not get to see.
+    #[serde(default)]
+    pub(super) withheld: Vec<String>,
 }
 
 /// Checks a request and submits its job.
@@ -76,6 +79,7 @@ pub async fn submit_apply(
         return Err(ApiError::new(ErrorCode::DiskFull, text));
     }
     let now = state.clock.now();
+    let withheld = withheld_targets(state, caller, &source, &items, request.target_column.as_deref()).await?;
     let payload = Payload {
         dataset_id: DatasetId::random(),
         source_id: source.id,
@@ -86,6 +90,7 @@ pub async fn submit_apply(
         budget: budget_of(state, caller).await?,
         reference: now,
         splits: target_splits(state, caller, &source, &items).await?,
+        withheld,
         features: items,
     };
     let job = NewJob {

@@ -70,6 +70,15 @@ struct Progress {
     has_source_rows: bool,
 }
 
+/// What code is to do.
+#[derive(Debug)]
+struct CodeWork {
+    features: Vec<CodeFeature>,
+    /// The rows whose targets it must not see.
+    held: Arc<HashSet<i64>>,
+    output: PathBuf,
+}
+
 /// A dataset that is ready to be stored.
 #[derive(Debug)]
 struct Made {
@@ -107,7 +116,16 @@ impl FeatureHandler {
                     }
                     self.native(progress, specs, options, output, observer).await?
                 }
-                Segment::Code(features) => self.code(context, payload, progress, features, output, observer).await?,
+                Segment::Code(features) => {
+                    // Models are tested on these: no code may know their targets, not even to learn from them.
+                    let held = if features.iter().any(|feature| feature.target.is_some()) {
+                        self.held_out(job, project, payload, &progress).await?
+                    } else {
+                        Arc::default()
+                    };
+                    let work = CodeWork { features, held, output };
+                    self.code(context, payload, progress, work, observer).await?
+                }
             };
         }
         self.finish(context, project, payload, progress).await
@@ -157,20 +175,24 @@ impl FeatureHandler {
         context: &JobContext,
         payload: &Payload,
         before: Progress,
-        features: Vec<CodeFeature>,
-        output: PathBuf,
+        CodeWork { features, held, output }: CodeWork,
         observer: Share,
     ) -> Result<Progress, Stop> {
         observer.progress(0.0, "running code");
         let types = self.types_of(&before.file).await?;
-        let listed: Vec<Value> =
-            features.iter().map(|feature| json!({ "name": feature.spec.feature_name, "code": feature.code })).collect();
+        let listed: Vec<Value> = features
+            .iter()
+            .map(|feature| json!({ "name": feature.spec.feature_name, "code": feature.code, "target": feature.target }))
+            .collect();
         let run = CodeRun {
             python: payload.python,
             budget: payload.budget,
             dataset: &before.file,
             // Numbers of rows that are not the source's would be taken for those of the source.
-            spec: json!({ "mode": "make", "features": listed, "types": types, "isKnown": before.has_source_rows }),
+            spec: json!({
+                "mode": "make", "features": listed, "types": types, "isKnown": before.has_source_rows,
+                "withheld": payload.withheld, "held": held.iter().collect::<Vec<_>>(),
+            }),
             directory: output.with_extension("code"),
         };
         let end = run_code(&self.state, run, context.stop_token()).await.map_err(stop_of_code)?;

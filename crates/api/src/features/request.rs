@@ -19,6 +19,15 @@ pub(super) struct FeatureItem {
     pub(super) code: Option<String>,
 }
 
+impl FeatureItem {
+    /// The column to be predicted that the feature says it uses.
+    pub(super) fn target(&self) -> Option<&str> {
+        let uses = self.code.is_some() || self.spec.method == FeatureMethod::TargetEncode;
+        let named = self.spec.params.get("targetColumn").and_then(Value::as_str).filter(|name| !name.is_empty());
+        named.filter(|_| uses)
+    }
+}
+
 /// The features of a request that are to be made, each checked as far as it can be.
 ///
 /// # Errors

@@ -18,6 +18,8 @@ MESSAGE_CHARS_MAX = 1500
 #: Rows on which it is tried whether a feature depends on the target.
 SAMPLE_ROWS = 50_000
 CLASSES_MAX = 50
+#: Parts of the rows, each of which code is run for that uses the target, without the targets of that part.
+FOLDS = 5
 #: What code calls to get at its dataset. The frame is there already.
 LOADERS = {
     "load_dataset",
@@ -98,7 +100,7 @@ def told(feature, error):
     return f'Feature "{feature["name"]}": {type(error).__name__}: {text}'[:MESSAGE_CHARS_MAX] + place
 
 
-def run(features, frame):
+def run(features, frame, withheld=()):
     """Runs features one after the other on one frame."""
     for feature, function in features:
         try:
@@ -106,6 +108,12 @@ def run(features, frame):
         except MemoryError:
             raise
         except BaseException as error:
+            if isinstance(error, KeyError) and error.args and error.args[0] in list(withheld):
+                raise Refused(
+                    f'Feature "{feature["name"]}": the column "{error.args[0]}" is the target, which code does not get to '
+                    "see: no feature may know what is to be predicted. Code that learns from it says so with "
+                    "params.targetColumn, and is run without the targets of the rows that it makes"
+                ) from None
             raise Refused(told(feature, error)) from None
         if not isinstance(made, pd.DataFrame):
             raise Refused(f'Feature "{feature["name"]}": df is no DataFrame any more, but {type(made).__name__}')
@@ -137,10 +145,10 @@ def traced(made, source):
     one value everywhere have it in any order.
     """
     index = made.index
-    if not pd.api.types.is_integer_dtype(index.dtype) or not index.is_unique:
+    if not pd.api.types.is_integer_dtype(index.dtype) or not index.is_unique or not source.index.is_unique:
         return "unknown", None
-    places = index.to_numpy()
-    if places.min() < 0 or places.max() >= len(source):
+    places = source.index.get_indexer(index)
+    if places.min() < 0:
         return "unknown", None
     moved = len(places) != len(source) or not np.array_equal(places, np.arange(len(source)))
     equal, telling = 0, 0
@@ -216,10 +224,68 @@ def objects(values, hint):
     return "string", values.map(str, na_action="ignore")
 
 
+def without(feature, frame, withheld):
+    """Runs a feature on a frame that lacks the targets, and gives each row its targets back."""
+    withheld = [name for name in withheld if name in frame.columns]
+    kept = frame.drop(columns=withheld)
+    made = tidy(run([feature], kept.copy(), withheld))
+    if not withheld:
+        return made
+    name = feature[0]["name"]
+    taken = [target for target in withheld if target in made.columns]
+    if taken:
+        raise Refused(f'Feature "{name}": the code makes the column "{taken[0]}", which is the target')
+    rows, places = traced(made, kept)
+    if rows == "unknown":
+        raise Refused(
+            f'Feature "{name}": the code changes the rows so that their targets cannot be told. Keep the index of df'
+        )
+    made = made.assign(**{target: (frame[target] if places is None else frame[target].iloc[places]).array for target in withheld})
+    return made[[name for name in frame.columns if name in made.columns] + [n for n in made.columns if n not in frame.columns]]
+
+
+def out_of_fold(feature, frame, numbers, spec):
+    """Runs a feature that uses a target: for each part of the rows without their own targets, and never with those of rows
+    that models are tested on."""
+    name, target = feature[0]["name"], feature[0]["target"]
+    others = [other for other in spec["withheld"] if other != target]
+    kept = frame.drop(columns=[other for other in others if other in frame.columns])
+    if not kept.index.is_unique:
+        raise Refused(f'Feature "{name}": the code before it changes the rows so that they cannot be told apart')
+    numbers = np.asarray(numbers)
+    learned, folds = ~np.isin(numbers, spec["held"]), numbers % FOLDS
+    parts = []
+    for rows in [~learned, *(learned & (folds == fold) for fold in range(FOLDS))]:
+        if not rows.any():
+            continue
+        seen = kept.copy()
+        seen[target] = seen[target].where(learned & ~rows)
+        made = tidy(run([feature], seen, others))
+        if len(made) != len(kept) or not made.index.equals(kept.index):
+            raise Refused(f'Feature "{name}": code that uses the target must keep the rows and the index of df')
+        parts.append(made[rows])
+    made = pd.concat(parts).loc[kept.index]
+    return made.assign(**{column: frame[column].array for column in [target, *others] if column in frame.columns})
+
+
+def made_of(spec, frame, ids):
+    """Runs the features of a spec. Code sees no target unless it says that it uses one."""
+    features = [(feature, compiled(feature)) for feature in spec["features"]]
+    if not spec.get("withheld") and not any(feature.get("target") for feature, _ in features):
+        return run(features, frame)
+    numbers = pd.Series(np.arange(len(frame)) if ids is None or not spec["isKnown"] else ids.to_numpy(), index=frame.index)
+    for feature in features:
+        if feature[0].get("target") in frame.columns:
+            frame = out_of_fold(feature, frame, numbers.reindex(frame.index), spec)
+        else:
+            frame = without(feature, frame, spec["withheld"])
+    return frame
+
+
 def make(spec):
     """Makes all features, and writes the table with the types of its columns."""
     frame, ids = load()
-    made = tidy(run([(feature, compiled(feature)) for feature in spec["features"]], frame))
+    made = tidy(made_of(spec, frame, ids))
     source, _ = load()
     rows, places = traced(made, source)
     types, columns = {}, {}

@@ -11,6 +11,8 @@ use super::request::FeatureItem;
 pub(super) struct CodeFeature {
     pub(super) spec: FeatureSpec,
     pub(super) code: String,
+    /// The column to be predicted that it uses.
+    pub(super) target: Option<String>,
 }
 
 /// A piece of work.
@@ -26,11 +28,13 @@ pub(super) enum Segment {
 /// learned from every row, as the catalog says.
 pub(super) fn segments(items: Vec<FeatureItem>, has_splits: bool) -> Vec<Segment> {
     let mut segments: Vec<Segment> = Vec::new();
-    for FeatureItem { spec, code } in items {
+    for item in items {
+        let target = item.target().map(str::to_owned);
+        let FeatureItem { spec, code } = item;
         let learns = has_splits && spec.method == FeatureMethod::TargetEncode;
         match (segments.last_mut(), code) {
-            (Some(Segment::Code(features)), Some(code)) => features.push(CodeFeature { spec, code }),
-            (_, Some(code)) => segments.push(Segment::Code(vec![CodeFeature { spec, code }])),
+            (Some(Segment::Code(features)), Some(code)) => features.push(CodeFeature { spec, code, target }),
+            (_, Some(code)) => segments.push(Segment::Code(vec![CodeFeature { spec, code, target }])),
             (Some(Segment::Native { specs, learns_targets }), None) if *learns_targets == learns => specs.push(spec),
             (_, None) => segments.push(Segment::Native { specs: vec![spec], learns_targets: learns }),
         }

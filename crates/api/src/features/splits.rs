@@ -8,13 +8,11 @@ use std::{
 use gristmill_domain::{
     Caller, DatasetId, ErrorCode, UserId,
     datasets::{ColumnProfile, ColumnType, Dataset, ROW_ID_COLUMN},
-    features::FeatureMethod,
     models::{DeclaredSplit, SEED_DEFAULT, Split, SplitKind, TEST_SIZE_DEFAULT},
 };
 use gristmill_modeling::{ModelingError, held_out_ids};
 use gristmill_persistence::files::{DatasetFiles, LocalFiles};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::request::FeatureItem;
 use crate::{
@@ -60,14 +58,38 @@ pub(super) async fn target_splits(
     dataset: &Dataset,
     items: &[FeatureItem],
 ) -> ApiResult<Vec<TargetSplit>> {
-    let encodings = items.iter().filter(|item| item.code.is_none() && item.spec.method == FeatureMethod::TargetEncode);
-    let named = encodings.filter_map(|item| item.spec.params.get("targetColumn").and_then(Value::as_str));
-    let targets: BTreeSet<&str> = named.collect();
+    let targets: BTreeSet<&str> = items.iter().filter_map(FeatureItem::target).collect();
     if targets.is_empty() {
         return Ok(Vec::new());
     }
     let declared = state.models.splits(caller, dataset.id).await.map_err(ApiError::store(ErrorCode::DatasetNotFound))?;
     Ok(splits_of(&targets, &declared, dataset))
+}
+
+/// The columns to be predicted, which code must not make features from: the one that the request names, else those that its
+/// features name, else the one that splits are declared for. Of several of these, each may be a feature for another.
+///
+/// # Errors
+/// 404, 503.
+pub(super) async fn withheld_targets(
+    state: &AppState,
+    caller: &Caller,
+    dataset: &Dataset,
+    items: &[FeatureItem],
+    asked: Option<&str>,
+) -> ApiResult<Vec<String>> {
+    if items.iter().all(|item| item.code.is_none()) {
+        return Ok(Vec::new());
+    }
+    let mut targets: BTreeSet<String> = items.iter().filter_map(FeatureItem::target).map(str::to_owned).collect();
+    targets.extend(asked.map(str::to_owned));
+    if targets.is_empty() {
+        let declared = state.models.splits(caller, dataset.id).await.map_err(ApiError::store(ErrorCode::DatasetNotFound))?;
+        if let [one] = declared.as_slice() {
+            targets.insert(one.target.clone());
+        }
+    }
+    Ok(targets.into_iter().collect())
 }
 
 fn splits_of(targets: &BTreeSet<&str>, declared: &[DeclaredSplit], dataset: &Dataset) -> Vec<TargetSplit> {

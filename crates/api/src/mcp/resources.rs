@@ -1,8 +1,10 @@
 //! Projects, datasets, documents and models as resources: `gristmill://projects/{id}/datasets/{id}` and the like. What is not
 //! the caller's, or not the named project's, is not there.
 
+use chrono::DateTime;
 use gristmill_api_types::{datasets::DatasetView, models::ModelView, projects::ProjectView};
 use gristmill_domain::{DatasetId, DocumentId, ErrorCode, ModelId, ProjectId, documents::DocumentChunk, ports::StoreError};
+use gristmill_persistence::repo::resources::{Resource as Entry, ResourceKind, ResourcePlace, Resources};
 use rmcp::model::{ErrorData, ListResourcesResult, ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde::Serialize;
 use serde_json::json;
@@ -14,7 +16,7 @@ const SCHEME: &str = "gristmill://projects/";
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain";
 /// Resources of a page.
-const PAGE: usize = 200;
+const PAGE: u32 = 200;
 /// Characters of a document that are given.
 const TEXT_CHARS_MAX: usize = 1_000_000;
 /// Chunks of a document that are read at once.
@@ -59,31 +61,50 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 
 /// A page of what the caller has.
 pub(super) async fn list(asker: &Asker, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
-    let start: Option<usize> = cursor.map_or(Some(0), |text| text.parse().ok());
-    let Some(start) = start else {
-        return Err(ErrorData::invalid_params("send the `nextCursor` of the page before as `cursor`", None));
+    let after = match cursor {
+        None => None,
+        Some(cursor) => Some(read_cursor(cursor).ok_or_else(|| {
+            ErrorData::invalid_params("send the `nextCursor` of the page before as `cursor`", None)
+        })?),
     };
-    let (state, caller) = (&asker.state, &asker.caller);
-    let (projects, datasets, documents) =
-        tokio::try_join!(state.projects.list(caller), state.datasets.list(caller, None), state.documents.list(caller, None),)
-            .map_err(store_error)?;
-    let projects = projects.iter().map(|project| {
-        Resource::new(format!("{SCHEME}{}", project.id), project.name.clone()).with_description("A project").with_mime_type(JSON)
-    });
-    let datasets = datasets.iter().filter_map(|dataset| {
-        let uri = format!("{SCHEME}{}/datasets/{}", dataset.project_id?, dataset.id);
-        let description = format!("A dataset of {} rows and {} columns", dataset.row_count, dataset.columns.len());
-        Some(Resource::new(uri, dataset.filename.clone()).with_description(description).with_mime_type(JSON))
-    });
-    let documents = documents.iter().filter_map(|document| {
-        let uri = format!("{SCHEME}{}/documents/{}", document.project_id?, document.id);
-        Some(Resource::new(uri, document.filename.clone()).with_description("A document").with_mime_type(TEXT))
-    });
-    let mut left = projects.chain(datasets).chain(documents).skip(start);
-    let page: Vec<Resource> = left.by_ref().take(PAGE).collect();
-    let mut result = ListResourcesResult::with_all_items(page);
-    result.next_cursor = left.next().map(|_| start.saturating_add(PAGE).to_string());
+    let resources = Resources::new(asker.state.database.clone());
+    // One more, which tells whether there is another page.
+    let mut found = resources.page(&asker.caller, after, PAGE.saturating_add(1)).await.map_err(store_error)?;
+    let has_more = found.len() > usize::try_from(PAGE).unwrap_or(usize::MAX);
+    if has_more {
+        found.pop();
+    }
+    let last = found.last().map(|last| cursor_of(last.place));
+    let mut result = ListResourcesResult::with_all_items(found.into_iter().map(listed).collect());
+    result.next_cursor = last.filter(|_| has_more);
     Ok(result)
+}
+
+fn listed(one: Entry) -> Resource {
+    let project = one.project;
+    let (path, description, media_type) = match one.kind {
+        ResourceKind::Project => (String::new(), "A project".to_owned(), JSON),
+        ResourceKind::Dataset { id, rows, columns } => {
+            (format!("/datasets/{id}"), format!("A dataset of {rows} rows and {columns} columns"), JSON)
+        }
+        ResourceKind::Document(id) => (format!("/documents/{id}"), "A document".to_owned(), TEXT),
+    };
+    Resource::new(format!("{SCHEME}{project}{path}"), one.name).with_description(description).with_mime_type(media_type)
+}
+
+/// A place in the list, as clients send it back.
+fn cursor_of(place: ResourcePlace) -> String {
+    format!("{}.{}.{}", place.kind, place.created_at.timestamp_micros(), place.id)
+}
+
+fn read_cursor(text: &str) -> Option<ResourcePlace> {
+    let mut parts = text.splitn(3, '.');
+    let (kind, at, id) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(ResourcePlace {
+        kind: kind.parse().ok()?,
+        created_at: DateTime::from_timestamp_micros(at.parse().ok()?)?,
+        id: id.parse().ok()?,
+    })
 }
 
 /// Reads a resource.
@@ -206,6 +227,16 @@ mod tests {
             format!("https://example.org/{project}"),
         ] {
             assert_eq!(parse(&wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn cursors_are_read_as_they_were_given() {
+        let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap();
+        let place = ResourcePlace { kind: 1, created_at: at, id: DatasetId::random().0 };
+        assert_eq!(read_cursor(&cursor_of(place)), Some(place));
+        for wrong in ["", "200", "x", "1.2", "1.2.3", "1.x.00000000-0000-0000-0000-000000000000"] {
+            assert_eq!(read_cursor(wrong), None, "{wrong}");
         }
     }
 

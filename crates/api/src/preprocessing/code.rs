@@ -49,6 +49,15 @@ impl KernelFile {
         format!("data/{}/{stem}.{}", self.dataset, self.extension)
     }
 
+    /// Where the helper says of that file which types its columns have.
+    pub(super) fn types(&self) -> String {
+        let processed = self.processed();
+        match processed.rsplit_once('/') {
+            Some((directory, name)) => format!("{directory}/.{name}.types.json"),
+            None => format!(".{processed}.types.json"),
+        }
+    }
+
     /// The file's extension with its dot.
     pub(super) fn extension(&self) -> String {
         format!(".{}", self.extension)
@@ -146,6 +155,7 @@ mod tests {
             (long.as_str(), FileType::Csv, "dataset_processed.csv"),
         ] {
             assert_eq!(file(name, file_type).processed(), format!("data/{id}/{processed}"), "{name}");
+            assert_eq!(file(name, file_type).types(), format!("data/{id}/.{processed}.types.json"), "{name}");
         }
     }
 

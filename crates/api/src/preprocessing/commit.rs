@@ -19,11 +19,11 @@ use super::{
     Call,
     answer::{done, internal, step_view, store_refusal, to_json},
     code::KernelFile,
-    measure::Output,
+    measure::{Output, Saved},
     steps::{bindings, told},
 };
 use crate::{
-    datasets::{ingested, submit_ingest},
+    datasets::{CHOSEN_TYPES, ingested, submit_ingest},
     error::ApiError,
     features::pass_on_origin,
     uploads::{ReceivedFile, Spool, io_error},
@@ -88,10 +88,7 @@ impl Call<'_> {
             // Sent twice.
             return Ok(done(Some(run.id), committed(&run, id)?));
         }
-        if self.was_seen_otherwise(step) {
-            let message = "The step was run or measured anew since it was shown; look at it again and decide anew.";
-            return Err(Refusal::new(ReasonCode::InvalidOperation, message).of_step(id));
-        }
+        self.ensure_seen(step)?;
         let approval = match (approved, is_user) {
             (Some(true), true) => Approval::ByUser(self.context.caller.user_id),
             (Some(true), false) => Approval::ByAgent,
@@ -101,11 +98,15 @@ impl Call<'_> {
         Box::pin(self.apply(&run, step, approval)).await
     }
 
-    /// Whether the call names a state of the step that it is not in any more. Who approves does so of what was measured.
-    fn was_seen_otherwise(&self, step: &Step) -> bool {
+    /// Refuses when the call names a state of the step that it is not in any more. Who decides does so about what was measured.
+    fn ensure_seen(&self, step: &Step) -> Result<(), Refusal> {
         let now = step_view(step);
         let seen = |key: &str| self.args.0.get(key).filter(|seen| !seen.is_null());
-        ["version", "updatedAt"].into_iter().any(|key| seen(key).is_some_and(|seen| Some(seen) != now.get(key)))
+        if ["version", "updatedAt"].into_iter().any(|key| seen(key).is_some_and(|seen| Some(seen) != now.get(key))) {
+            let message = "The step was run or measured anew since it was shown; look at it again and decide anew.";
+            return Err(Refusal::new(ReasonCode::InvalidOperation, message).of_step(step.id));
+        }
+        Ok(())
     }
 
     /// Makes the step's output a dataset and applies the step, unless something is other than when it was measured.
@@ -113,17 +114,18 @@ impl Call<'_> {
         let (id, version) = (step.id, step.version);
         let source = self.source(step).await?;
         let found = self.cells_of(step).await?;
-        let (file, output_hash) = match self.output(&source, &found.now).await? {
-            Output::File(file, hash) => (Some(file), Some(hash)),
-            Output::Missing(_) | Output::Unusable(_) => (None, None),
+        let saved = match self.output(&source, &found.now).await? {
+            Output::File(saved) => Some(saved),
+            Output::Missing(_) | Output::Unusable(_) => None,
         };
+        let output_hash = saved.as_ref().map(|saved| saved.hash.clone());
         let basis = BasisNow { dataset_version: Some(source.version), output_hash };
         let mut trial = run.clone();
         if let Err(refusal) = check_commit(&mut trial, id, approval, (&found.now, &basis), self.now()) {
             return self.keep_refusal(run, id, approval, (&found.now, &basis), refusal).await;
         }
-        let file = file.ok_or_else(|| Refusal::new(ReasonCode::ProcessedDatasetNotFound, "The file is gone.").of_step(id))?;
-        let derived = Box::pin(self.derive(run, step, &source, &file, found.notebook.as_ref()))
+        let saved = saved.ok_or_else(|| Refusal::new(ReasonCode::ProcessedDatasetNotFound, "The file is gone.").of_step(id))?;
+        let derived = Box::pin(self.derive(run, step, &source, &saved, found.notebook.as_ref()))
             .await
             .map_err(|refusal| refusal.of_step(id))?;
         self.inherit(&source, &derived).await.map_err(|refusal| refusal.of_step(id))?;
@@ -144,6 +146,7 @@ impl Call<'_> {
                 if run.step(id)?.version != version {
                     return Err(changed(id));
                 }
+                self.ensure_seen(run.step(id)?)?;
                 commit(run, id, approval, (&cells, &basis), kept, now)?;
                 committed(run, id)
             })
@@ -178,6 +181,7 @@ impl Call<'_> {
         // An agent that gives a step up is no person who says no.
         let by = (self.context.run.is_none() || self.context.is_approved).then_some(self.context.caller.user_id);
         self.decide(run, |run, now| {
+            self.ensure_seen(run.step(id)?)?;
             reject(run, id, by, why, now)?;
             told(run, id, json!({ "rejected": true, "cellBindings": bindings(run.step(id)?) }))
         })
@@ -200,7 +204,7 @@ impl Call<'_> {
         run: &PrepRun,
         step: &Step,
         source: &Dataset,
-        file: &TakenFile,
+        saved: &Saved,
         notebook: Option<&Notebook>,
     ) -> Result<Dataset, Refusal> {
         let (root, root_name) = self.root(source).await?;
@@ -218,13 +222,16 @@ impl Call<'_> {
                 "previousDatasetId": run.derived_dataset_ids.last(),
             },
         });
-        let metadata = metadata.as_object().cloned().unwrap_or_default();
+        let mut metadata = metadata.as_object().cloned().unwrap_or_default();
+        if !saved.types.is_empty() {
+            metadata.insert(CHOSEN_TYPES.to_owned(), to_json(&saved.types));
+        }
         let key = self.context.derived_id("derived dataset");
         // A call that is repeated after a crash may find another output, which was measured meanwhile.
         let measured = step.validation.as_ref().map_or("", |validation| validation.basis.output_hash.as_str());
         for attempt in 0..TRIES_MAX {
             let key = format!("preprocessing/{key}/{measured}/{attempt}");
-            let job = self.submit(file, filename.clone(), metadata.clone(), key).await.map_err(|error| not_kept(&error))?;
+            let job = self.submit(&saved.file, filename.clone(), metadata.clone(), key).await.map_err(|error| not_kept(&error))?;
             if matches!(job.state, JobState::Failed | JobState::Cancelled) {
                 continue;
             }

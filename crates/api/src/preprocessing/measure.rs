@@ -1,6 +1,7 @@
 //! What a step wrote: the file out of its workspace, and the table in it.
 
 use std::{
+    collections::BTreeMap,
     io::Read,
     path::Path,
     time::{Duration, SystemTime},
@@ -8,11 +9,12 @@ use std::{
 
 use gristmill_domain::{
     ErrorCode,
-    datasets::Dataset,
+    datasets::{ColumnType, Dataset},
     preprocessing::{Basis, CellsNow, Measured, Measurement, ReasonCode, Refusal, TableNow},
 };
-use gristmill_ingest::{IngestError, IngestObserver, IngestRequest, ingest};
+use gristmill_ingest::{IngestError, IngestObserver, IngestRequest, ingest_typed};
 use gristmill_runtime::{TakenFile, WorkspaceFile};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
@@ -27,11 +29,31 @@ const CLOCK_SLACK: Duration = Duration::from_secs(2);
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 256 * 1024;
+/// Most that is read of what is told of a file, bytes.
+const TOLD_BYTES_MAX: u64 = 8 << 20;
+
+/// What a step wrote.
+pub(super) struct Saved {
+    /// The file.
+    pub(super) file: TakenFile,
+    /// The types of its columns, where the kernel tells them.
+    pub(super) types: BTreeMap<String, ColumnType>,
+    /// SHA-256 of both.
+    pub(super) hash: String,
+}
+
+/// What the kernel's helper says of a file that it wrote.
+#[derive(Debug, Default, Deserialize)]
+struct Told {
+    /// Of the file.
+    sha256: String,
+    types: BTreeMap<String, ColumnType>,
+}
 
 /// What there is of a step's output.
 pub(super) enum Output {
-    /// A file with its SHA-256.
-    File(TakenFile, String),
+    /// A file.
+    File(Saved),
     /// None of this run: what to do.
     Missing(String),
     /// Something that is not taken: why.
@@ -69,15 +91,19 @@ impl Call<'_> {
                 "The saved file is of an earlier run. Let the cell end with save_preprocessing_dataset and run it again.";
             return Ok(Output::Missing(message.to_owned()));
         }
-        let hashed = tokio::task::spawn_blocking(move || digest(&file.path).map(|hash| (file, hash))).await;
-        let (file, hash) = hashed.map_err(|error| internal(&error))?.map_err(|error| internal(&error))?;
-        Ok(Output::File(file, hash))
+        let told = self.state.runtime.take_file(&place, &KernelFile::of(source).types()).await;
+        let told = match told.map_err(|error| internal(&error))? {
+            WorkspaceFile::Taken(told) => Some(told),
+            WorkspaceFile::Missing | WorkspaceFile::Refused(_) => None,
+        };
+        let saved = tokio::task::spawn_blocking(move || saved(file, told.as_ref())).await;
+        Ok(Output::File(saved.map_err(|error| internal(&error))?.map_err(|error| internal(&error))?))
     }
 
     /// Measures what a step wrote, beside the dataset that it read.
     pub(super) async fn measure(&self, source: &Dataset, cells: &CellsNow, output: Output) -> Result<Measured, Refusal> {
-        let (file, output_hash) = match output {
-            Output::File(file, hash) => (file, hash),
+        let Saved { file, types, hash: output_hash } = match output {
+            Output::File(saved) => saved,
             Output::Missing(why) => return Ok(Measured::Missing(why)),
             Output::Unusable(why) => return Ok(Measured::Unusable(why)),
         };
@@ -93,7 +119,7 @@ impl Call<'_> {
                 rejects: &directory.path().join("rejects.ndjson"),
                 limits,
             };
-            Ok::<_, std::io::Error>(ingest(&request, &watch))
+            Ok::<_, std::io::Error>(ingest_typed(&request, &types, &watch))
         };
         let done = run_low(&self.state.preprocessing.places, work).await;
         let done = done.map_err(|error| Refusal::new(ReasonCode::InternalError, error.message))?;
@@ -114,7 +140,11 @@ impl Call<'_> {
 /// A file that is no table is what the code did; anything else is not its fault.
 fn not_read(error: &IngestError) -> Result<Measured, Refusal> {
     match error.code() {
-        ErrorCode::UnsupportedFormat | ErrorCode::UnreadableFile | ErrorCode::TooManyColumns => {
+        ErrorCode::UnsupportedFormat
+        | ErrorCode::UnreadableFile
+        | ErrorCode::TooManyColumns
+        | ErrorCode::ConversionFailed
+        | ErrorCode::ColumnNotFound => {
             Ok(Measured::Unusable(format!("The saved file is no table: {}", error.public_message())))
         }
         ErrorCode::Internal => Err(internal(error)),
@@ -125,6 +155,25 @@ fn not_read(error: &IngestError) -> Result<Measured, Refusal> {
 fn is_older(file: &TakenFile, cells: &CellsNow) -> bool {
     let began = cells.began_at().map(SystemTime::from);
     began.is_some_and(|began| file.modified_at + CLOCK_SLACK < began)
+}
+
+/// The file with what was told of it. What was told of another file, or is none of the helper's words, counts for nothing: the
+/// types are inferred then.
+fn saved(file: TakenFile, told: Option<&TakenFile>) -> std::io::Result<Saved> {
+    let hash = digest(&file.path)?;
+    let told = told.map(|told| read_told(&told.path)).transpose()?.unwrap_or_default();
+    if told.sha256 != hash || told.types.is_empty() {
+        return Ok(Saved { file, types: BTreeMap::new(), hash });
+    }
+    let types = serde_json::to_string(&told.types)?;
+    let hash = hex::encode(Sha256::new().chain_update(&hash).chain_update(types).finalize());
+    Ok(Saved { file, types: told.types, hash })
+}
+
+fn read_told(path: &Path) -> std::io::Result<Told> {
+    let mut text = Vec::new();
+    std::fs::File::open(path)?.take(TOLD_BYTES_MAX).read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text).unwrap_or_default())
 }
 
 fn digest(path: &Path) -> std::io::Result<String> {

@@ -11,7 +11,6 @@ use gristmill_api_types::{
 use gristmill_domain::{Caller, ErrorCode, ProjectId, preprocessing::PrepRunId, workflows::ToolName};
 use serde_json::{Map, Value};
 use utoipa_actix_web::service_config::ServiceConfig;
-use uuid::Uuid;
 
 use crate::{
     error::{ApiError, ApiResult},
@@ -48,7 +47,8 @@ pub async fn list_preprocessing_tables(
 }
 
 /// Says yes or no to a step that waits for it. Yes keeps what was measured, and nothing else: a step whose code, dataset or
-/// output changed since is not applied. That is told in the answer, with status 200. Sent twice, it is one decision.
+/// output changed since is not applied. That is told in the answer, with status 200. Sent twice, it is one decision. Without
+/// `codeHash` it is about the step as it is when the decision arrives. The agent's run records who decided, and when.
 #[utoipa::path(
     tag = "preprocessing",
     request_body = StepDecision,
@@ -61,7 +61,6 @@ pub async fn decide_preprocessing_step(
     ValidJson(body): ValidJson<StepDecision>,
 ) -> ApiResult<Json<StepDecisionView>> {
     own_project(&state, &signed.caller, body.project_id).await?;
-    let id = format!("{}-{}-{}", if body.approved { "approve" } else { "reject" }, body.step_id, Uuid::new_v4());
     let args = arguments([
         ("runId", Some(body.run_id)),
         ("stepId", Some(body.step_id)),
@@ -70,7 +69,7 @@ pub async fn decide_preprocessing_step(
         ("datasetId", body.dataset_id),
     ]);
     let args: Map<String, Value> = args.into_iter().chain([("approved".to_owned(), Value::Bool(body.approved))]).collect();
-    let answer = decide_step(&state, &signed.caller, body.project_id, &args).await;
+    let (id, answer) = decide_step(&state, &signed.caller, body.project_id, args).await;
     let output = answer.output.unwrap_or_default();
     Ok(Json(StepDecisionView { id, tool: ToolName::CommitTransformationStep, output, error: answer.error }))
 }

@@ -17,7 +17,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::{
     error::{ApiError, ApiResult},
-    extract::{OptionalJson, PathParams, Read, Signed, ValidJson, ValidQuery, Write},
+    extract::{IdempotencyKey, OptionalJson, PathParams, Read, Signed, ValidJson, ValidQuery, Write},
     respond::{Created, Json, prefers_async},
     state::AppState,
     streams::{StreamForm, events_response, ndjson_response},
@@ -38,9 +38,14 @@ pub(super) fn configure(config: &mut ServiceConfig<'_>) {
 
 /// Works on a turn of an agent's workflow, and tells of each step. Leaving the stream stops the turn; with
 /// `Prefer: respond-async`, answers 202 with the job to follow, and with `Accept: text/event-stream` leaving does not stop it.
+/// With an `Idempotency-Key`, a repetition follows the turn that the first call began.
 #[utoipa::path(
     tag = "workflows",
-    params(TurnQuery, ("Prefer" = Option<String>, Header, description = "`respond-async` to get the job at once")),
+    params(
+        TurnQuery,
+        ("Prefer" = Option<String>, Header, description = "`respond-async` to get the job at once"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the call repeatable: the same turn is told again"),
+    ),
     request_body = TurnCreate,
     responses(
         (status = 200, description = "The steps, one JSON object a line; a blank line keeps it alive", body = String, content_type = "application/x-ndjson"),
@@ -53,10 +58,11 @@ pub async fn stream_workflow_turn(
     request: HttpRequest,
     state: web::Data<AppState>,
     signed: Signed<Write>,
+    key: IdempotencyKey,
     ValidQuery(query): ValidQuery<TurnQuery>,
     ValidJson(body): ValidJson<TurnCreate>,
 ) -> ApiResult<HttpResponse> {
-    let job = match begin_turn(&state, &signed.caller, body).await? {
+    let job = match begin_turn(&state, &signed.caller, key, body).await? {
         TurnBegun::Begun { job, .. } => job,
         TurnBegun::AlreadyRunning { active } => return Err(ApiError::turn_running(active)),
     };

@@ -160,12 +160,40 @@ async fn cells_are_written_edited_and_deleted_once_a_call() {
         assert_eq!(deleted, ToolOutput::of(json!({ "success": true, "cellId": id })), "gone is gone");
     }
     assert!(agent.refuse(ToolName::ReadCell, &delete).await.ends_with("not found"));
+    // What is gone was deleted by that call: another one is told so.
+    assert!(agent.refuse(ToolName::DeleteCell, &delete).await.ends_with("not found"));
 
     let second = notebook(&ada, &agent.project, &json!({})).await;
     agent.notebook = Some(second.parse().unwrap());
     assert_eq!(agent.give(ToolName::WriteCell, &json!({ "content": "1" })).await["notebookId"], second.as_str());
     let named = json!({ "content": "1", "notebookId": notebooks[0]["notebookId"] });
     assert_eq!(agent.give(ToolName::WriteCell, &named).await["notebookId"], notebooks[0]["notebookId"]);
+}
+
+#[actix_web::test]
+async fn a_repeated_deletion_needs_no_log_and_deletes_nothing_else() {
+    let (app, ada, agent) = agent().await;
+    let notebook = notebook(&ada, &agent.project, &json!({})).await;
+    let (one, two) = (cell(&ada, &notebook, "1").await, cell(&ada, &notebook, "2").await);
+    let delete = json!({ "cellId": one });
+    // At once, and once more after the notebook's log was cut.
+    let calls = (0..4).map(|_| agent.keyed("k1", ToolName::DeleteCell, &delete));
+    let mut answers = futures_util::future::join_all(calls).await;
+    let database = app.database.client().await.unwrap();
+    database.batch_execute(&format!("delete from notebook_events where notebook_id = '{notebook}'")).await.unwrap();
+    answers.push(agent.keyed("k1", ToolName::DeleteCell, &delete).await);
+    for answer in &answers {
+        assert_eq!(*answer, ToolOutput::of(json!({ "success": true, "cellId": one })));
+    }
+    let cells = ada.get(&format!("/api/notebooks/{notebook}/cells")).await.expect(200);
+    assert_eq!((cells.as_array().unwrap().len(), &cells[0]["cellId"], &cells[0]["position"]), (1, &json!(two), &json!(0)));
+    // A deletion that failed has not happened: the call deletes when it can.
+    let held = json!({ "cellId": two });
+    let hold = "update cells set locked_by = 'user', locked_at = now(), lock_expires_at = now() + interval '1 minute'";
+    database.batch_execute(hold).await.unwrap();
+    assert!(agent.keyed("k2", ToolName::DeleteCell, &held).await.error.is_some(), "a person holds it");
+    database.batch_execute("update cells set locked_by = null, locked_at = null, lock_expires_at = null").await.unwrap();
+    assert_eq!(agent.keyed("k2", ToolName::DeleteCell, &held).await, ToolOutput::of(json!({ "success": true, "cellId": two })));
 }
 
 #[actix_web::test]

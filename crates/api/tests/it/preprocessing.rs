@@ -1,10 +1,12 @@
 //! Preprocessing (contract 2, section 7): the tools as an agent calls them, and what people decide over HTTP.
 
 mod changed;
+mod decisions;
 mod kernel;
 mod replay;
 mod splits;
 mod tenancy;
+mod types;
 
 use gristmill_api::preprocessing::run_tool;
 use gristmill_domain::{

@@ -265,6 +265,27 @@ async fn of_two_recoveries_at_once_one_fills_the_notebook() {
 }
 
 #[actix_web::test]
+async fn a_run_is_recovered_into_one_notebook() {
+    let lab = setting().await;
+    let (gone, other) = (Uuid::new_v4(), notebook(&lab.ada, &lab.project, &json!({})).await);
+    lab.run("tr-1", "training", "completed", Some(gone), 1).await;
+    lab.wrote("tr-1", gone, "a = 1").await;
+    let (one, two) = futures_util::future::join(lab.recover(&lab.target, "training"), lab.recover(&other, "training")).await;
+    let (filled, empty) = if one["status"] == "recovered" { (&lab.target, &other) } else { (&other, &lab.target) };
+    assert_eq!([&one, &two].iter().filter(|answer| answer["status"] == "recovered").count(), 1, "{one} {two}");
+    assert_eq!((cells(&lab.ada, filled).await.len(), cells(&lab.ada, empty).await.len()), (1, 0));
+    lab.refused(empty, "training", "no_recoverable_run").await;
+    // Gone again, or emptied, it can be had again.
+    let made = cells(&lab.ada, filled).await[0]["cellId"].as_str().unwrap().to_owned();
+    lab.ada.delete(&format!("/api/cells/{made}")).await.expect(204);
+    lab.refused(empty, "training", "no_recoverable_run").await;
+    assert_eq!(lab.recover(filled, "training").await["status"], "recovered");
+    lab.ada.delete(&format!("/api/projects/{}/notebooks/{filled}", lab.project)).await.expect(200);
+    assert_eq!(lab.recover(empty, "training").await["candidate"]["runId"], "tr-1");
+    assert_eq!(cells(&lab.ada, empty).await.len(), 1);
+}
+
+#[actix_web::test]
 async fn strangers_find_no_notebook_and_no_runs() {
     let lab = setting().await;
     let gone = Uuid::new_v4();

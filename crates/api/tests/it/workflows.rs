@@ -182,6 +182,123 @@ async fn a_run_is_forked_after_an_event() {
     eve.post("/api/workflows/fe-1/fork", &json!({ "afterSequence": 1 })).await.refused(404, "workflow_not_found");
 }
 
+/// A question that nobody answered stays open while it is asked, and is closed when another turn goes past it.
+#[actix_web::test]
+async fn a_question_that_a_turn_went_past_is_closed() {
+    let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
+        { "times": 2, "when": { "lastUser": "tidy up" },
+          "reply": calls("delete_cell", json!({ "cellId": uuid::Uuid::nil() })) },
+        { "always": true, "reply": { "text": "There are 344." } },
+    ]))
+    .await;
+    let body = json!({ "projectId": project, "phase": "feature_engineering", "datasetId": dataset, "runId": "fe-1" });
+    let say = async |prompt: &str| {
+        let mut body = body.clone();
+        body["prompt"] = json!(prompt);
+        turn(&ada, &body).await;
+        let run = ada.get("/api/workflows/fe-1").await.expect(200)["run"].clone();
+        (run["run"]["status"].clone(), run["approvals"].clone())
+    };
+    let (status, approvals) = say("tidy up").await;
+    assert_eq!((&status, &approvals[0]["status"]), (&json!("paused"), &json!("pending")), "{approvals}");
+    assert!(approvals[0].get("resolvedAt").is_none(), "{approvals}");
+    let (status, approvals) = say("How many birds are there?").await;
+    assert_eq!((&status, &approvals[0]["status"]), (&json!("completed"), &json!("superseded")), "{approvals}");
+    assert!(approvals[0]["resolvedAt"].is_string() && approvals[0].get("resolvedBy").is_none(), "{approvals}");
+    // Asked once more, it is another question; and that one is answered.
+    let (_, approvals) = say("tidy up").await;
+    assert_eq!((approvals.as_array().unwrap().len(), &approvals[1]["status"]), (2, &json!("pending")), "{approvals}");
+    let (_, approvals) = say("no").await;
+    assert_eq!((&approvals[0]["status"], &approvals[1]["status"]), (&json!("superseded"), &json!("rejected")), "{approvals}");
+    assert!(approvals[1]["resolvedBy"].is_string(), "{approvals}");
+}
+
+/// A fork has what the run had at the event, and not what it got since.
+#[actix_web::test]
+async fn a_fork_has_what_the_run_had_then() {
+    let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
+        { "when": { "lastUser": "tidy up" }, "reply": calls("delete_cell", json!({ "cellId": uuid::Uuid::nil() })) },
+        { "times": 1, "when": { "lastUser": "look" }, "reply": calls("list_project_files", json!({})) },
+        { "always": true, "reply": { "text": "Seen." } },
+    ]))
+    .await;
+    let other = ada.dataset(&project, "other.csv", "a\n1\n").await["datasetId"].clone();
+    let body = json!({ "projectId": project, "phase": "feature_engineering", "runId": "fe-1" });
+    let say = async |prompt: &str, dataset: &Value| {
+        let mut body = body.clone();
+        (body["prompt"], body["datasetId"]) = (json!(prompt), dataset.clone());
+        turn(&ada, &body).await;
+        ada.get("/api/workflows/fe-1").await.expect(200)["run"].clone()
+    };
+    let first = say("tidy up", &json!(dataset)).await;
+    let at = first["events"].as_array().unwrap().len();
+    let later = say("look", &other).await;
+    assert_ne!(later["run"]["metadata"], first["run"]["metadata"], "a turn of another number of calls");
+    assert_eq!((&later["run"]["activeDatasetId"], &later["approvals"][0]["status"]), (&other, &json!("superseded")));
+
+    let fork = async |after: usize| {
+        let path = "/api/workflows/fe-1/fork";
+        let made = ada.post(path, &json!({ "afterSequence": after })).await.expect(201)["run"]["runId"].clone();
+        ada.get(&format!("/api/workflows/{}", made.as_str().unwrap())).await.expect(200)["run"].clone()
+    };
+    let forked = fork(at).await;
+    for field in ["metadata", "activeDatasetId", "pendingInputKind", "phase", "threadId"] {
+        assert_eq!(forked["run"][field], first["run"][field], "{field}");
+    }
+    assert_eq!((&forked["run"]["status"], &forked["run"]["pauseReason"]), (&json!("paused"), &json!("forked")));
+    let open: Vec<&str> = forked["approvals"].as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap()).collect();
+    assert_eq!(open, ["pending"], "what was asked then is asked in the fork");
+    let (copied, since) = forked["events"].as_array().unwrap().split_at(at);
+    let told = |events: &[Value]| -> Vec<Value> { events.iter().map(|it| json!([it["sequence"], it["payload"]])).collect() };
+    assert_eq!(told(copied), told(first["events"].as_array().unwrap()));
+    assert_eq!((since.len(), &since[0]["eventType"]), (1, &json!("workflow_forked")));
+
+    let latest = fork(later["events"].as_array().unwrap().len()).await;
+    assert_eq!((&latest["run"]["activeDatasetId"], &latest["run"]["metadata"]), (&other, &later["run"]["metadata"]));
+    assert_eq!(latest["approvals"], json!([]));
+}
+
+/// The same request under the same key is the same turn, running or done; another request under it is refused.
+#[actix_web::test]
+async fn a_repeated_turn_is_the_same_turn() {
+    let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
+        { "times": 1, "when": { "lastUser": "go" }, "reply": { "text": "Gone." } },
+        { "times": 1, "when": { "lastUser": "wait" }, "reply": { "thinking": "Hm.", "hangs": true } },
+    ]))
+    .await;
+    let post = |key: &str, body: &Value| {
+        ada.request(Method::POST, "/api/workflows/turns/stream").header("idempotency-key", key).json(body)
+    };
+    let body = json!({ "projectId": project, "phase": "feature_engineering", "datasetId": dataset, "prompt": "go" });
+    let first = ada.send(post("one", &body)).await;
+    assert!(first.text.contains("Gone.") && first.text.ends_with("{\"type\":\"done\"}\n"), "{}", first.text);
+    let again = ada.send(post("one", &body)).await;
+    assert_eq!(parsed(&again.text), parsed(&first.text), "nothing is done twice");
+    let mut other = body.clone();
+    other["prompt"] = json!("wait");
+    ada.send(post("one", &other)).await.refused(409, "idempotency_mismatch");
+    let runs = ada.get(&format!("/api/workflows?projectId={project}")).await.expect(200)["runs"].clone();
+    assert_eq!(runs.as_array().unwrap().len(), 1, "{runs}");
+
+    // While it runs, the repetition follows it; without the key, it is another turn.
+    let job = ada.send(post("two", &other).header("prefer", "respond-async")).await.expect(202)["job"].clone();
+    let same = ada.send(post("two", &other).header("prefer", "respond-async")).await.expect(202)["job"].clone();
+    assert_eq!(same["jobId"], job["jobId"]);
+    let refused = ada.post("/api/workflows/turns/stream", &other).await.expect(409);
+    let run = refused["activeRunId"].as_str().unwrap();
+    let mut stream = post("two", &other).send().await.unwrap().bytes_stream();
+    let mut text = String::new();
+    while !text.contains("Hm.") {
+        text.push_str(&String::from_utf8_lossy(&stream.next().await.unwrap().unwrap()));
+    }
+    let stopped = ada.post(&format!("/api/workflows/{run}/interrupt"), &json!({})).await.expect(200);
+    assert_eq!(stopped["interrupted"], true, "{stopped}");
+    while let Some(chunk) = stream.next().await {
+        text.push_str(&String::from_utf8_lossy(&chunk.unwrap()));
+    }
+    assert_eq!(parsed(&text).last().unwrap()["type"], "done", "{text}");
+}
+
 #[actix_web::test]
 async fn runs_are_their_owners_alone() {
     let Setting { app, ada, project, dataset, _script } =

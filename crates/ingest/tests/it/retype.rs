@@ -1,9 +1,9 @@
 //! Changing a column's type.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use gristmill_domain::{ErrorCode, datasets::ColumnType};
-use gristmill_ingest::{RetypeError, Unobserved, retype, retype_from_source};
+use gristmill_ingest::{RetypeError, Unobserved, ingest_typed, retype, retype_from_source};
 use serde_json::{Value, json};
 
 use crate::support::{Place, all_rows, csv};
@@ -86,6 +86,51 @@ fn from_the_source_nothing_is_lost_on_the_way_there_and_back() {
     step(&[("zip", ColumnType::Integer)]);
     retype(&place.output(), &place.path("text.parquet"), "zip", ColumnType::String, &Unobserved).unwrap();
     assert_eq!(values(&place.path("text.parquet"), "zip")[0], json!("1234"));
+}
+
+/// What a program wrote with its types is read with those, whatever the texts look like.
+#[test]
+fn a_file_with_types_is_read_with_them() {
+    use ColumnType::{Boolean, Date, Float, Integer, String};
+    let large = i64::MAX;
+    let text = format!(
+        "zip,word,yes,day_text,truth,whole,large,half,at,free\n\
+         1,N/A,yes,2024-01-01,True,1,{large},1.0,2024-01-01 10:00:00.500,1\n\
+         ,,,,,,,,,N/A\n\
+         00501,\"é, \"\"日本\"\"\",no,2024-01-02,False,3,{},2.5,2024-01-02 00:00:00.000,2\n",
+        i64::MIN
+    );
+    let place = Place::new("a.csv", &text);
+    let kinds = [("zip", String), ("word", String), ("yes", String), ("day_text", String), ("truth", Boolean)];
+    let kinds = kinds.into_iter().chain([("whole", Integer), ("large", Integer), ("half", Float), ("at", Date)]);
+    let types: BTreeMap<std::string::String, ColumnType> = kinds.map(|(name, kind)| (name.to_owned(), kind)).collect();
+    let read = place.request(|request| ingest_typed(request, &types, &Unobserved)).unwrap();
+    for column in &read.columns {
+        assert_eq!(column.dtype, types.get(&column.name).copied().unwrap_or(Integer), "{}", column.name);
+    }
+    for (column, expected) in [
+        ("zip", json!(["1", null, "00501"])),
+        ("word", json!(["N/A", null, "é, \"日本\""])),
+        ("yes", json!(["yes", null, "no"])),
+        ("day_text", json!(["2024-01-01", null, "2024-01-02"])),
+        ("truth", json!([true, null, false])),
+        ("whole", json!([1, null, 3])),
+        ("large", json!([i64::MAX, null, i64::MIN])),
+        ("half", json!([1.0, null, 2.5])),
+        ("free", json!([1, null, 2])),
+    ] {
+        assert_eq!(json!(values(&place.output(), column)), expected, "{column}");
+    }
+    let inferred = place.ingest_observed(&Unobserved).unwrap();
+    let guessed: Vec<ColumnType> = inferred.columns.iter().map(|column| column.dtype).collect();
+    assert_eq!(guessed[2..4], [Boolean, Date], "without types, texts are taken for what they look like");
+
+    let wrong = BTreeMap::from([("word".to_owned(), Integer)]);
+    let error = place.request(|request| ingest_typed(request, &wrong, &Unobserved)).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ConversionFailed);
+    let missing = BTreeMap::from([("nope".to_owned(), Integer)]);
+    let error = place.request(|request| ingest_typed(request, &missing, &Unobserved)).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::ColumnNotFound);
 }
 
 #[test]

@@ -36,13 +36,24 @@ pub(super) async fn claim(
         .on_conflict_do_nothing()
         .execute(connection)
         .await?;
-    if claimed == 1 {
-        return Ok(None);
+    if claimed == 1 { Ok(None) } else { find(connection, owner, idempotency).await }
+}
+
+/// The resource that the key was claimed for, if it was.
+pub(super) async fn find(
+    connection: &mut AsyncPgConnection,
+    owner: UserId,
+    idempotency: &Idempotency,
+) -> Result<Option<Uuid>, DbError> {
+    let earlier: Option<(Vec<u8>, Uuid)> = keys::table
+        .find((owner.0, &idempotency.key))
+        .select((keys::fingerprint, keys::resource_id))
+        .first(connection)
+        .await
+        .optional()?;
+    match earlier {
+        None => Ok(None),
+        Some((fingerprint, resource)) if fingerprint == idempotency.fingerprint => Ok(Some(resource)),
+        Some(_) => Err(StoreError::Conflict(IDEMPOTENCY_MISMATCH.into()).into()),
     }
-    let (fingerprint, earlier): (Vec<u8>, Uuid) =
-        keys::table.find((owner.0, &idempotency.key)).select((keys::fingerprint, keys::resource_id)).first(connection).await?;
-    if fingerprint != idempotency.fingerprint {
-        return Err(StoreError::Conflict(IDEMPOTENCY_MISMATCH.into()).into());
-    }
-    Ok(Some(earlier))
 }

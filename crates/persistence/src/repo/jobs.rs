@@ -349,6 +349,12 @@ pub(super) async fn lock(connection: &mut AsyncPgConnection, id: JobId) -> Resul
     Ok(())
 }
 
+/// Reads one of the caller's jobs, in the caller's transaction.
+pub(super) async fn find_in(connection: &mut AsyncPgConnection, caller: &Caller, id: JobId) -> Result<Job, DbError> {
+    let row: JobRow = owned(caller, id).first(connection).await?;
+    Ok(row.try_into()?)
+}
+
 /// Asks a job to stop, in the caller's transaction: whoever works on it hears so when that commits.
 pub(super) async fn request_cancel_in(connection: &mut AsyncPgConnection, caller: &Caller, id: JobId) -> Result<Job, DbError> {
     let row: JobRow = owned(caller, id).for_update().first(connection).await?;

@@ -17,7 +17,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use self::rows::{CheckpointRow, EventRow, RunRow, StepRow, event_kind, to_json};
-use super::ownership::own_project;
+use super::{
+    ownership::own_project,
+    workflows::{DecidedStep, decide_beside},
+};
 use crate::{
     Database,
     database::DbError,
@@ -42,6 +45,8 @@ pub struct PrepCall<'a> {
     pub run: PrepRunId,
     /// The call's key: what was decided under it is not decided again.
     pub key: &'a str,
+    /// The person's decision that it carries out beside a turn, which is recorded with it.
+    pub decision: Option<&'a DecidedStep>,
 }
 
 impl PreprocessingRuns {
@@ -247,8 +252,13 @@ impl PreprocessingRuns {
                 let mut after = before.clone();
                 let answer = decide(&mut after);
                 if answer.is_recorded {
+                    // A second no is none.
+                    let is_decided = answer.error.is_none() && before.steps != after.steps;
                     store(connection, &before, after, now).await?;
                     keep(connection, call, &answer, now).await?;
+                    if let (true, Some(decided), Some(run)) = (is_decided, call.decision, &before.workflow_run) {
+                        decide_beside(connection, call.project, run, decided, &answer, now).await?;
+                    }
                 }
                 Ok::<PrepAnswer, DbError>(answer)
             })

@@ -4,6 +4,8 @@
 //! interrupted, changes nothing more.
 
 mod begin;
+mod beside;
+mod fork;
 mod record;
 mod release;
 mod rows;
@@ -18,20 +20,22 @@ use gristmill_domain::{
     jobs::{Job, JobState, NewJob},
     ports::StoreError,
     workflows::{
-        ApprovalStatus, NewWorkflowEvent, Phase, RunRecord, RunStanding, WorkflowApproval, WorkflowArtifact, WorkflowEvent,
-        WorkflowRun, WorkflowRunId, WorkflowStatus,
+        NewWorkflowEvent, Phase, RunRecord, RunStanding, WorkflowApproval, WorkflowArtifact, WorkflowEvent, WorkflowRun,
+        WorkflowRunId, WorkflowStatus,
     },
 };
 use serde_json::{Map, Value, json};
 
-pub(super) use self::release::release_dataset;
+pub use self::beside::DecidedStep;
+pub(super) use self::{beside::decide_beside, release::release_dataset};
 use self::{
-    begin::begin_in,
+    begin::{begin_in, reattached},
+    fork::fork_in,
     rows::{ApprovalRow, ArtifactRow, EventRow, RunRow},
     write::write_in,
 };
 use super::{
-    jobs,
+    Idempotency, jobs,
     ownership::{lock_project, own_project},
 };
 use crate::{
@@ -77,6 +81,8 @@ pub struct NewTurn {
     pub started: Value,
     /// The job that works on it. Its payload gets `runId`.
     pub job: NewJob,
+    /// The client's key: the same request under it again is the same turn.
+    pub idempotency: Option<Idempotency>,
 }
 
 /// Whether a turn began.
@@ -118,10 +124,12 @@ impl Workflows {
         Self { database }
     }
 
-    /// Begins a turn: makes or takes up the run, and submits the job that works on it, in one commit.
+    /// Begins a turn: makes or takes up the run, and submits the job that works on it, in one commit. A turn that was begun
+    /// under the same key is found instead, whether it has ended or not.
     ///
     /// # Errors
-    /// `NotFound` when the project or the run is not the caller's; `Conflict` ([`OTHER_PHASE`]); `Unavailable`, `Defect`.
+    /// `NotFound` when the project or the run is not the caller's; `Conflict` ([`OTHER_PHASE`], or
+    /// [`IDEMPOTENCY_MISMATCH`](super::IDEMPOTENCY_MISMATCH) for a key of another request); `Unavailable`, `Defect`.
     pub async fn begin_turn(&self, caller: &Caller, turn: NewTurn, now: DateTime<Utc>) -> Result<TurnBegun, StoreError> {
         let mut connection = self.database.connection().await?;
         let begun = connection
@@ -129,7 +137,10 @@ impl Workflows {
                 // One turn begins after the other: who comes second sees that the first one runs.
                 lock_project(connection, caller.user_id, turn.project).await?;
                 settle(connection, turn.project, now).await?;
-                begin_in(connection, caller, &turn, now).await
+                match reattached(connection, caller, &turn).await? {
+                    Some(begun) => Ok(begun),
+                    None => begin_in(connection, caller, &turn, now).await,
+                }
             })
             .await?;
         Ok(begun)
@@ -320,7 +331,7 @@ impl Workflows {
         Ok((row.try_into()?, interrupted))
     }
 
-    /// Makes a new run that has gone as far as an event of another: with its events until there, paused.
+    /// Makes a new run that has gone as far as an event of another: with its events until there and what it had then, paused.
     ///
     /// # Errors
     /// `NotFound` when there is no such run or event; `Unavailable`, `Defect`.
@@ -335,49 +346,7 @@ impl Workflows {
         let row = connection
             .transaction(async |connection| {
                 let origin = find_in(connection, caller, id).await?;
-                if after_sequence < 1 || after_sequence > origin.event_seq {
-                    return Err(DbError::from(StoreError::NotFound));
-                }
-                let mut events = events_in(connection, id).await?;
-                events.retain(|event| event.sequence <= after_sequence);
-                let until = events.last().map_or(now, |event| event.created_at);
-                // What is asked there is asked here too.
-                let asked: Vec<ApprovalRow> = workflow_approvals::table
-                    .filter(workflow_approvals::run_id.eq(id.as_str()))
-                    .filter(workflow_approvals::status.eq(ApprovalStatus::Pending.as_str()))
-                    .filter(workflow_approvals::requested_at.le(until))
-                    .select(ApprovalRow::as_select())
-                    .load(connection)
-                    .await?;
-                let fork = WorkflowRunId::random();
-                let row = RunRow {
-                    run_id: fork.as_str().to_owned(),
-                    status: WorkflowStatus::Paused.as_str().to_owned(),
-                    current_node: FIRST_NODE.to_owned(),
-                    revision: 1,
-                    pending_input_kind: None,
-                    pause_reason: Some("forked".to_owned()),
-                    last_failure_code: None,
-                    last_failure_message: None,
-                    turn_job_id: None,
-                    event_seq: 0,
-                    created_at: now,
-                    updated_at: now,
-                    ..origin
-                };
-                let row: RunRow = diesel::insert_into(workflow_runs::table)
-                    .values(&row)
-                    .returning(RunRow::as_returning())
-                    .get_result(connection)
-                    .await?;
-                let mut copied: Vec<NewWorkflowEvent> =
-                    events.into_iter().map(|event| NewWorkflowEvent::new(event.event_type, event.payload)).collect();
-                let told = json!({ "runId": id, "afterSequence": after_sequence });
-                copied.push(NewWorkflowEvent::new("workflow_forked", told));
-                let approvals = asked.into_iter().map(ApprovalRow::anew).collect();
-                let record = RunRecord { events: copied, approvals, ..RunRecord::default() };
-                let (row, _) = write_in(connection, row, record, now).await?;
-                Ok::<RunRow, DbError>(row)
+                fork_in(connection, origin, after_sequence, now).await
             })
             .await?;
         row.try_into()

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
     DatasetId, NotebookId, UserId,
-    workflows::{NewWorkflowEvent, Phase, ToolCall, ToolResult, WorkflowEvent, WorkflowRunId, WorkflowStatus},
+    workflows::{NewWorkflowEvent, Phase, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRunId, WorkflowStatus},
 };
 use gristmill_llm::{FailureCode, Thought};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 /// The first event of every turn.
 pub const TURN_STARTED: &str = "workflow_turn_started";
@@ -179,6 +180,25 @@ pub struct ApprovalSubject {
     pub hash: String,
     /// What is shown of it.
     pub payload: Value,
+}
+
+impl ApprovalSubject {
+    /// Whether a step of preprocessing may be kept as it is now: `step` as tools show it, with the dataset that it works on.
+    #[must_use]
+    pub fn of_step(id: Option<&str>, step: &Value, dataset: &Value) -> Self {
+        let subject = json!({
+            "tool": ToolName::CommitTransformationStep,
+            "stepId": id,
+            "codeHash": step["codeHash"],
+            "version": step["version"],
+            "datasetId": dataset,
+            // When it was measured, and so of which version of the dataset.
+            "updatedAt": step["updatedAt"],
+        });
+        let hash: String = Sha256::digest(subject.to_string()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let payload = json!({ "subject": subject, "title": step["title"], "validation": step["validation"] });
+        Self { tool: ToolName::CommitTransformationStep.as_str().to_owned(), hash, payload }
+    }
 }
 
 /// How a turn ended.

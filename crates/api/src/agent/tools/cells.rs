@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::web;
 use gristmill_api_types::cells::{CellSummary, CellView};
 use gristmill_domain::{
-    CellId, ErrorCode, NotebookId,
+    CellId, ErrorCode, NotebookId, Scope,
     execution::{OutputKind, RichOutput},
     notebooks::{Cell, CellStatus, METADATA_BYTES_MAX, edit_lines},
     ports::StoreError,
@@ -21,7 +21,7 @@ use gristmill_workflow::tools::{
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::{Failure, find_cell, find_notebook, store};
+use super::{Failure, find_cell, find_notebook, known_notebook, store};
 use crate::{
     notebooks::{interrupt_cell, run_cell_keyed, timeout_of},
     state::AppState,
@@ -40,7 +40,15 @@ pub(super) async fn list_cells(
     args: &Map<String, Value>,
 ) -> Result<Value, Failure> {
     let args: ListCellsArgs = registry::parse(args)?;
-    let notebook = find_notebook(state, context, args.notebook_id).await?.id;
+    let found = if context.caller.allows(Scope::Write) {
+        Some(find_notebook(state, context, args.notebook_id).await?)
+    } else {
+        // Who may only read makes none.
+        known_notebook(state, context, args.notebook_id).await?
+    };
+    let Some(notebook) = found.map(|notebook| notebook.id) else {
+        return Ok(json!({ "cells": [], "notice": "The project has no notebook yet" }));
+    };
     let cells = state.notebooks.list_cells(&context.caller, notebook, state.clock.now()).await;
     let cells = cells.map_err(store("Notebook", notebook, ErrorCode::NotebookNotFound))?;
     let cells: Vec<CellSummary> = cells.into_iter().map(CellSummary::from).collect();
@@ -117,24 +125,8 @@ pub(super) async fn delete_cell(
     args: &Map<String, Value>,
 ) -> Result<Value, Failure> {
     let id = registry::parse::<DeleteCellArgs>(args)?.cell_id;
-    let deleted = match find_cell(state, context, id).await {
-        Ok(_) => {
-            let deleted = state.notebooks.delete_cell(&context.caller, id, state.clock.now()).await;
-            deleted.map_err(|error| cell_failure(id, error))
-        }
-        Err(failure) => Err(failure),
-    };
-    match deleted {
-        Ok(()) => {}
-        Err(failure) if failure.is_missing => {
-            // What this call deleted before it was repeated is gone.
-            let gone = state.notebooks.was_deleted(&context.caller, context.project, id).await;
-            if !gone.map_err(|error| cell_failure(id, error))? {
-                return Err(failure);
-            }
-        }
-        Err(failure) => return Err(failure),
-    }
+    let deleted = state.notebooks.delete_agent_cell(write(state, context), id).await;
+    deleted.map_err(|error| cell_failure(id, error))?;
     state.file_cleaner.wake();
     Ok(json!({ "success": true, "cellId": id }))
 }

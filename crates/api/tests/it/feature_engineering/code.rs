@@ -81,6 +81,36 @@ async fn code_that_makes_nothing_says_why() {
     lab.assert_only_the_source().await;
 }
 
+/// No feature knows what is to be predicted: code does not see the target, or not that of the rows that it makes.
+#[actix_web::test]
+async fn code_makes_no_feature_from_the_target() {
+    let lab = Lab::over(running(&[]).await).await;
+    let of_target = json!({ "targetColumn": "body_mass_g" });
+    let request = lab.request(&json!([coded("m", "df['m'] = df['body_mass_g'] * 2")]), &of_target);
+    let body = lab.ada.post(APPLY, &request).await.refused(400, "features_refused");
+    assert!(body["error"].as_str().unwrap().contains("\"body_mass_g\" is the target"), "{body}");
+    let code = "df = df[df['sex'].notna()].sort_values('bill_length_mm')\ndf['m'] = len(df.columns)";
+    let answer = lab.apply(json!([coded("m", code)]), of_target.clone()).await;
+    let table = answer["dataset"]["tableName"].as_str().unwrap();
+    let sql = format!("select sum(body_mass_g) as mass, max(m) as m, count(*) as n from {table}");
+    let row = lab.ada.sql(&lab.project, &sql).await.expect(200)["query"]["rows"][0].clone();
+    let source = Rows::of(PENGUINS);
+    let masses = source.texts("sex").into_iter().zip(source.numbers("body_mass_g"));
+    let sum: f64 = masses.filter(|(sex, _)| sex.is_some()).filter_map(|(_, mass)| mass).sum();
+    assert_eq!((row["mass"].as_f64(), &row["m"], &row["n"]), (Some(sum), &json!(7), &json!(333)), "each row keeps its target");
+
+    // Code that says so is run without the targets of the rows that it makes.
+    let learning = |code: &str| json!([with(coded("m", code), "params", of_target.clone())]);
+    let own = lab.apply(learning("df['m'] = df['body_mass_g']"), json!({})).await;
+    assert_eq!(own["dataset"]["null_counts"]["m"], 344, "none of its own: {own}");
+    let others = lab.apply(learning("df['m'] = df.groupby('species')['body_mass_g'].transform('mean')"), json!({})).await;
+    assert_eq!(others["dataset"]["null_counts"]["m"], 0, "{others}");
+    assert_eq!(lab.splits(id_of(&others)).await[0]["target"], "body_mass_g", "it is bound to what it was kept from");
+    let fewer = lab.request(&learning("df = df.head(9)\ndf['m'] = 1"), &json!({}));
+    let body = lab.ada.post(APPLY, &fewer).await.refused(400, "features_refused");
+    assert!(body["error"].as_str().unwrap().contains("must keep the rows"), "{body}");
+}
+
 #[actix_web::test]
 async fn a_running_job_can_be_cancelled() {
     let lab = Lab::over(running(&[]).await).await;

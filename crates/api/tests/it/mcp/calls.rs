@@ -163,7 +163,10 @@ async fn tokens_do_what_their_scope_says() {
     let made = mcp.client.post("/api/auth/tokens", &json!({ "name": "reader", "scopes": ["read"] })).await.expect(201);
     let reader = Mcp::of(&app.with_token(made["secret"].as_str().unwrap()));
     assert_eq!(reader.give("list_projects", &json!({})).await["projects"][0]["id"], project);
-    reader.give("list_cells", &json!({ "projectId": project })).await;
+    let listed = reader.give("list_cells", &json!({ "projectId": project })).await;
+    assert_eq!((&listed["cells"], listed.get("notebookId")), (&json!([]), None), "{listed}");
+    let notebooks = mcp.client.get(&format!("/api/projects/{project}/notebooks")).await.expect(200);
+    assert_eq!(notebooks, json!([]), "who may only read has made no notebook");
     for (tool, args) in [
         ("create_project", json!({ "name": "x" })),
         ("write_cell", json!({ "projectId": project, "content": "x" })),
@@ -172,4 +175,7 @@ async fn tokens_do_what_their_scope_says() {
     ] {
         assert!(reader.fail(tool, &args).await.contains("scope `write`"), "{tool}");
     }
+    let made = mcp.give("write_cell", &json!({ "projectId": project, "content": "x" })).await;
+    let listed = reader.give("list_cells", &json!({ "projectId": project })).await;
+    assert_eq!((&listed["notebookId"], &listed["cells"][0]["cellId"]), (&made["notebookId"], &made["cellId"]));
 }

@@ -52,6 +52,41 @@ async fn a_step_runs_on_a_kernel_and_running_it_again_does_the_same_again() {
     assert_eq!(last["metadata"]["preprocessing"]["previousDatasetId"], derived);
 }
 
+/// What the kernel has is what the dataset has: no text becomes a number because all of it looks like one.
+#[actix_web::test]
+async fn types_come_back_from_the_kernel_as_they_were() {
+    let mut lab = Lab::over(running(&[]).await).await;
+    let text = "__row_id,zip,flag,at\n7,00501,true,2024-01-01 10:00\n3,x,,\n5,00777,false,2024-01-02 11:00\n";
+    lab.dataset = lab.ada.dataset(&lab.project, "sales.csv", text).await["datasetId"].as_str().unwrap().to_owned();
+    let step = lab.proposed("filter").await;
+    let code = "df = df[df['zip'] != 'x'].copy()\n\
+                df['zip'] = df['zip'].str.lstrip('0')\n\
+                df['said'] = ['None', 'yes']\n\
+                df['at'] = df['at'].dt.tz_localize('Europe/Berlin')\n\
+                df['large'] = [2**63 - 1, 2**53 + 1]\n\
+                df['flag'] = [True, None]";
+    let cell = lab.written(&step, code).await;
+    let body = json!({ "projectId": lab.project });
+    let ran = lab.ada.post(&format!("/api/cells/{cell}/run"), &body).await.expect(200);
+    assert_eq!(ran["status"], "success", "{ran}");
+    lab.ok(ToolName::ExecuteTransformationStep, json!({ "stepId": step, "cellId": cell })).await;
+    let validated = lab.ok(ToolName::ValidateStepResult, json!({ "stepId": step })).await;
+    let applied = lab.decide(&validated, &step, true).await;
+    let derived = applied["output"]["derivedDatasetId"].as_str().unwrap_or_else(|| panic!("{applied}"));
+    let rows = lab.ada.get(&format!("/api/datasets/{derived}/rows")).await.expect(200)["rows"].clone();
+    let column = |name: &str| json!(rows.as_array().unwrap().iter().map(|row| row[name].clone()).collect::<Vec<_>>());
+    for (name, values) in [
+        ("__row_id", json!([7, 5])),
+        ("zip", json!(["501", "777"])),
+        ("said", json!(["None", "yes"])),
+        ("flag", json!([true, null])),
+    ] {
+        assert_eq!(column(name), values, "{name}");
+    }
+    assert_eq!(column("large")[0].to_string().trim_matches('"'), i64::MAX.to_string());
+    assert!(column("at")[0].as_str().is_some_and(|at| at.starts_with("2024-01-01T09:00:00")), "in UTC: {}", column("at"));
+}
+
 #[actix_web::test]
 async fn code_that_raises_fails_its_step() {
     let lab = Lab::over(running(&[]).await).await;

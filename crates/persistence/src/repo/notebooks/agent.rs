@@ -1,11 +1,7 @@
 //! What agents do to notebooks: each call once, however often it is repeated, and only in phase notebooks of its project.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    dsl::{exists, sql},
-    prelude::*,
-    sql_types::{Bool, Text},
-};
+use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, CellId, NotebookId, ProjectId,
@@ -23,7 +19,7 @@ use super::{
 use crate::{
     database::DbError,
     repo::ownership::{lock_project, own_project},
-    schema::{cells, notebook_events, notebooks},
+    schema::{cell_deletions, cells, notebooks},
 };
 
 /// A call of an agent that writes.
@@ -75,7 +71,18 @@ pub struct AgentEdit {
 }
 
 impl Notebooks {
-    /// The phase notebook that agents use when none is named: the oldest one, made when there is none.
+    /// The phase notebook that agents use when none is named, if there is one: the oldest.
+    ///
+    /// # Errors
+    /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
+    pub async fn find_phase_notebook(&self, caller: &Caller, project: ProjectId) -> Result<Option<Notebook>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        own_project(&mut connection, caller.user_id, project).await?;
+        let found = oldest_phase(&mut connection, project).await?;
+        found.map(Notebook::try_from).transpose()
+    }
+
+    /// As [`Self::find_phase_notebook`]; made when there is none.
     ///
     /// # Errors
     /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
@@ -85,11 +92,10 @@ impl Notebooks {
         project: ProjectId,
         now: DateTime<Utc>,
     ) -> Result<Notebook, StoreError> {
-        let mut connection = self.database.connection().await?;
-        own_project(&mut connection, caller.user_id, project).await?;
-        if let Some(row) = oldest_phase(&mut connection, project).await? {
-            return row.try_into();
+        if let Some(notebook) = self.find_phase_notebook(caller, project).await? {
+            return Ok(notebook);
         }
+        let mut connection = self.database.connection().await?;
         let row = connection
             .transaction(async |connection| {
                 // Locked, so that two calls at once make one.
@@ -260,22 +266,34 @@ impl Notebooks {
         cell_rows::own_cell(&mut connection, caller, id).await?.into_cell(now).map(Some)
     }
 
-    /// Whether a cell of this id was deleted from a phase notebook of the project, as far as the logs reach back.
+    /// Deletes a cell. When this call has done so before, nothing more is deleted.
     ///
     /// # Errors
-    /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
-    pub async fn was_deleted(&self, caller: &Caller, project: ProjectId, id: CellId) -> Result<bool, StoreError> {
+    /// `NotFound`; `Conflict(CELL_LOCKED)` while somebody holds it; `Unavailable`, `Defect`.
+    pub async fn delete_agent_cell(&self, write: AgentWrite<'_>, id: CellId) -> Result<(), StoreError> {
         let mut connection = self.database.connection().await?;
-        own_project(&mut connection, caller.user_id, project).await?;
-        let event = rows::to_json(&NotebookEvent::CellDeleted { cell_id: id })?;
-        let phase = notebooks::table
-            .filter(notebooks::project_id.eq(project.0))
-            .filter(notebooks::kind.eq(NotebookKind::Phase.as_str()))
-            .select(notebooks::notebook_id);
-        // `json` has no equality; the texts of equal events are equal, because the same code wrote them.
-        let same = sql::<Bool>("payload::text = ").bind::<Text, _>(event.to_string());
-        let found = notebook_events::table.filter(notebook_events::notebook_id.eq_any(phase)).filter(same);
-        Ok(diesel::select(exists(found)).get_result(&mut connection).await.map_err(DbError::from)?)
+        connection
+            .transaction(async |connection| {
+                own_project(connection, write.caller.user_id, write.project).await?;
+                let claimed = diesel::insert_into(cell_deletions::table)
+                    .values((
+                        cell_deletions::project_id.eq(write.project.0),
+                        cell_deletions::call_key.eq(write.key),
+                        cell_deletions::cell_id.eq(id.0),
+                        cell_deletions::created_at.eq(write.now),
+                    ))
+                    .on_conflict_do_nothing()
+                    .execute(connection)
+                    .await?;
+                if claimed == 0 {
+                    return Ok(());
+                }
+                let (notebook, cell) = cell_rows::lock_cell(connection, write.caller, id).await?;
+                in_phase(&notebook, write.project)?;
+                cell_rows::remove(connection, &notebook, &cell, write.now).await
+            })
+            .await?;
+        Ok(())
     }
 }
 

@@ -185,17 +185,7 @@ impl Notebooks {
         connection
             .transaction(async |connection| {
                 let (notebook, cell) = lock_cell(connection, caller, id).await?;
-                if cell.lock(now).is_some() {
-                    return Err(StoreError::Conflict(CELL_LOCKED.into()).into());
-                }
-                diesel::delete(cells::table.find(id.0)).execute(connection).await?;
-                diesel::update(of(cell.notebook_id).filter(cells::position.gt(cell.position)))
-                    .set(cells::position.eq(cells::position - 1))
-                    .execute(connection)
-                    .await?;
-                outputs::sweep(connection, &notebook).await?;
-                events::log(connection, cell.notebook_id, &[NotebookEvent::CellDeleted { cell_id: id }], now).await?;
-                Ok::<(), DbError>(())
+                remove(connection, &notebook, &cell, now).await
             })
             .await?;
         Ok(())
@@ -258,6 +248,27 @@ pub(super) async fn place(
     let event = NotebookEvent::CellCreated { cell_id: CellId(row.cell_id) };
     events::log(connection, row.notebook_id, &[event], now).await?;
     Ok(row)
+}
+
+/// Deletes a cell of a locked notebook, unless somebody holds it.
+pub(super) async fn remove(
+    connection: &mut AsyncPgConnection,
+    notebook: &NotebookRow,
+    cell: &CellRow,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    if cell.lock(now).is_some() {
+        return Err(StoreError::Conflict(CELL_LOCKED.into()).into());
+    }
+    diesel::delete(cells::table.find(cell.cell_id)).execute(connection).await?;
+    diesel::update(of(cell.notebook_id).filter(cells::position.gt(cell.position)))
+        .set(cells::position.eq(cells::position - 1))
+        .execute(connection)
+        .await?;
+    outputs::sweep(connection, notebook).await?;
+    let event = NotebookEvent::CellDeleted { cell_id: CellId(cell.cell_id) };
+    events::log(connection, cell.notebook_id, &[event], now).await?;
+    Ok(())
 }
 
 async fn move_to(connection: &mut AsyncPgConnection, order: &[CellId], now: DateTime<Utc>) -> Result<(), DbError> {

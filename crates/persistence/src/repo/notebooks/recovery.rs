@@ -8,7 +8,7 @@ use diesel::{
 };
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
-    Caller, CellId, NotebookId,
+    Caller, CellId, NotebookId, ProjectId,
     notebooks::{CELL_CHANGES, LoggedCall, LostNotebook, NotebookEvent, NotebookKind, RecoveryRefusal},
     ports::StoreError,
     workflows::{Phase, ToolCall, ToolResult, WorkflowRunId, WorkflowStatus},
@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     database::DbError,
+    repo::ownership::lock_project,
     schema::{cells, notebooks, workflow_events, workflow_runs},
 };
 
@@ -73,7 +74,8 @@ impl Notebooks {
         Ok(candidate_for(&mut connection, &target, phase).await?)
     }
 
-    /// Fills an empty notebook of the caller's with what [`Self::find_recovery`] finds.
+    /// Fills an empty notebook of the caller's with what [`Self::find_recovery`] finds. While that is there, no other notebook
+    /// is filled with it.
     ///
     /// # Errors
     /// `Unavailable`, `Defect`; in the inner result why nothing was done.
@@ -87,7 +89,10 @@ impl Notebooks {
         let mut connection = self.database.connection().await?;
         let recovered = connection
             .transaction(async |connection| {
-                // Locked, so that of two at once the second finds the cells of the first.
+                let found: Option<NotebookRow> = owned(caller, id).first(connection).await.optional()?;
+                let Some(found) = found else { return Ok(Err(RecoveryRefusal::TargetMissing)) };
+                // Locked, so that of two at once the second finds the cells of the first, and its run taken.
+                lock_project(connection, caller.user_id, ProjectId(found.project_id)).await?;
                 let target: Option<NotebookRow> = owned(caller, id).for_update().first(connection).await.optional()?;
                 let Some(target) = target else { return Ok(Err(RecoveryRefusal::TargetMissing)) };
                 let candidate = match candidate_for(connection, &target, phase).await? {
@@ -114,13 +119,18 @@ async fn candidate_for(
     if !is_for(target, phase) {
         return Ok(Err(RecoveryRefusal::PhaseMismatch));
     }
-    let runs: Vec<(String, Option<Uuid>, DateTime<Utc>)> = workflow_runs::table
+    let runs: Vec<(String, Option<Uuid>, Option<Uuid>, DateTime<Utc>)> = workflow_runs::table
         .filter(workflow_runs::project_id.eq(target.project_id))
         .filter(workflow_runs::phase.eq(phase.as_str()))
         .filter(workflow_runs::status.eq(WorkflowStatus::Completed.as_str()))
         .order((workflow_runs::updated_at.desc(), workflow_runs::run_id))
         .limit(RUNS_MAX)
-        .select((workflow_runs::run_id, workflow_runs::active_notebook_id, workflow_runs::updated_at))
+        .select((
+            workflow_runs::run_id,
+            workflow_runs::active_notebook_id,
+            workflow_runs::recovered_into,
+            workflow_runs::updated_at,
+        ))
         .load(connection)
         .await?;
     let there: Vec<Uuid> = notebooks::table
@@ -128,8 +138,11 @@ async fn candidate_for(
         .select(notebooks::notebook_id)
         .load(connection)
         .await?;
-    for (run, notebook, updated_at) in runs {
-        if notebook.is_some_and(|notebook| there.contains(&notebook)) {
+    for (run, notebook, recovered, updated_at) in runs {
+        let is_there = |notebook: Uuid| there.contains(&notebook);
+        // Emptied again, the notebook that it was recovered into may be filled once more.
+        let is_taken = recovered.is_some_and(|other| other != target.notebook_id && is_there(other));
+        if is_taken || notebook.is_some_and(is_there) {
             continue;
         }
         let calls = calls_of(connection, &run).await?;
@@ -186,6 +199,10 @@ async fn fill(
     for chunk in restored.chunks(INSERT_ROWS_MAX) {
         diesel::insert_into(cells::table).values(chunk).execute(connection).await?;
     }
+    diesel::update(workflow_runs::table.find(run.as_str()))
+        .set(workflow_runs::recovered_into.eq(target.notebook_id))
+        .execute(connection)
+        .await?;
     // The next run comes after those that the cells remember.
     let last = restored.iter().filter_map(|row| row.execution_order).max().unwrap_or(0).max(target.execution_order);
     diesel::update(notebooks::table.find(target.notebook_id))

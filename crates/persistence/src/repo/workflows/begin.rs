@@ -15,7 +15,25 @@ use super::{
     rows::{self, RunRow},
     write::write_in,
 };
-use crate::{database::DbError, repo::jobs, schema::workflow_runs};
+use crate::{
+    database::DbError,
+    repo::{idempotency, jobs},
+    schema::workflow_runs,
+};
+
+/// The turn that was begun before under the same key.
+pub(super) async fn reattached(
+    connection: &mut AsyncPgConnection,
+    caller: &Caller,
+    turn: &NewTurn,
+) -> Result<Option<TurnBegun>, DbError> {
+    let Some(idempotency) = &turn.idempotency else { return Ok(None) };
+    let Some(job) = idempotency::find(connection, caller.user_id, idempotency).await? else { return Ok(None) };
+    let job = jobs::find_in(connection, caller, JobId(job)).await?;
+    let run = job.payload["runId"].as_str().ok_or_else(|| StoreError::Defect("a turn's job without its run".into()))?;
+    let row: RunRow = workflow_runs::table.find(run).select(RunRow::as_select()).first(connection).await?;
+    Ok(Some(TurnBegun::Begun { run: Box::new(WorkflowRun::try_from(row)?), job: Box::new(job) }))
+}
 
 pub(super) async fn begin_in(
     connection: &mut AsyncPgConnection,
@@ -59,6 +77,12 @@ pub(super) async fn begin_in(
         payload.insert("turn".to_owned(), json!(before.as_ref().map_or(0, |row| row.event_seq) + 1));
     }
     let (job, _) = jobs::submit_in(connection, &job).await?;
+    if let Some(idempotency) = &turn.idempotency
+        && idempotency::claim(connection, caller.user_id, idempotency, job.id.0).await?.is_some()
+    {
+        // The same request of the same project waits for its turn: this cannot be.
+        return Err(StoreError::Defect("a turn began twice under one key".into()).into());
+    }
     let row = start_turn(connection, turn, &id, before.as_ref(), job.id, now).await?;
     let mut started = turn.started.clone();
     if let Value::Object(fields) = &mut started {

@@ -127,4 +127,5 @@ fn is_plain(record: &RunRecord) -> bool {
         && record.artifacts.is_empty()
         && record.approvals.is_empty()
         && record.decisions.is_empty()
+        && !record.ends_turn
 }

@@ -1,10 +1,10 @@
 //! What is written to a run.
 
 use chrono::{DateTime, Utc};
-use diesel::prelude::*;
+use diesel::{dsl::exists, prelude::*};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
-    DatasetId,
+    DatasetId, UserId,
     workflows::{ApprovalDecision, ApprovalStatus, NewApproval, RunRecord},
 };
 use serde_json::Value;
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::rows::{ApprovalRow, ArtifactRow, EventRow, RunRow};
 use crate::{
     database::DbError,
-    schema::{datasets, workflow_approvals, workflow_artifacts, workflow_events, workflow_runs},
+    schema::{datasets, workflow_approvals, workflow_artifacts, workflow_events, workflow_runs, workflow_states},
 };
 
 /// Writes to a run whose row this transaction has locked or made. Returns it with the position of its last event.
@@ -52,9 +52,13 @@ pub(super) async fn write_in(
         };
         diesel::insert_into(workflow_artifacts::table).values(&artifact).on_conflict_do_nothing().execute(connection).await?;
     }
+    let asked: Vec<String> = record.approvals.iter().map(|approval| approval.subject_hash.clone()).collect();
     // What is asked now was not decided yet, though it may be the very same thing that a person has just said no to.
     decide_in(connection, &row.run_id, record.decisions, now).await?;
     ask_in(connection, &row.run_id, record.approvals, now).await?;
+    if record.ends_turn {
+        close_in(connection, &row.run_id, &asked, now).await?;
+    }
     let taken_up = take_up(connection, &row, record.active_dataset_id).await?;
     let standing = record.standing;
     let changed = diesel::update(workflow_runs::table.find(&row.run_id))
@@ -78,7 +82,43 @@ pub(super) async fn write_in(
         .returning(RunRow::as_returning())
         .get_result(connection)
         .await?;
+    keep_state(connection, &changed).await?;
     Ok((changed, last))
+}
+
+/// Keeps what the run has after its last event, where that differs from what it had before.
+async fn keep_state(connection: &mut AsyncPgConnection, run: &RunRow) -> Result<(), DbError> {
+    let state = (run.metadata.clone(), run.active_dataset_id, run.active_notebook_id);
+    let before: Option<(Value, Option<Uuid>, Option<Uuid>)> = workflow_states::table
+        .filter(workflow_states::run_id.eq(&run.run_id))
+        .order(workflow_states::sequence.desc())
+        .select((workflow_states::metadata, workflow_states::active_dataset_id, workflow_states::active_notebook_id))
+        .first(connection)
+        .await
+        .optional()?;
+    if before.as_ref() == Some(&state) {
+        return Ok(());
+    }
+    let (metadata, dataset, notebook) = &state;
+    diesel::insert_into(workflow_states::table)
+        .values((
+            workflow_states::run_id.eq(&run.run_id),
+            workflow_states::sequence.eq(run.event_seq),
+            workflow_states::metadata.eq(metadata),
+            workflow_states::active_dataset_id.eq(dataset),
+            workflow_states::active_notebook_id.eq(notebook),
+        ))
+        // A write without an event changes what there is after the last one.
+        .on_conflict((workflow_states::run_id, workflow_states::sequence))
+        .do_update()
+        .set((
+            workflow_states::metadata.eq(metadata),
+            workflow_states::active_dataset_id.eq(dataset),
+            workflow_states::active_notebook_id.eq(notebook),
+        ))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// The other dataset that is worked on from now. Held until this commits, so that whoever deletes it sees the run; `None`
@@ -96,6 +136,16 @@ async fn ask_in(
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
     for approval in approvals {
+        // A person may have decided beside the turn, before it came to ask.
+        let beside = workflow_approvals::table
+            .filter(workflow_approvals::run_id.eq(run))
+            .filter(workflow_approvals::subject_hash.eq(&approval.subject_hash))
+            .filter(workflow_approvals::resolved_by.is_not_null())
+            .filter(workflow_approvals::resolved_at.eq(workflow_approvals::requested_at.nullable()));
+        let is_decided: bool = diesel::select(exists(beside)).get_result(connection).await?;
+        if is_decided {
+            continue;
+        }
         let asked = ApprovalRow {
             approval_id: approval.id,
             run_id: run.to_owned(),
@@ -119,18 +169,56 @@ async fn decide_in(
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
     for decision in decisions {
-        let status = if decision.is_approved { ApprovalStatus::Approved } else { ApprovalStatus::Rejected };
-        diesel::update(workflow_approvals::table)
+        // One that a failed turn went past can still be answered; of several, the last that was asked is.
+        let open = [ApprovalStatus::Pending.as_str(), ApprovalStatus::Superseded.as_str()];
+        let question: Option<Uuid> = workflow_approvals::table
             .filter(workflow_approvals::run_id.eq(run))
             .filter(workflow_approvals::subject_hash.eq(&decision.subject_hash))
-            .filter(workflow_approvals::status.eq(ApprovalStatus::Pending.as_str()))
-            .set((
-                workflow_approvals::status.eq(status.as_str()),
-                workflow_approvals::resolved_at.eq(now),
-                workflow_approvals::resolved_by.eq(decision.by.0),
-            ))
-            .execute(connection)
-            .await?;
+            .filter(workflow_approvals::status.eq_any(open))
+            .order((workflow_approvals::requested_at.desc(), workflow_approvals::approval_id))
+            .select(workflow_approvals::approval_id)
+            .first(connection)
+            .await
+            .optional()?;
+        if let Some(question) = question {
+            resolve(connection, question, Some((decision.is_approved, decision.by)), now).await?;
+        }
     }
+    Ok(())
+}
+
+/// Closes the questions of a run that are open and not among those that were just asked.
+async fn close_in(connection: &mut AsyncPgConnection, run: &str, asked: &[String], now: DateTime<Utc>) -> Result<(), DbError> {
+    let passed = workflow_approvals::table
+        .filter(workflow_approvals::run_id.eq(run))
+        .filter(workflow_approvals::status.eq(ApprovalStatus::Pending.as_str()))
+        .filter(workflow_approvals::subject_hash.ne_all(asked));
+    diesel::update(passed)
+        .set((workflow_approvals::status.eq(ApprovalStatus::Superseded.as_str()), workflow_approvals::resolved_at.eq(now)))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Answers a question, or closes it when nobody did.
+pub(super) async fn resolve(
+    connection: &mut AsyncPgConnection,
+    question: Uuid,
+    decision: Option<(bool, UserId)>,
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let status = match decision {
+        Some((true, _)) => ApprovalStatus::Approved,
+        Some((false, _)) => ApprovalStatus::Rejected,
+        None => ApprovalStatus::Superseded,
+    };
+    diesel::update(workflow_approvals::table.find(question))
+        .set((
+            workflow_approvals::status.eq(status.as_str()),
+            workflow_approvals::resolved_at.eq(now),
+            workflow_approvals::resolved_by.eq(decision.map(|(_, by)| by.0)),
+        ))
+        .execute(connection)
+        .await?;
     Ok(())
 }

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -105,10 +106,89 @@ def test_whole_numbers_with_gaps_stay_whole(names: dict[str, Any], places: Place
     names["rows"]["cast"] = names["rows"]["cast"].astype(float)
     saved = Path(names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows"))
     assert saved.read_text() == "n,half,cast\n1,0.5,1.0\n,,2.0\n"
-    for number, shown in ((float("inf"), "inf"), (1e20, "1e+20")):
+    for number, shown in ((float("inf"), ""), (1e20, "1e+20")):
         names["rows"]["n"] = [number, 2]
         names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows")
         assert saved.read_text().startswith(f"n,half,cast\n{shown},"), "what no whole number holds stays a float"
+
+
+def types_of(saved: Path) -> dict[str, str]:
+    told = json.loads((saved.parent / f".{saved.name}.types.json").read_text())
+    assert told["sha256"] == hashlib.sha256(saved.read_bytes()).hexdigest()
+    types: dict[str, str] = told["types"]
+    return types
+
+
+ZONED = ["2024-03-31T01:30:00.5+02:00", None, "2024-01-01T00:00:00.123456+02:00"]
+#: A column of each kind, with the type that it has in the server's words.
+TYPED: dict[str, tuple[Any, str | None]] = {
+    "__row_id": ([3, 1, 2], "integer"),
+    "zip": (["00501", "12345", "90210"], "string"),
+    "digits": (["1", "2", None], "string"),
+    "words": (["NA", "null", "été, \"日本\"\n2"], "string"),
+    "truth": ([True, None, False], "boolean"),
+    "yes": (["yes", "no", "yes"], "string"),
+    "whole": (pd.array([1, None, 3], "Int64"), "integer"),
+    "large": ([2**63 - 1, -(2**63), 2**53 + 1], "integer"),
+    "huge": ([2**63, 2**64 - 1, 0], "string"),
+    "half": ([1.0, None, 3.0], "float"),
+    "zoned": (pd.to_datetime(ZONED, utc=True), "date"),
+    "day": (pd.to_datetime(["2024-01-01", "2024-01-02", None]), "date"),
+    "day_text": (["2024-01-01", "2024-01-02", None], "string"),
+    "class": (pd.Categorical(["1", "2", None]), "string"),
+    "mixed": ([1, "x", None], "string"),
+    "nothing": ([None, None, None], None),
+}
+
+
+@pytest.mark.parametrize("name", ["sales.csv", "sales.tsv", "sales.json", "sales.jsonl", "sales.xlsx"])
+def test_types_are_told_and_kept(names: dict[str, Any], name: str) -> None:
+    frame = pd.DataFrame({column: values for column, (values, _) in TYPED.items()})
+    frame["zoned"] = frame["zoned"].dt.tz_convert("Europe/Berlin")
+    before = frame.copy(deep=True)
+    names["rows"] = frame
+    saved = Path(names["save_preprocessing_dataset"](name, "one", None, "rows"))
+    assert types_of(saved) == {column: kind for column, (_, kind) in TYPED.items() if kind}
+    pd.testing.assert_frame_equal(names["rows"], before, obj="what was saved is left alone")
+
+    again = names["load_preprocessing_dataset"](name, "one", None, "again")
+    for column in ("zip", "words", "yes"):
+        assert again[column].tolist() == before[column].tolist(), column
+    for column in ("digits", "day_text", "class", "mixed"):
+        texts = [None if pd.isna(value) else str(value) for value in before[column]]
+        assert [None if pd.isna(value) else value for value in again[column]] == texts, column
+    assert again["__row_id"].tolist() == [3, 1, 2]
+    assert [str(number) for number in again["large"]] == [str(number) for number in before["large"]]
+    assert [str(number) for number in again["huge"]] == [str(2**63), str(2**64 - 1), "0"]
+    assert again["whole"].isna().tolist() == again["truth"].isna().tolist() == [False, True, False]
+    zoned = pd.to_datetime(again["zoned"], utc=True)
+    if name != "sales.xlsx":  # Workbooks know milliseconds.
+        assert zoned.tolist() == before["zoned"].dt.tz_convert("UTC").tolist()
+    assert zoned.iloc[0] == pd.Timestamp("2024-03-30T23:30:00.5Z")
+
+
+def test_types_are_told_of_columns_with_a_name_of_their_own(names: dict[str, Any]) -> None:
+    names["rows"] = pd.DataFrame([["1", "2", "3", "4", "5"]], columns=["a", "a", " b ", "", 7])
+    saved = Path(names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows"))
+    assert types_of(saved) == {"7": "string"}
+
+
+def test_numbers_that_are_none_are_missing(names: dict[str, Any]) -> None:
+    inf = float("inf")
+    names["rows"] = pd.DataFrame({"some": [1.5, inf, -inf], "none": [inf, inf, -inf]})
+    saved = Path(names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows"))
+    assert saved.read_text() == "some,none\n1.5,\n,\n,\n"
+    assert types_of(saved) == {"some": "float"}
+
+
+def test_types_of_another_file_count_for_nothing(names: dict[str, Any]) -> None:
+    names["rows"] = pd.DataFrame({"zip": ["1", "2"]})
+    saved = Path(names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows"))
+    assert names["load_preprocessing_dataset"]("sales.csv", "one", "csv", "again")["zip"].tolist() == ["1", "2"]
+    saved.write_text("zip\n3\n")
+    assert names["load_preprocessing_dataset"]("sales.csv", "one", "csv", "again")["zip"].tolist() == [3]
+    names["load_preprocessing_dataset"]("sales.csv", "one", "csv", "again", from_original=True)
+    assert list(saved.parent.glob(".*")) == [], "nothing stays of an earlier run"
 
 
 def test_texts_with_line_ends_stay_in_their_rows(names: dict[str, Any]) -> None:

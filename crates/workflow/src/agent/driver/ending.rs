@@ -45,6 +45,7 @@ impl Work<'_> {
                 approvals: self.approval_of(&end),
                 decisions: self.state.rejected().map(|decision| self.decided(&decision)).into_iter().collect(),
                 metadata: Some(self.metadata()),
+                ends_turn: true,
                 ..RunRecord::default()
             };
             self.record(events, record).await?;

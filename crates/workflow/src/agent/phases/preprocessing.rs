@@ -3,7 +3,6 @@
 use gristmill_domain::workflows::ToolName;
 use gristmill_llm::FailureCode;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{Allowed, LOST_RUNS_MAX, fields, hear_calls, was_lost};
 use crate::{
@@ -302,19 +301,9 @@ fn awaits_approval(done: &Exchange) -> Option<ApprovalSubject> {
         return None;
     }
     let step = done.output("step");
-    let subject = json!({
-        "tool": ToolName::CommitTransformationStep,
-        "stepId": step["stepId"].as_str().or_else(|| done.output("stepId").as_str()).or_else(|| done.call.args.get("stepId")?.as_str()),
-        "codeHash": step["codeHash"],
-        "version": step["version"],
-        "datasetId": done.output("datasetId"),
-        // When it was measured, and so of which version of the dataset.
-        "updatedAt": step["updatedAt"],
-    });
-    let hash = Sha256::digest(subject.to_string());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let payload = json!({ "subject": subject, "title": step["title"], "validation": step["validation"] });
-    Some(ApprovalSubject { tool: ToolName::CommitTransformationStep.as_str().to_owned(), hash, payload })
+    let told = step["stepId"].as_str().or_else(|| done.output("stepId").as_str());
+    let id = told.or_else(|| done.call.args.get("stepId")?.as_str());
+    Some(ApprovalSubject::of_step(id, step, done.output("datasetId")))
 }
 
 /// What a prompt says to a step that waits for an approval. `None`: none does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from collections.abc import Generator, MutableMapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from . import formats
 from .places import Places, plain_name
@@ -84,6 +85,7 @@ class Helpers:
         table = self._table(dataset_id) if from_original else None
         if from_original:
             processed.unlink(missing_ok=True)
+            _types_beside(processed).unlink(missing_ok=True)
         if table is not None:
             path, kind = table, "parquet"
         else:
@@ -96,7 +98,7 @@ class Helpers:
         key = (plain_name(filename), dataset_id or "")
         cached = self._pristine.get(key)
         if cached is None or cached[0] != state:
-            cached = (state, formats.read(path, kind))
+            cached = (state, formats.read(path, kind, _read_types(path) if path == processed else None))
             self._pristine[key] = cached
             self._widened[key] = formats.widened(cached[1], path) if table is not None else []
         frame = formats.copy(cached[1])
@@ -108,14 +110,24 @@ class Helpers:
     def save_preprocessing_dataset(
         self, filename: str, dataset_id: str | None = None, file_type: str | None = None, df_name: str = "df"
     ) -> str:
-        """Saves the variable ``df_name`` as the dataset's processed form, which the next load prefers."""
+        """Saves the variable ``df_name`` as the dataset's processed form, which the next load prefers.
+
+        Which types its columns have stands in a file beside it, for the server and for the next load.
+        """
         frame = formats.as_frame(self._namespace.get(df_name), f"the variable {df_name!r}")
         path = _processed(self._places.writable(dataset_id) / plain_name(filename))
         path.parent.mkdir(parents=True, exist_ok=True)
         key = (plain_name(filename), dataset_id or "")
         frame = formats.narrowed(frame, self._widened.get(key, []))
+        kind = formats.kind(filename, file_type)
+        types: dict[str, formats.Type] = {}
+        if kind != "parquet":
+            frame, types = formats.storable(frame)
         with _replaced(path) as staged:
-            formats.write(frame, staged, formats.kind(filename, file_type))
+            formats.write(frame, staged, kind)
+            digest = _digest(staged)
+        with _replaced(_types_beside(path)) as staged:
+            staged.write_text(json.dumps({"sha256": digest, "types": types}), encoding="utf-8")
         self._pristine.pop(key, None)
         self._namespace["dataset_path"] = str(path)
         self._namespace["active_dataset_id"] = dataset_id
@@ -185,6 +197,27 @@ class Helpers:
 def _processed(path: Path) -> Path:
     stem = path.stem if path.stem.endswith(_SUFFIX) else path.stem + _SUFFIX
     return path.with_name(stem + path.suffix)
+
+
+def _types_beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.types.json")
+
+
+def _read_types(path: Path) -> dict[str, formats.Type]:
+    """The types that a file was written with: none when it was written by something else since."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        told = json.loads(_types_beside(path).read_text(encoding="utf-8"))
+        if told["sha256"] == _digest(path):
+            return cast("dict[str, formats.Type]", told["types"])
+    return {}
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _copy(source: Path, target: Path) -> Path:
