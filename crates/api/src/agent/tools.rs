@@ -240,11 +240,7 @@ pub(crate) async fn find_notebook(
 }
 
 /// As [`find_notebook`], and none is made: `None` when the project has none.
-async fn known_notebook(
-    state: &AppState,
-    context: &ToolContext,
-    asked: Option<NotebookId>,
-) -> Result<Option<Notebook>, Failure> {
+async fn known_notebook(state: &AppState, context: &ToolContext, asked: Option<NotebookId>) -> Result<Option<Notebook>, Failure> {
     match asked.or(context.notebook) {
         Some(id) => phase_notebook(state, context, id).await?.ok_or_else(|| Failure::missing("Notebook", id)).map(Some),
         None => {

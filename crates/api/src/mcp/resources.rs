@@ -63,9 +63,10 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 pub(super) async fn list(asker: &Asker, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
     let after = match cursor {
         None => None,
-        Some(cursor) => Some(read_cursor(cursor).ok_or_else(|| {
-            ErrorData::invalid_params("send the `nextCursor` of the page before as `cursor`", None)
-        })?),
+        Some(cursor) => Some(
+            read_cursor(cursor)
+                .ok_or_else(|| ErrorData::invalid_params("send the `nextCursor` of the page before as `cursor`", None))?,
+        ),
     };
     let resources = Resources::new(asker.state.database.clone());
     // One more, which tells whether there is another page.

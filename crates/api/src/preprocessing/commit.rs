@@ -231,7 +231,8 @@ impl Call<'_> {
         let measured = step.validation.as_ref().map_or("", |validation| validation.basis.output_hash.as_str());
         for attempt in 0..TRIES_MAX {
             let key = format!("preprocessing/{key}/{measured}/{attempt}");
-            let job = self.submit(&saved.file, filename.clone(), metadata.clone(), key).await.map_err(|error| not_kept(&error))?;
+            let job =
+                self.submit(&saved.file, filename.clone(), metadata.clone(), key).await.map_err(|error| not_kept(&error))?;
             if matches!(job.state, JobState::Failed | JobState::Cancelled) {
                 continue;
             }

@@ -144,9 +144,7 @@ fn not_read(error: &IngestError) -> Result<Measured, Refusal> {
         | ErrorCode::UnreadableFile
         | ErrorCode::TooManyColumns
         | ErrorCode::ConversionFailed
-        | ErrorCode::ColumnNotFound => {
-            Ok(Measured::Unusable(format!("The saved file is no table: {}", error.public_message())))
-        }
+        | ErrorCode::ColumnNotFound => Ok(Measured::Unusable(format!("The saved file is no table: {}", error.public_message()))),
         ErrorCode::Internal => Err(internal(error)),
         _ => Err(Refusal::new(ReasonCode::InternalError, error.public_message())),
     }

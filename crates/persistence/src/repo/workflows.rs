@@ -27,13 +27,13 @@ use gristmill_domain::{
 use serde_json::{Map, Value, json};
 
 pub use self::beside::DecidedStep;
-pub(super) use self::{beside::decide_beside, release::release_dataset};
 use self::{
     begin::{begin_in, reattached},
     fork::fork_in,
     rows::{ApprovalRow, ArtifactRow, EventRow, RunRow},
     write::write_in,
 };
+pub(super) use self::{beside::decide_beside, release::release_dataset};
 use super::{
     Idempotency, jobs,
     ownership::{lock_project, own_project},

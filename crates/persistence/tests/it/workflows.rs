@@ -60,6 +60,7 @@ async fn turn() -> Turn {
         notebook: None,
         started: json!({ "prompt": "Look" }),
         job,
+        idempotency: None,
     };
     let TurnBegun::Begun { run, .. } = workflows.begin_turn(&caller, new, NOW).await.unwrap() else { panic!("no turn") };
     let request =

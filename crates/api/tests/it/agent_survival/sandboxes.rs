@@ -64,7 +64,7 @@ fn kill_sandboxes(data_dir: &std::path::Path) -> usize {
             std::process::Command::new("docker").args(["kill", sandbox]).output().unwrap();
         } else if let Some(process) = sandbox.parse().ok().and_then(rustix::process::Pid::from_raw) {
             // One may have ended with the one before it.
-            drop(rustix::process::kill_process(process, rustix::process::Signal::KILL));
+            let _gone = rustix::process::kill_process(process, rustix::process::Signal::KILL);
         }
     }
     sandboxes.len()

@@ -33,11 +33,8 @@ pub(super) async fn fork_in(
     if after_sequence < 1 || after_sequence > origin.event_seq {
         return Err(StoreError::NotFound.into());
     }
-    let last: EventRow = workflow_events::table
-        .find((&origin.run_id, after_sequence))
-        .select(EventRow::as_select())
-        .first(connection)
-        .await?;
+    let last: EventRow =
+        workflow_events::table.find((&origin.run_id, after_sequence)).select(EventRow::as_select()).first(connection).await?;
     let (metadata, dataset, notebook) = state_at(connection, &origin, after_sequence).await?;
     let asked = asked_at(connection, &origin.run_id, last.created_at).await?;
     let from = origin.run_id.clone();
