@@ -18,6 +18,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/.well-known/oauth-protected-resource/api/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells clients of the Model Context Protocol what opens it (RFC 9728): a bearer token, such as a personal access token. */
+        get: operations["find_mcp_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/account": {
         parameters: {
             query?: never;
@@ -585,7 +602,10 @@ export interface paths {
         get?: never;
         put?: never;
         post?: never;
-        /** Deletes a dataset with its files. */
+        /**
+         * Deletes a dataset with its files. Refused while agents work on it, unless the notebook that they work in is gone: those
+         *     are interrupted.
+         */
         delete: operations["delete_dataset"];
         options?: never;
         head?: never;
@@ -763,8 +783,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Predicts for one row: an object of features by their names. With a key of the deployment in `x-api-key`, or signed in as
-         *     its owner. At most as many requests a minute as the deployment is set to: `RateLimit-*` and `Retry-After` tell.
+         * Predicts for one row: an object of features by their names. Columns that feature engineering made are computed where the row
+         *     lacks them, from those that they were made from; the deployment's schema tells which. With a key of the deployment in
+         *     `x-api-key`, or signed in as its owner. At most as many requests a minute as the deployment is set to: `RateLimit-*` and
+         *     `Retry-After` tell.
          */
         post: operations["predict_row"];
         delete?: never;
@@ -953,7 +975,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tells what a deployment takes and gives. */
+        /**
+         * Tells what a deployment takes and gives. Where columns of its model were made by feature engineering, `engineered` tells which
+         *     of them are computed, from what, and which must be sent.
+         */
         get: operations["find_deployment_schema"];
         put?: never;
         post?: never;
@@ -1362,6 +1387,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/feature-engineering/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a dataset that has features behind the columns of another: by methods of the catalog, or by code, which runs in a
+         *     sandbox. With `Prefer: respond-async`, answers 202 with the job to follow.
+         */
+        post: operations["apply_features"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/feature-engineering/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the runs of agents that made features in a project, the last changed first. */
+        get: operations["list_feature_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/feature-engineering/runs/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a run of an agent that makes features. */
+        get: operations["find_feature_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/health": {
         parameters: {
             query?: never;
@@ -1462,6 +1541,45 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/llm/tools": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the tools that agents have in every phase, as language models are told of them. */
+        get: operations["list_llm_tools"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mcp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Follows what a server says by itself. This one keeps no sessions: 405. */
+        get: operations["follow_mcp"];
+        put?: never;
+        /**
+         * Answers a message of the Model Context Protocol over Streamable HTTP, without sessions: revisions 2025-06-18, 2025-11-25 and
+         *     2026-07-28. A notification is answered 202. Errors are JSON-RPC's.
+         */
+        post: operations["call_mcp"];
+        /** Ends a session. This server keeps none: 405. */
+        delete: operations["end_mcp"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2566,6 +2684,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/notebooks/{notebookId}/recover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Fills an empty notebook with the cells that the newest completed run of the phase left in a notebook that is gone. */
+        post: operations["recover_notebook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notebooks/{notebookId}/recovery-candidate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what an empty notebook could be filled with: the newest completed run of the phase whose notebook is gone. */
+        get: operations["find_recovery_candidate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/notebooks/{notebookId}/reorder": {
         parameters: {
             query?: never;
@@ -2645,6 +2797,98 @@ export interface paths {
         };
         /** The OpenAPI document of this server. */
         get: operations["openapi_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/preprocessing/check-compatibility": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tells whether the steps up to a checkpoint could be done again on another dataset: which columns are missing, and which
+         *     have another type.
+         */
+        post: operations["check_preprocessing_compatibility"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/preprocessing/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the preprocessing runs of a project, the last changed first. */
+        get: operations["list_preprocessing_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/preprocessing/runs/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a preprocessing run with its steps, checkpoints and log. */
+        get: operations["find_preprocessing_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/preprocessing/step-decision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Says yes or no to a step that waits for it. Yes keeps what was measured, and nothing else: a step whose code, dataset or
+         *     output changed since is not applied. That is told in the answer, with status 200. Sent twice, it is one decision. Without
+         *     `codeHash` it is about the step as it is when the decision arrives. The agent's run records who decided, and when.
+         */
+        post: operations["decide_preprocessing_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/preprocessing/tables": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the datasets of a project, or all of the caller's, as tables that can be preprocessed, oldest first. */
+        get: operations["list_preprocessing_tables"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3142,6 +3386,95 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/workflows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the runs of a project, the last changed first. */
+        get: operations["list_workflows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflows/turns/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Works on a turn of an agent's workflow, and tells of each step. Leaving the stream stops the turn; with
+         *     `Prefer: respond-async`, answers 202 with the job to follow, and with `Accept: text/event-stream` leaving does not stop it.
+         *     With an `Idempotency-Key`, a repetition follows the turn that the first call began.
+         */
+        post: operations["stream_workflow_turn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflows/{runId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a run with its events, artifacts and approvals. */
+        get: operations["find_workflow"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflows/{runId}/fork": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a new run that has gone as far as an event of another; the next turn goes on from there. */
+        post: operations["fork_workflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/workflows/{runId}/interrupt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Interrupts a run that runs or waits: its model and its code are stopped. A run that has ended stays as it is. */
+        post: operations["interrupt_workflow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v2": {
         parameters: {
             query?: never;
@@ -3200,7 +3533,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tells what a deployment takes and gives, as tensors: one input for each column. */
+        /**
+         * Tells what a deployment takes and gives, as tensors: one input for each column. Where columns of the model are computed from
+         *     those of the dataset that was engineered, `parameters` has the `raw_inputs` that may be sent in their place, the
+         *     `computed_inputs` that may be left out then, and what `must_be_sent` all the same.
+         */
         get: operations["find_inference_model"];
         put?: never;
         post?: never;
@@ -3308,6 +3645,20 @@ export interface components {
             /** @description The account's password. */
             password: string;
         };
+        /** @description A run of an agent that works on a dataset. */
+        ActiveWorkflow: {
+            /** @description The run. */
+            runId: string;
+            /** @description What it works at. */
+            phase: string;
+            /** @description `running` or `paused`. */
+            status: string;
+            /** @description What it waits for. */
+            pendingInputKind?: string | null;
+            activeNotebookId?: components["schemas"]["NotebookId"] | null;
+            /** @description When it changed last. */
+            updatedAt: components["schemas"]["Instant"];
+        };
         /** @description What really happened where something was predicted. */
         ActualCreate: {
             /** @description What the answer called the prediction. */
@@ -3363,6 +3714,11 @@ export interface components {
             lastUsedAt?: components["schemas"]["Instant"] | null;
             revokedAt?: components["schemas"]["Instant"] | null;
         };
+        /**
+         * @description What a person said to a step.
+         * @enum {string}
+         */
+        ApprovalDecision: "Pending" | "Approved" | "Rejected";
         /** @description A file of a model. */
         ArtifactView: {
             /** @description Its name. */
@@ -3585,6 +3941,8 @@ export interface components {
             /** @description When it last changed. */
             updatedAt: components["schemas"]["Instant"];
         };
+        /** @description A state of a dataset that a preprocessing run can go back to. */
+        CheckpointId: string;
         /**
          * Format: uuid
          * @description A piece of a document.
@@ -3753,6 +4111,24 @@ export interface components {
              */
             bootstrap: Record<string, never>;
         };
+        /** @description Whether the steps up to a checkpoint fit another dataset. */
+        CompatibilityCheck: {
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description The preprocessing run. */
+            runId: string;
+            /** @description The checkpoint. */
+            checkpointId: string;
+            /** @description The dataset: an id or a file name. */
+            replayDatasetId: string;
+        };
+        /** @description Whether they fit: `output.compatibilityIssues` lists what does not. */
+        CompatibilityView: {
+            /** @description What the tool gave. */
+            output: Record<string, never>;
+            /** @description Why they do not fit, or why it could not be told. */
+            error?: string | null;
+        };
         /** @description `{completions}`, at most 50. */
         CompletionList: {
             /** @description What could be written, the likeliest first. */
@@ -3770,6 +4146,17 @@ export interface components {
             signature?: string | null;
             /** @description The beginning of its documentation, at most 200 characters. */
             docstring?: string | null;
+        };
+        /** @description A column that is computed. */
+        ComputedColumn: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its type. */
+            dtype: components["schemas"]["ColumnType"];
+            /** @description How it is made; what it is made from may be made first. */
+            method: components["schemas"]["FeatureMethod"];
+            /** @description The raw columns that it comes from, first of all. */
+            sources: string[];
         };
         /** @description What the owner can set. */
         ConfigPatch: {
@@ -4221,16 +4608,30 @@ export interface components {
              */
             maxBytes?: number | null;
             position?: components["schemas"]["TextPosition"] | null;
+            /**
+             * @description Where agents stand in the way, and `error` is a name (`WORKFLOW_ALREADY_RUNNING`, `DATASET_IN_USE`): what to do, for
+             *     people.
+             */
+            message?: string | null;
+            /** @description `WORKFLOW_ALREADY_RUNNING` only: the run whose turn is on its way. */
+            activeRunId?: string | null;
+            datasetId?: components["schemas"]["DatasetId"] | null;
+            /** @description `DATASET_IN_USE` only: its display name. */
+            datasetFilename?: string | null;
+            /** @description `DATASET_IN_USE` only: the runs that work on it. */
+            activeRunIds?: string[] | null;
+            /** @description `DATASET_IN_USE` only: the same, with where they stand. */
+            activeWorkflows?: components["schemas"]["ActiveWorkflow"][] | null;
         };
         /**
          * @description Why a request failed. New codes may come; existing ones keep their meaning.
          * @enum {string}
          */
-        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "sign_in_failed" | "account_exists" | "identity_taken" | "identity_not_found" | "last_sign_in" | "provider_failed" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "document_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "plan_chat_not_found" | "golden_question_not_found" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "llm_unavailable" | "llm_timeout" | "llm_failed" | "database_unavailable" | "shutting_down" | "internal";
+        ErrorCode: "invalid_request" | "validation_failed" | "invalid_id" | "payload_too_large" | "unauthenticated" | "invalid_credentials" | "wrong_password" | "refresh_token_reused" | "email_not_verified" | "email_already_verified" | "email_taken" | "token_invalid" | "sign_in_failed" | "account_exists" | "identity_taken" | "identity_not_found" | "last_sign_in" | "provider_failed" | "insufficient_scope" | "forbidden" | "not_found" | "user_not_found" | "project_not_found" | "dataset_not_found" | "document_not_found" | "column_not_found" | "notebook_not_found" | "cell_not_found" | "savepoint_not_found" | "execution_session_not_found" | "cell_locked" | "runtime_unavailable" | "sandbox_failed" | "model_not_found" | "deployment_not_found" | "api_key_not_found" | "prediction_not_found" | "api_key_invalid" | "deployment_limit" | "model_not_deployable" | "deployment_not_ready" | "rows_refused" | "serving_failed" | "template_unknown" | "training_failed" | "out_of_budget" | "workflow_not_found" | "preprocessing_run_not_found" | "feature_run_not_found" | "plan_chat_not_found" | "golden_question_not_found" | "job_not_found" | "session_not_found" | "token_not_found" | "file_missing" | "unsupported_format" | "unreadable_file" | "too_many_columns" | "conversion_failed" | "features_refused" | "dataset_in_use" | "quota_exceeded" | "disk_full" | "sql_refused" | "sql_invalid" | "sql_failed" | "sql_timeout" | "sql_too_expensive" | "too_many_requests" | "job_cancelled" | "job_failed" | "worker_lost" | "conflict" | "idempotency_mismatch" | "not_configured" | "llm_unavailable" | "llm_timeout" | "llm_failed" | "database_unavailable" | "shutting_down" | "internal";
         /** @description What `detail` holds. */
         ErrorDetail: string | Record<string, never>[];
         /** @description What `details` holds. */
-        ErrorDetails: string | components["schemas"]["Issue"][];
+        ErrorDetails: string | components["schemas"]["Issue"][] | components["schemas"]["FlatErrors"];
         /** @description What `errors` holds. */
         ErrorMap: components["schemas"]["FlatErrors"] | {
             [key: string]: string;
@@ -4380,6 +4781,79 @@ export interface components {
              */
             cols: number;
         };
+        /** @description A dataset with features to be made. */
+        FeatureApply: {
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description The dataset that they are made from, one of the project's. */
+            datasetId: components["schemas"]["DatasetId"];
+            /** @description Display name of the new dataset; its extension is not looked at. By the source's name when absent. */
+            outputName?: string | null;
+            outputFormat?: components["schemas"]["FileType"] | null;
+            pythonVersion?: components["schemas"]["PythonVersion"] | null;
+            /**
+             * @description The column that is to be predicted, which code does not get to see unless its feature names it in
+             *     `params.targetColumn`. When absent: the targets that features of the request name, else the dataset's one target.
+             *     Additive.
+             */
+            targetColumn?: string | null;
+            /** @description The features, in the order in which they are made: a later one may use the columns of an earlier one. */
+            features: components["schemas"]["FeatureCreate"][];
+        };
+        /** @description `{dataset, warning?, features}`. */
+        FeatureApplyView: {
+            /** @description The new dataset. */
+            dataset: components["schemas"]["UploadedDatasetView"];
+            /** @description The same text as in the dataset. */
+            warning?: string | null;
+            /** @description What came of each feature: the columns that it made, its values that are missing by why, what it learned. */
+            features: Record<string, never>[];
+        };
+        /** @description A feature to be made. */
+        FeatureCreate: {
+            /** @description The client's own id of it. */
+            id?: string | null;
+            /** @description The column that it is made from. */
+            sourceColumn: string;
+            /** @description The other column of `ratio`, `difference` and `product`. */
+            secondaryColumn?: string | null;
+            /** @description Name of the new column, or the beginning of the names of several. */
+            featureName: string;
+            /** @description What it is, for people. */
+            description?: string | null;
+            /** @description How it is made. */
+            method: components["schemas"]["FeatureMethod"];
+            /** @description The group in which it is shown; not looked at. */
+            category?: string | null;
+            /** @description Parameters of the method. */
+            params?: Record<string, never> | null;
+            /** @description Whether it is to be made; true when absent. */
+            enabled?: boolean | null;
+            /**
+             * @description Python that makes it from the frame `df`, in the place of the method. Code without a statement that uses `df` is not
+             *     looked at. Code whose `params` name a `targetColumn` is run part by part, without the targets of the rows that it makes.
+             */
+            code?: string | null;
+        };
+        /** @description How a feature's code ran. */
+        FeatureExecutionView: {
+            /** @description Whether it ran to its end. */
+            succeeded: boolean;
+            /** @description What it printed. */
+            stdout?: string | null;
+            /** @description What went wrong. */
+            stderr?: string | null;
+            /**
+             * Format: int64
+             * @description How long it took.
+             */
+            executionMs?: number | null;
+        };
+        /**
+         * @description How much a feature is expected to help.
+         * @enum {string}
+         */
+        FeatureImpact: "High" | "Medium" | "Low";
         /** @description How important a feature is. */
         FeatureImportanceView: {
             /** @description The feature. */
@@ -4394,6 +4868,101 @@ export interface components {
              * @description How sure that is.
              */
             std: number;
+        };
+        /**
+         * @description How a feature is made from its source column.
+         * @enum {string}
+         */
+        FeatureMethod: "LogTransform" | "Log1pTransform" | "SqrtTransform" | "SquareTransform" | "ReciprocalTransform" | "BoxCox" | "YeoJohnson" | "Standardize" | "MinMaxScale" | "RobustScale" | "MaxAbsScale" | "Bucketize" | "QuantileBin" | "OneHotEncode" | "LabelEncode" | "TargetEncode" | "FrequencyEncode" | "BinaryEncode" | "ExtractYear" | "ExtractMonth" | "ExtractDay" | "ExtractWeekday" | "ExtractHour" | "CyclicalEncode" | "TimeSince" | "Polynomial" | "Ratio" | "Difference" | "Product" | "TextLength" | "WordCount" | "ContainsPattern" | "MissingIndicator";
+        /** @description `{run}`. */
+        FeatureRunEnvelope: {
+            /** @description The run. */
+            run: components["schemas"]["FeatureRunView"];
+        };
+        /** @description `{projectId, count, runs}`, the last changed first. */
+        FeatureRunList: {
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description How many runs there are in the list. */
+            count: number;
+            /** @description The runs. */
+            runs: components["schemas"]["FeatureRunView"][];
+        };
+        /** @description A run of an agent that makes features. */
+        FeatureRunView: {
+            /** @description Identity: `feat-` and a UUID. */
+            runId: string;
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            scopeNotebookId?: components["schemas"]["NotebookId"] | null;
+            /** @description Its features by their ids, oldest first. */
+            features: {
+                [key: string]: components["schemas"]["FeatureStepView"];
+            };
+            /** @description The last checkpoint. */
+            lastCheckpointId?: string | null;
+            /** @description Its name. */
+            lastCheckpointLabel?: string | null;
+            lastCheckpointAt?: components["schemas"]["Instant"] | null;
+            /** @description When the run was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it changed last. */
+            updatedAt: components["schemas"]["Instant"];
+        };
+        /**
+         * @description How far a feature has come.
+         * @enum {string}
+         */
+        FeatureStatus: "Proposed" | "CodeReady" | "Executed" | "Failed" | "Validated" | "Registered" | "Rejected";
+        /** @description A feature of a run. */
+        FeatureStepView: {
+            /** @description Its id within the run. */
+            featureId: string;
+            /** @description Its name. */
+            name: string;
+            /** @description How it is made. */
+            method: string;
+            /** @description Why, in the model's words. */
+            rationale?: string | null;
+            /** @description The columns that it is made from. */
+            sourceColumns?: string[];
+            /** @description Parameters of its method. */
+            params?: Record<string, never> | null;
+            impact?: components["schemas"]["FeatureImpact"] | null;
+            /** @description Its code. */
+            code?: string | null;
+            /** @description The first 24 hexadecimal digits of the code's SHA-256. */
+            codeHash?: string | null;
+            /** @description The columns that it makes. */
+            outputColumns?: string[];
+            /** @description How far it has come. */
+            status: components["schemas"]["FeatureStatus"];
+            executionResult?: components["schemas"]["FeatureExecutionView"] | null;
+            validation?: components["schemas"]["FeatureValidationView"] | null;
+            registeredAt?: components["schemas"]["Instant"] | null;
+            /** @description Why it was not kept. */
+            rejectionReason?: string | null;
+            /** @description When it was proposed. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it changed last. */
+            updatedAt: components["schemas"]["Instant"];
+        };
+        /** @description What was measured of a feature. */
+        FeatureValidationView: {
+            /**
+             * Format: double
+             * @description Share of rows without a value, 0..1.
+             */
+            nullRate?: number | null;
+            /**
+             * Format: double
+             * @description How closely it goes along with the target, -1..1.
+             */
+            correlationWithTarget?: number | null;
+            /** @description How likely it tells the target. */
+            leakageRisk: components["schemas"]["LeakageRisk"];
+            /** @description Remarks. */
+            distributionNotes?: string | null;
         };
         /**
          * @description What people think of a prediction.
@@ -4442,6 +5011,14 @@ export interface components {
         ForgotPassword: {
             /** @description Address of the account. */
             email: string;
+        };
+        /** @description From where a run is repeated. */
+        ForkCreate: {
+            /**
+             * Format: int64
+             * @description The last event that the new run has.
+             */
+            afterSequence: number;
         };
         /** @description What came of asking a golden question. */
         GoldenAskedView: {
@@ -4719,6 +5296,18 @@ export interface components {
          * @example 2026-01-31T10:20:30.123Z
          */
         Instant: string;
+        /** @description Why a run should stop. */
+        InterruptCreate: {
+            /** @description What to record as the reason. */
+            reason?: string | null;
+        };
+        /** @description A run, and whether it was interrupted now. */
+        InterruptView: {
+            /** @description The run. */
+            run: Record<string, never>;
+            /** @description Whether it was interrupted now. */
+            interrupted: boolean;
+        };
         /** @description A validation problem in the older shape that the `auth` routes answer with. */
         Issue: {
             /** @description What kind of problem. */
@@ -4770,7 +5359,7 @@ export interface components {
          * @description What a job does. Each kind has one handler.
          * @enum {string}
          */
-        JobKind: "dataset_ingest" | "dataset_retype" | "document_ingest" | "model_train" | "model_evaluate" | "model_tune" | "deployment_start" | "nl_query" | "golden_run" | "probe";
+        JobKind: "dataset_ingest" | "dataset_retype" | "document_ingest" | "model_train" | "model_evaluate" | "model_tune" | "deployment_start" | "nl_query" | "golden_run" | "agent_turn" | "feature_apply" | "probe";
         /** @description `{jobs}`, newest first. */
         JobList: {
             /** @description The caller's jobs. */
@@ -4819,6 +5408,11 @@ export interface components {
             startedAt?: components["schemas"]["Instant"] | null;
             finishedAt?: components["schemas"]["Instant"] | null;
         };
+        /**
+         * @description How likely it is that a feature tells a model what it is to predict.
+         * @enum {string}
+         */
+        LeakageRisk: "Absent" | "Low" | "Medium" | "High";
         /** @description The language model, asked for a sign of life about once a minute. */
         LlmCheck: {
             /** @description Result; `ok` when none is configured, as that is a choice. */
@@ -5405,6 +5999,11 @@ export interface components {
             /** @description Keys to lay over the stored metadata. */
             metadata?: Record<string, never> | null;
         };
+        /** @description Whose work is to be restored. */
+        NotebookRecover: {
+            /** @description What the agents worked at. */
+            phase: components["schemas"]["RecoveryPhase"];
+        };
         /** @description What the server says. */
         NotebookSocketMessage: {
             /** @description Which. */
@@ -5869,7 +6468,7 @@ export interface components {
              * @description How long the answer took, milliseconds.
              */
             latencyMs?: number | null;
-            /** @description What was sent. */
+            /** @description What was sent: without columns that were computed from it. */
             inputFeatures: Record<string, never>;
             /** @description What was answered. */
             prediction: Record<string, never>;
@@ -5883,6 +6482,197 @@ export interface components {
             actual?: Record<string, never>;
             /** @description Status code, who asked, what else is known. */
             metadata: Record<string, never>;
+        };
+        /** @description A recorded state of a dataset. */
+        PrepCheckpointView: {
+            /** @description Identity. */
+            checkpointId: components["schemas"]["CheckpointId"];
+            /** @description What it is called. */
+            label: string;
+            /** @description The dataset. */
+            datasetId: components["schemas"]["DatasetId"];
+            /** @description The steps that led to it, in order. */
+            stepIds: components["schemas"]["StepId"][];
+            /** @description When it was recorded. */
+            createdAt: components["schemas"]["Instant"];
+            /**
+             * Format: int64
+             * @description The last event that belongs to it.
+             */
+            replayUntilEventSequence: number;
+        };
+        /** @description A column of a table. */
+        PrepColumn: {
+            /** @description Its name. */
+            name: string;
+            /** @description Its type. */
+            dtype: components["schemas"]["ColumnType"];
+        };
+        /** @description An entry of a preprocessing run's log. */
+        PrepEventId: string;
+        /**
+         * @description What happened in a run.
+         * @enum {string}
+         */
+        PrepEventKind: "ActiveDatasetSet" | "StepProposed" | "StepCodeMaterialized" | "StepExecuted" | "StepValidated" | "StepCommitted" | "StepDiverged" | "StepReconciled" | "RunInterrupted" | "CheckpointCreated" | "CheckpointRestored" | "ReplayCompatibilityChecked";
+        /** @description An entry of a run's log. */
+        PrepEventView: {
+            /** @description Identity. */
+            eventId: components["schemas"]["PrepEventId"];
+            /** @description The run. */
+            runId: components["schemas"]["PrepRunId"];
+            /**
+             * Format: int64
+             * @description Its number in the run, from 1.
+             */
+            sequence: number;
+            /** @description What happened. */
+            type: components["schemas"]["PrepEventKind"];
+            /** @description When. */
+            createdAt: components["schemas"]["Instant"];
+            stepId?: components["schemas"]["StepId"] | null;
+            checkpointId?: components["schemas"]["CheckpointId"] | null;
+            datasetId?: components["schemas"]["DatasetId"] | null;
+            /** @description More about it. */
+            payload?: Record<string, never> | null;
+        };
+        /** @description `{run}`. */
+        PrepRunEnvelope: {
+            /** @description The run. */
+            run: components["schemas"]["PrepRunView"];
+        };
+        /** @description A preprocessing run. */
+        PrepRunId: string;
+        /** @description `{projectId, count, runs}`, the last changed first. */
+        PrepRunList: {
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description How many runs the list has. */
+            count: number;
+            /** @description The runs. */
+            runs: components["schemas"]["PrepRunSummary"][];
+        };
+        /** @description A preprocessing run in a list. */
+        PrepRunSummary: {
+            /** @description Identity. */
+            runId: components["schemas"]["PrepRunId"];
+            /** @description Its project. */
+            projectId: components["schemas"]["ProjectId"];
+            activeDatasetId?: components["schemas"]["DatasetId"] | null;
+            /**
+             * Format: int64
+             * @description How many steps it has.
+             */
+            stepCount: number;
+            /**
+             * Format: int64
+             * @description How many entries its log has.
+             */
+            eventCount: number;
+            latestEventType?: components["schemas"]["PrepEventKind"] | null;
+            latestEventAt?: components["schemas"]["Instant"] | null;
+            /** @description When it changed last. */
+            updatedAt: components["schemas"]["Instant"];
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+        };
+        /** @description A preprocessing run. */
+        PrepRunView: {
+            /** @description Identity. */
+            runId: components["schemas"]["PrepRunId"];
+            /** @description Its project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description Always `hybrid`. */
+            stateModel: string;
+            activeDatasetId?: components["schemas"]["DatasetId"] | null;
+            /** @description What it made, oldest first. */
+            derivedDatasetIds: components["schemas"]["DatasetId"][];
+            /** @description Its steps, oldest first. */
+            steps: components["schemas"]["PrepStepView"][];
+            /** @description Its checkpoints, oldest first. */
+            checkpoints: components["schemas"]["PrepCheckpointView"][];
+            /** @description Its log. */
+            events: components["schemas"]["PrepEventView"][];
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it changed last. */
+            updatedAt: components["schemas"]["Instant"];
+        };
+        /** @description A step of a preprocessing run. */
+        PrepStepView: {
+            /** @description Identity. */
+            stepId: components["schemas"]["StepId"];
+            /** @description What it does. */
+            title: string;
+            /** @description Why. */
+            rationale?: string | null;
+            /** @description The kind of change. */
+            intentType: string;
+            /** @description Where it stands. */
+            status: components["schemas"]["StepStatus"];
+            approvalDecision?: components["schemas"]["ApprovalDecision"] | null;
+            /** @description Why it was rejected or given up. */
+            decisionReason?: string | null;
+            /** @description The call that proposed it or gave it its code. */
+            toolCallId?: string | null;
+            linkedFromStepId?: components["schemas"]["StepId"] | null;
+            /** @description Exactly what is written to its cell. */
+            code?: string | null;
+            /** @description The first 24 hexadecimal digits of the SHA-256 of the code, and so of its cell's content. */
+            codeHash?: string | null;
+            /**
+             * Format: int32
+             * @description Grows with each new code.
+             */
+            version: number;
+            /** @description The cells that it is bound to. */
+            cellIds: components["schemas"]["CellId"][];
+            /** @description Whether a person must approve of it. */
+            requiresApproval: boolean;
+            validation?: components["schemas"]["StepValidationView"] | null;
+            /** @description Whether its present code ran to its end. */
+            lastExecuteSucceeded: boolean;
+            /** @description Whether what its present code made was measured and can be kept. */
+            lastValidateSucceeded: boolean;
+            datasetId?: components["schemas"]["DatasetId"] | null;
+            derivedDatasetId?: components["schemas"]["DatasetId"] | null;
+            /** @description When it was proposed. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it changed last. */
+            updatedAt: components["schemas"]["Instant"];
+        };
+        /** @description A dataset as a table that can be preprocessed. */
+        PrepTable: {
+            /** @description The dataset. */
+            datasetId: components["schemas"]["DatasetId"];
+            /** @description Its name in SQL. */
+            name: string;
+            /** @description Its display name. */
+            filename: string;
+            /**
+             * Format: int64
+             * @description Size of the original, bytes.
+             */
+            sizeBytes: number;
+            /**
+             * Format: int64
+             * @description Rows.
+             */
+            nRows: number;
+            /**
+             * Format: int64
+             * @description Columns.
+             */
+            nCols: number;
+            /** @description Names and types of the columns, in order. */
+            columns: components["schemas"]["PrepColumn"][];
+            /** @description The first rows, at most 5. */
+            previewRows: Record<string, never>[];
+        };
+        /** @description `{tables}`, oldest first. */
+        PrepTableList: {
+            /** @description The project's tables. */
+            tables: components["schemas"]["PrepTable"][];
         };
         /** @description Changes to the account. */
         ProfilePatch: {
@@ -6083,6 +6873,24 @@ export interface components {
             cacheTimestamp?: components["schemas"]["Instant"] | null;
             eda?: components["schemas"]["EdaSummary"] | null;
         };
+        /** @description An answer to a question of a run. */
+        QuestionAnswerCreate: {
+            /** @description The question. */
+            questionId: string;
+            /** @description A text, or several. */
+            answer: Record<string, never>;
+        };
+        /** @description A column that others are computed from. */
+        RawColumn: {
+            /** @description Its name in the dataset that was engineered. */
+            name: string;
+            /** @description Its type there. */
+            dtype: components["schemas"]["ColumnType"];
+            /** @description The columns of the model that need it. */
+            computes: string[];
+            /** @description Whether custom code made it, so that it is in no dataset that was uploaded. */
+            byCode: boolean;
+        };
         /** @description Whether a model is ready for use. */
         ReadinessView: {
             /** @description Whether cross-validation gives about the same score each time. */
@@ -6123,6 +6931,37 @@ export interface components {
              * @description Until when it may be used, in seconds since 1970; 0 when that is not known.
              */
             expiresAt: number;
+        };
+        /** @description A run whose notebook is gone and can be written again. */
+        RecoveryCandidateView: {
+            /** @description The run. */
+            runId: string;
+            /** @description The notebook that is gone. */
+            sourceNotebookId: components["schemas"]["NotebookId"];
+            /** @description How many cells it left. */
+            cellCount: number;
+            /** @description What it worked at. */
+            phase: components["schemas"]["RecoveryPhase"];
+            /** @description When it changed last. */
+            updatedAt: components["schemas"]["Instant"];
+        };
+        /**
+         * @description What agents worked at in a notebook.
+         * @enum {string}
+         */
+        RecoveryPhase: "preprocessing" | "feature-engineering" | "training";
+        /** @description Whether a notebook was filled, or could be. */
+        RecoveryView: {
+            /** @description `recovered`, or `noop` when nothing was done. */
+            status: string;
+            /**
+             * @description Why nothing is to be done: `target_notebook_missing`, `target_notebook_not_empty`, `no_recoverable_run` or
+             *     `phase_mismatch` (the notebook is another phase's).
+             */
+            reason?: string | null;
+            candidate?: components["schemas"]["RecoveryCandidateView"] | null;
+            /** @description The new cells, in order. */
+            restoredCellIds?: components["schemas"]["CellId"][] | null;
         };
         /** @description A refresh token to exchange. */
         Refresh: {
@@ -6211,6 +7050,11 @@ export interface components {
              * @description Rows that were asked for.
              */
             limit: number;
+        };
+        /** @description A run. */
+        RunEnvelope: {
+            /** @description The run. */
+            run: Record<string, never>;
         };
         /** @description The image or environment of the sandboxes. */
         RuntimeImageCheck: {
@@ -6392,6 +7236,22 @@ export interface components {
              */
             vectorScore?: number | null;
         };
+        /** @description An engineered column that cannot be computed. */
+        SentColumn: {
+            /** @description Its name. */
+            name: string;
+            /** @description Why, for people. */
+            reason: string;
+        };
+        /** @description How rows may be sent to a model some of whose columns were made by feature engineering. */
+        ServedColumns: {
+            /** @description Columns that a row may have in place of those that are computed. */
+            rawColumns: components["schemas"]["RawColumn"][];
+            /** @description Columns of the model that are computed where a row lacks them, in the order of the model's columns. */
+            computedColumns: components["schemas"]["ComputedColumn"][];
+            /** @description Engineered columns of the model that cannot be computed: every row must have them. */
+            mustBeSent: components["schemas"]["SentColumn"][];
+        };
         /** @description `GET /v2/health/live`. */
         ServerLiveView: {
             /** @description Always true: it answered. */
@@ -6418,7 +7278,7 @@ export interface components {
         ServingRuntime: "Native" | "Container";
         /** @description What a deployment takes and gives. */
         ServingSchemaView: {
-            /** @description The columns that a row must have, in order. */
+            /** @description The columns that the model takes, in order. A row must have those that are not computed (`engineered`). */
             featureColumns: string[];
             /** @description `int`, `float` or `str` of each. */
             featureTypes: {
@@ -6448,6 +7308,7 @@ export interface components {
             predictionDistribution: Record<string, never>;
             /** @description Whether it is ready for use. */
             readiness: components["schemas"]["ReadinessView"];
+            engineered?: components["schemas"]["ServedColumns"] | null;
         };
         /** @description A session to be made. */
         SessionCreate: {
@@ -6524,6 +7385,27 @@ export interface components {
              */
             activeParam: number;
         };
+        /** @description A run with all that belongs to it. */
+        SnapshotEnvelope: {
+            /** @description The run. */
+            run: components["schemas"]["SnapshotView"];
+        };
+        /** @description A run with all that belongs to it. */
+        SnapshotView: {
+            /** @description The run. */
+            run: Record<string, never>;
+            turnJobId?: components["schemas"]["JobId"] | null;
+            /** @description Its events, oldest first. */
+            events: components["schemas"]["WorkflowEventView"][];
+            /** @description Its artifacts, oldest first. */
+            artifacts: components["schemas"]["WorkflowArtifactView"][];
+            /** @description Its approvals, oldest first. */
+            approvals: components["schemas"]["WorkflowApprovalView"][];
+            /** @description What it handed to other phases. */
+            handoffs: Record<string, never>[];
+            /** @description The cells that it is bound to. */
+            notebookBindings: Record<string, never>[];
+        };
         /** @description How rows are divided for the test. */
         SplitCreate: {
             kind?: components["schemas"]["SplitKind"] | null;
@@ -6568,6 +7450,70 @@ export interface components {
             projectId: components["schemas"]["ProjectId"];
             /** @description One read-only statement. */
             sql: string;
+        };
+        /** @description A person's yes or no to a step. */
+        StepDecision: {
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description The preprocessing run. */
+            runId: string;
+            /** @description The step. */
+            stepId: string;
+            /** @description Yes or no. */
+            approved: boolean;
+            /** @description Why not. */
+            rejectionReason?: string | null;
+            /** @description The hash of the code that the person has seen; a step that has other code by now is left alone. Additive. */
+            codeHash?: string | null;
+            /** @description The dataset that is worked on; must be the project's. */
+            datasetId?: string | null;
+        };
+        /** @description What became of a decision. A step that cannot be applied is told here, too: `error` is there and `output.isError` true. */
+        StepDecisionView: {
+            /** @description `approve-…` or `reject-…`. */
+            id: string;
+            /** @description Always `commit_transformation_step`. */
+            tool: components["schemas"]["ToolName"];
+            /** @description What the tool gave. */
+            output: Record<string, never>;
+            /** @description Why it failed. */
+            error?: string | null;
+        };
+        /** @description A step of a preprocessing run. */
+        StepId: string;
+        /**
+         * @description Where a step stands.
+         * @enum {string}
+         */
+        StepStatus: "Pending" | "Running" | "AwaitingApproval" | "Applied" | "Failed" | "Diverged";
+        /** @description What was measured of a step. */
+        StepValidationView: {
+            /**
+             * Format: int64
+             * @description Rows that the step read.
+             */
+            rowCountBefore: number;
+            /**
+             * Format: int64
+             * @description Rows that it wrote.
+             */
+            rowCountAfter: number;
+            /**
+             * Format: int64
+             * @description Missing values in what it read.
+             */
+            nullCountBefore: number;
+            /**
+             * Format: int64
+             * @description Missing values in what it wrote.
+             */
+            nullCountAfter: number;
+            /** @description Whether columns came, went or changed their type. */
+            schemaDrift: boolean;
+            /** @description What changed, a sentence each. */
+            changes: string[];
+            /** @description What the agent remarked. */
+            notes?: string | null;
         };
         /** @description A study to be run. */
         StudyCreate: {
@@ -6700,6 +7646,25 @@ export interface components {
             /** @description Single-use token for the next pair. */
             refreshToken: string;
         };
+        /** @description `{tools}`. */
+        ToolList: {
+            /** @description The tools, by what they are for. */
+            tools: components["schemas"]["ToolView"][];
+        };
+        /**
+         * @description The tools of agents: a closed set, because the client refuses events with other names.
+         * @enum {string}
+         */
+        ToolName: "ListProjectFiles" | "GetDatasetProfile" | "GetDatasetSample" | "SearchDocuments" | "ListCells" | "ReadCell" | "WriteCell" | "EditCell" | "RunCell" | "DeleteCell" | "ReorderCells" | "InsertCell" | "InstallPackage" | "UninstallPackage" | "ListPackages" | "AskUser" | "PlanExit" | "ListProjectDatasets" | "SetActiveDataset" | "ProfileActiveDataset" | "CheckpointDataset" | "RegisterDerivedDataset" | "ListCheckpoints" | "RestoreCheckpoint" | "ProposeTransformationStep" | "MaterializeStepCode" | "ExecuteTransformationStep" | "ValidateStepResult" | "CommitTransformationStep" | "DetectStepDivergence" | "ReconcileDivergedStep" | "ProposeFeature" | "MaterializeFeatureCode" | "ExecuteFeature" | "ValidateFeature" | "RegisterFeature" | "CheckpointFeaturePipeline" | "ConfigureExperiment" | "ProposeTrainingPlan" | "ExecuteTraining" | "EvaluateResults" | "RegisterModel" | "CompareModels";
+        /** @description Something that a language model may call. */
+        ToolView: {
+            /** @description Its name. */
+            name: string;
+            /** @description What it does and when to use it. */
+            description: string;
+            /** @description JSON Schema of its arguments (draft 7), an object. */
+            parameters: Record<string, never>;
+        };
         /** @description A frequent value of a column. */
         TopValue: {
             /** @description The value as text. */
@@ -6723,6 +7688,38 @@ export interface components {
             success: boolean;
             /** @description What happened, for people. */
             message: string;
+        };
+        /** @description A turn of a workflow. */
+        TurnCreate: {
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            /** @description What to work at. */
+            phase: components["schemas"]["WorkflowPhase"];
+            /** @description What the person says. */
+            prompt?: string | null;
+            /** @description The run to go on with; one that does not exist is made. Letters, digits and `. _ : -`. */
+            runId?: string | null;
+            /** @description The conversation of a new run. */
+            threadId?: string | null;
+            datasetId?: components["schemas"]["DatasetId"] | null;
+            notebookId?: components["schemas"]["NotebookId"] | null;
+            /** @description The column to predict. */
+            targetColumn?: string | null;
+            /** @description What the client says of the features. */
+            featureSummary?: string | null;
+            /** @description How much the model should think: `minimal`, `low`, `medium`, `high` or `xhigh`. */
+            reasoningEffort?: string | null;
+            /** @description A model of the catalog; absent, `auto` or an unknown one: the default. */
+            model?: string | null;
+            /** @description What the project is for (onboarding). */
+            userIntent?: string | null;
+            /** @description All answers so far (onboarding). */
+            questionAnswers?: components["schemas"]["QuestionAnswerCreate"][];
+            /**
+             * Format: int32
+             * @description The round of questions (onboarding).
+             */
+            round?: number;
         };
         /** @description `{dataset, warning?}` of an upload. */
         UploadEnvelope: {
@@ -6860,6 +7857,79 @@ export interface components {
             /** @description The token of the link. */
             token: string;
         };
+        /** @description A question for approval. */
+        WorkflowApprovalView: {
+            /**
+             * Format: uuid
+             * @description Identity.
+             */
+            approvalId: string;
+            /** @description The run. */
+            runId: string;
+            /** @description The tool that is approved of. */
+            approvalType: string;
+            /** @description `pending`, `approved` or `rejected`. */
+            status: string;
+            /** @description Hash of exactly what is approved of. */
+            subjectHash: string;
+            /** @description When it was asked. */
+            requestedAt: components["schemas"]["Instant"];
+            resolvedAt?: components["schemas"]["Instant"] | null;
+            resolvedBy?: components["schemas"]["UserId"] | null;
+            /** @description What was shown of it. */
+            payload: Record<string, never>;
+        };
+        /** @description Something that a run made. */
+        WorkflowArtifactView: {
+            /**
+             * Format: uuid
+             * @description Identity.
+             */
+            artifactId: string;
+            /** @description The run. */
+            runId: string;
+            /** @description `ui`, `plan` or `summary`. */
+            artifactType: string;
+            /** @description Its name. */
+            label?: string | null;
+            /** @description What is in it. */
+            payload: Record<string, never>;
+            /** @description When it was made. */
+            createdAt: components["schemas"]["Instant"];
+            /** @description When it changed last. */
+            updatedAt: components["schemas"]["Instant"];
+        };
+        /** @description An event of a run. */
+        WorkflowEventView: {
+            /** @description Identity: the run and the place. */
+            eventId: string;
+            /** @description The run. */
+            runId: string;
+            /**
+             * Format: int64
+             * @description Its place, from 1.
+             */
+            sequence: number;
+            /** @description Its type. */
+            eventType: string;
+            /** @description Its fields. */
+            payload: Record<string, never>;
+            /** @description When. */
+            createdAt: components["schemas"]["Instant"];
+        };
+        /** @description A list of runs. */
+        WorkflowList: {
+            /** @description The project. */
+            projectId: components["schemas"]["ProjectId"];
+            phase?: components["schemas"]["WorkflowPhase"] | null;
+            /** @description The runs, the last changed first. */
+            runs: Record<string, never>[];
+        };
+        /**
+         * @description What a run works at.
+         * @enum {string}
+         */
+        WorkflowPhase: "Onboarding" | "Preprocessing" | "FeatureEngineering" | "Training";
         /** @description What the composers of the phases show while they are empty. */
         WorkflowPlaceholders: {
             /** @description For preprocessing. */
@@ -6896,6 +7966,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MessageView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_mcp_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The protected resource */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
@@ -8011,6 +9110,15 @@ export interface operations {
                     "application/json": components["schemas"]["SuccessView"];
                 };
             };
+            /** @description Agents work on it: `activeWorkflows` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
             default: {
                 headers: {
@@ -8449,7 +9557,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        /** @description Features by their names; null is a missing value */
+        /** @description Features, or what they are made from, by their names; null is a missing value */
         requestBody: {
             content: {
                 "application/json": Record<string, never>;
@@ -9802,6 +10910,119 @@ export interface operations {
             };
         };
     };
+    apply_features: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `respond-async` to get the job at once */
+                Prefer?: string | null;
+                /** @description Makes the call repeatable */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FeatureApply"];
+            };
+        };
+        responses: {
+            /** @description The new dataset */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureApplyView"];
+                };
+            };
+            /** @description The job that makes it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_feature_runs: {
+        parameters: {
+            query: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+                /** @description At most this many, 1 to 100; all when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureRunList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_feature_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run: `feat-` and a UUID. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FeatureRunEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     check_health: {
         parameters: {
             query?: never;
@@ -9996,6 +11217,130 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ModelCatalogView"];
                 };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_llm_tools: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tools */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ToolList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    follow_mcp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Never */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    call_mcp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description One JSON-RPC message */
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description Messages as server-sent events, the last of them the answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
+                };
+            };
+            /** @description A notification was taken */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    end_mcp: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Never */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
             default: {
@@ -12415,6 +13760,77 @@ export interface operations {
             };
         };
     };
+    recover_notebook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotebookRecover"];
+            };
+        };
+        responses: {
+            /** @description What was done, or why nothing */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_recovery_candidate: {
+        parameters: {
+            query: {
+                /** @description What the agents worked at. */
+                phase: components["schemas"]["RecoveryPhase"];
+            };
+            header?: never;
+            path: {
+                /** @description The notebook. */
+                notebookId: components["schemas"]["NotebookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run, or why there is none */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecoveryView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     reorder_cells: {
         parameters: {
             query?: never;
@@ -12637,6 +14053,173 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    check_preprocessing_compatibility: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompatibilityCheck"];
+            };
+        };
+        responses: {
+            /** @description Whether they fit */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompatibilityView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_preprocessing_runs: {
+        parameters: {
+            query: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+                /** @description Most runs, 1 to 100; all when absent. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrepRunList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_preprocessing_run: {
+        parameters: {
+            query?: {
+                /** @description The project; any of the caller's when absent. */
+                projectId?: components["schemas"]["ProjectId"];
+            };
+            header?: never;
+            path: {
+                /** @description The run: `prep-` and a UUID. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrepRunEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    decide_preprocessing_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StepDecision"];
+            };
+        };
+        responses: {
+            /** @description What became of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepDecisionView"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_preprocessing_tables: {
+        parameters: {
+            query?: {
+                /** @description The project; all of the caller's datasets when absent. */
+                projectId?: components["schemas"]["ProjectId"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The tables */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrepTableList"];
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
@@ -13886,6 +15469,203 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    list_workflows: {
+        parameters: {
+            query: {
+                /** @description The project. */
+                projectId: components["schemas"]["ProjectId"];
+                /** @description Only runs of this phase. */
+                phase?: components["schemas"]["WorkflowPhase"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The runs */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowList"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    stream_workflow_turn: {
+        parameters: {
+            query?: {
+                /** @description `extended`: with events that older clients do not know, such as `tool_started`. */
+                events?: string;
+            };
+            header?: {
+                /** @description `respond-async` to get the job at once */
+                Prefer?: string | null;
+                /** @description Makes the call repeatable: the same turn is told again */
+                "Idempotency-Key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TurnCreate"];
+            };
+        };
+        responses: {
+            /** @description The steps, one JSON object a line; a blank line keeps it alive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/x-ndjson": string;
+                };
+            };
+            /** @description The job that works on it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobEnvelope"];
+                };
+            };
+            /** @description Another turn of the phase runs: `activeRunId` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    find_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    fork_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ForkCreate"];
+            };
+        };
+        responses: {
+            /** @description The new run */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunEnvelope"];
+                };
+            };
+            /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    interrupt_workflow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run. */
+                runId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InterruptCreate"];
+            };
+        };
+        responses: {
+            /** @description The run */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["InterruptView"];
                 };
             };
             /** @description It failed: `code` says why, docs/ERRORS.md lists the codes and their statuses */
