@@ -101,9 +101,9 @@ fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, ApiError> {
     let value: T = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
-        if inner.is_data() {
+        if inner.is_data() || is_json(bytes) {
             let path = if path == "." { String::new() } else { path };
-            let message = readable(&inner.to_string());
+            let message = if inner.is_data() { readable(&inner.to_string()) } else { "Not one of the allowed values".to_owned() };
             // A missing field is reported at its parent; name the field itself.
             let path = match message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
                 Some(name) if path.is_empty() => name.to_owned(),
@@ -121,6 +121,11 @@ fn parse<T: RequestBody>(bytes: &[u8]) -> Result<T, ApiError> {
         .map_err(|error| ApiError::new(ErrorCode::InvalidRequest, format!("The body is not valid JSON: {error}")))?;
     value.validate().map_err(|report| ApiError::validation(T::SHAPE, field_errors(&report)))?;
     Ok(value)
+}
+
+/// Whether it is JSON at all: a value of another kind where one of some words is due is called a wrong syntax by the reader.
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok()
 }
 
 fn missing(shape: ErrorShape) -> ApiError {

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     kernels::running,
-    support::{Client, TestApp, eventually},
+    support::{Client, TestApp, eventually, script},
 };
 
 const SALES: &str = "city,people\nAachen,1\nBonn,\nKöln,3\n";
@@ -40,13 +40,6 @@ struct Setting {
     project: String,
     dataset: String,
     _script: tempfile::NamedTempFile,
-}
-
-/// A file with what a model says.
-fn script(turns: &Value) -> tempfile::NamedTempFile {
-    let script = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(script.path(), json!({ "turns": turns }).to_string()).unwrap();
-    script
 }
 
 /// Where no code has to run.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     notebooks::notebook,
-    support::{Client, TestApp, eventually},
+    support::{Client, TestApp, eventually, script},
 };
 
 const SALES: &str = "city,people\nAachen,1\nBonn,2\n";
@@ -21,9 +21,7 @@ struct Setting {
 }
 
 async fn setting() -> Setting {
-    let script = tempfile::NamedTempFile::new().unwrap();
-    let turns = json!({ "turns": [{ "always": true, "reply": { "thinking": "Hm.", "hangs": true } }] });
-    std::fs::write(script.path(), turns.to_string()).unwrap();
+    let script = script(&json!([{ "always": true, "reply": { "thinking": "Hm.", "hangs": true } }]));
     let app = TestApp::start_with(&[("LLM_SCRIPT_FILE", script.path().to_str().unwrap())]).await;
     let ada = app.user("ada").await;
     let project = ada.project("P").await;

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     notebooks::{cell, notebook},
-    support::{Client, TestApp},
+    support::{Client, TestApp, script},
 };
 
 /// A person with a project and an empty notebook in it.
@@ -89,14 +89,12 @@ async fn cells(client: &Client, notebook: &str) -> Vec<Value> {
 
 #[actix_web::test]
 async fn an_empty_notebook_is_filled_with_what_a_lost_one_had() {
-    let script = tempfile::NamedTempFile::new().unwrap();
     let write = |content: &str, title: &str| json!({ "name": "write_cell", "arguments": { "content": content, "title": title } });
-    let turns = json!({ "turns": [
+    let script = script(&json!([
         { "times": 1, "when": { "tools": ["write_cell"], "lastUser": "go" },
           "reply": { "toolCalls": [write("x = 1", "First"), write("y = 'it''s'", "Second")] } },
         { "when": { "toolResult": { "tool": "write_cell" } }, "reply": { "text": "Written." } },
-    ] });
-    std::fs::write(script.path(), turns.to_string()).unwrap();
+    ]));
     let app = TestApp::start_with(&[("LLM_SCRIPT_FILE", script.path().to_str().unwrap())]).await;
     let ada = app.user("ada").await;
     let project = ada.project("P").await;

@@ -8,6 +8,16 @@ use reqwest::{Method, RequestBuilder, StatusCode, header::HeaderMap, multipart};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+/// A file with what a model says, in turns. Questions that the server asks it by itself when data comes use none of them up.
+pub(crate) fn script(turns: &Value) -> tempfile::NamedTempFile {
+    let aside = json!({ "always": true, "when": { "format": "nl_suggestions" }, "reply": { "error": { "kind": "refused" } } });
+    let mut all = vec![aside];
+    all.extend(turns.as_array().expect("a list of turns").iter().cloned());
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), json!({ "turns": all }).to_string()).expect("the script is written");
+    file
+}
+
 /// A server for one test. Stops when dropped; its database goes unless the test failed.
 pub(crate) struct TestApp {
     pub(crate) server: RunningServer,

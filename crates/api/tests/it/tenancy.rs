@@ -237,7 +237,7 @@ fn body(things: &Things) -> Value {
         },
         "question": "Who earns most?", "expectedSql": "select 1", "messages": [], "completedPlanId": "p",
         "runId": things.preprocessing, "stepId": format!("step-{model}"), "approved": true, "checkpointId": format!("ckpt-{model}"),
-        "replayDatasetId": things.dataset, "phase": "preprocessing",
+        "replayDatasetId": things.dataset, "phase": "preprocessing", "afterSequence": 1,
         "action": "stop", "feedback": "positive", "feature": "x", "actuals": [{ "predictionId": model, "actual": 1 }],
     });
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

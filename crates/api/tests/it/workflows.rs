@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestApp, eventually};
+use crate::support::{Client, TestApp, eventually, script};
 
 struct Setting {
     app: TestApp,
@@ -18,8 +18,7 @@ const PENGUINS: &str = include_str!("../../../../data/penguins/penguins.csv");
 
 /// A server whose model replays these turns, and a project with penguins.
 async fn setting(turns: Value) -> Setting {
-    let script = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(script.path(), json!({ "turns": turns }).to_string()).unwrap();
+    let script = script(&turns);
     let app = TestApp::start_with(&[("LLM_SCRIPT_FILE", script.path().to_str().unwrap())]).await;
     let ada = app.user("ada").await;
     let project = ada.project("Birds").await;

@@ -115,7 +115,8 @@ fn a_file_with_types_is_read_with_them() {
         ("day_text", json!(["2024-01-01", null, "2024-01-02"])),
         ("truth", json!([true, null, false])),
         ("whole", json!([1, null, 3])),
-        ("large", json!([i64::MAX, null, i64::MIN])),
+        // Numbers that JSON readers round are texts in rows.
+        ("large", json!([i64::MAX.to_string(), null, i64::MIN.to_string()])),
         ("half", json!([1.0, null, 2.5])),
         ("free", json!([1, null, 2])),
     ] {

@@ -288,7 +288,7 @@ mod tests {
             ("list_projects", json!({ "projectId": "p" }), Some("`projectId` is unknown")),
             ("get_model", json!({ "modelId": "x" }), Some("`modelId` must be the id of one")),
             ("get_model", json!({ "modelId": model }), None),
-            ("predict", json!({ "deploymentId": model, "rows": [] }), Some("`rows` must have at least 1")),
+            ("predict", json!({ "deploymentId": model, "rows": [] }), Some("`rows` must not be empty")),
             ("predict", json!({ "deploymentId": model, "rows": { "a": null } }), None),
             ("train_model", json!({ "datasetId": "d", "templateId": "t", "testSize": "0.3", "wait": false }), None),
             (

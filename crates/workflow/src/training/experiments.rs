@@ -303,7 +303,7 @@ mod tests {
     fn what_is_stored_is_read_back_and_nothing_is_null() {
         let experiments = run_with(&["A", "B"]).experiments;
         let value = experiments.to_value();
-        assert!(!value.to_string().contains("null"), "{value}");
+        assert!(!value.to_string().contains(":null"), "{value}");
         assert_eq!(value["exp-1"]["splitStrategy"], "train_test");
         let metadata = json!({ "experiments": value, "history": 1 });
         assert_eq!(Experiments::read(metadata.as_object().unwrap()), experiments);
