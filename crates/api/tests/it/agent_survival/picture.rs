@@ -80,6 +80,32 @@ async fn steps(client: &Client, project: &str) -> Vec<Value> {
     runs
 }
 
+/// Compares two pictures, and says where they differ.
+pub(super) fn assert_alike(found: &Value, expected: &Value, place: &str) {
+    let mut differences = Vec::new();
+    compare(found, expected, "", &mut differences);
+    assert!(differences.is_empty(), "{place}:\n{}", differences.join("\n"));
+}
+
+fn compare(found: &Value, expected: &Value, path: &str, differences: &mut Vec<String>) {
+    match (found, expected) {
+        (Value::Object(found), Value::Object(expected)) => {
+            let names: std::collections::BTreeSet<&String> = found.keys().chain(expected.keys()).collect();
+            for name in names {
+                let of = |map: &Map<String, Value>| map.get(name).cloned().unwrap_or(json!("(absent)"));
+                compare(&of(found), &of(expected), &format!("{path}/{name}"), differences);
+            }
+        }
+        (Value::Array(found), Value::Array(expected)) if found.len() == expected.len() => {
+            for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
+                compare(found, expected, &format!("{path}/{index}"), differences);
+            }
+        }
+        _ if found == expected => {}
+        _ => differences.push(format!("{path}: {found}\n    is not {expected}")),
+    }
+}
+
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}"))
 }

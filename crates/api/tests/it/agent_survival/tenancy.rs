@@ -137,7 +137,9 @@ fn id_arguments(spec: &ToolSpec) -> Vec<(String, bool)> {
     let is_id = |name: &str, schema: &Value| {
         name.ends_with("Id") || name.ends_with("Ids") || schema["format"] == "uuid" || schema["items"]["format"] == "uuid"
     };
-    let own = properties.iter().filter(|(name, schema)| is_id(name, schema));
+    // A feature's id is given by whoever proposes it.
+    let is_given = |name: &str| spec.name == "propose_feature" && name == "featureId";
+    let own = properties.iter().filter(|(name, schema)| is_id(name, schema) && !is_given(name));
     own.map(|(name, schema)| (name.clone(), schema["type"] == "array")).collect()
 }
 
