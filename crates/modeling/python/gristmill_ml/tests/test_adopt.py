@@ -215,7 +215,6 @@ def test_what_a_project_installed_is_used_and_told(tmp_path: Path, monkeypatch: 
     numbers = as_a_notebook_reads("species")[0].select_dtypes("number").drop(columns="year")
     model = make_pipeline(SimpleImputer(), StandardScaler(), nearest())
     model.fit(numbers, as_a_notebook_reads("species")[1])
-    ours = LogisticRegression(max_iter=500).fit(numbers.fillna(0), as_a_notebook_reads("species")[1])
 
     def forget() -> None:
         for name in [name for name in sys.modules if name.split(".")[0] == "tinyest"]:
@@ -227,15 +226,10 @@ def test_what_a_project_installed_is_used_and_told(tmp_path: Path, monkeypatch: 
     requirements = package(tmp_path / "zip", adopted, ["tinyest==1.0", "numpy==0.1"])
     assert "tinyest==1.0" in requirements and "numpy==0.1" not in requirements
     forget()
-    plain = adopt(
-        tmp_path / "plain",
-        make_pipeline(SimpleImputer(), ours),
-        "iris",
-        "target",
-        "classification",
-        packages=str(layer),
-    )
-    assert plain.done["packages"] == []
+    features, labels = as_a_notebook_reads("species")
+    ours = pipeline(features, LogisticRegression(max_iter=500)).fit(features, labels)
+    plain = adopt(tmp_path / "plain", ours, "penguins", "species", "classification", packages=str(layer))
+    assert (plain.done["scorable"], plain.done["packages"]) == (True, [])
 
     # Where they are not there, what lacks is named.
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(layer)])

@@ -30,7 +30,7 @@ _NAME = re.compile(r"^[A-Za-z0-9_.\-]{1,100}$")
 def lacking(error: ModuleNotFoundError) -> MlError:
     """Returns the error for a model that needs a library which is not there."""
     message = (
-        f"the model needs the library {error.name}, which neither comes with Gristmill nor was installed in the project "
+        f"the model needs the library {error.name}, which neither comes with Gristmill nor was in the project "
         "when the model was registered; install it there, train again and register the new model"
     )
     return MlError("library_missing", message, "model")
