@@ -24,7 +24,10 @@ use std::{
 
 use gristmill_domain::execution::PythonVersion;
 use gristmill_jobs::Tasks;
-use gristmill_runtime::sandbox::{Sandbox, SandboxBackend, SandboxLimits};
+use gristmill_runtime::{
+    packages::FrozenLayer,
+    sandbox::{Sandbox, SandboxBackend, SandboxLimits},
+};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -41,6 +44,8 @@ pub struct WorkerSpec {
     pub model: PathBuf,
     /// The directory with the package `gristmill_ml`. Absolute, readable by everybody.
     pub package: PathBuf,
+    /// The packages that the model was made with, where it needs any.
+    pub packages: Option<FrozenLayer>,
     /// A directory of the server's for sockets and specs. It is made; only the server may write to it.
     pub scratch: PathBuf,
     /// Which Python.

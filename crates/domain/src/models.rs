@@ -149,10 +149,25 @@ pub struct Artifact {
     pub sha256: String,
 }
 
+/// A package that a project installed, and that one of its models needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelPackage {
+    /// Its name, normalised.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// SHA-256 of its record, which has the hashes of its files, hexadecimal.
+    pub sha256: String,
+}
+
 /// The file that holds the model itself.
 pub const MODEL_FILE: &str = "model.joblib";
 /// The file that says how the model's engineered columns are computed, where there are such.
 pub const FEATURES_FILE: &str = "features.json";
+/// The directory among a model's files with the packages that it needs beside those that every sandbox has, where there are
+/// such.
+pub const PACKAGES_DIRECTORY: &str = "packages";
 /// The library of models that an agent trained in a notebook (contract 3, section 11).
 pub const NOTEBOOK_LIBRARY: &str = "llm-guided";
 
@@ -238,6 +253,13 @@ impl NewModel {
     pub fn unscored_reason(&self) -> Option<&str> {
         let reason = self.evaluation_error.as_deref().unwrap_or("it does not predict from the dataset's columns as they are");
         self.is_unscored().then_some(reason)
+    }
+
+    /// The packages of its project that it is loaded with.
+    #[must_use]
+    pub fn packages(&self) -> Vec<ModelPackage> {
+        let packages = self.metadata.get("packages").cloned().unwrap_or_default();
+        serde_json::from_value(packages).unwrap_or_default()
     }
 
     /// The file of this name, if the model has it.

@@ -213,7 +213,7 @@ impl Engine {
     pub(crate) async fn worker(&self, command: &'static str, memory_bytes: u64, parent: &Path) -> Result<Worker, ModelingError> {
         match self.ready.claim(command, memory_bytes) {
             Some(worker) => Ok(worker),
-            None => Worker::start(&self.starter, command, memory_bytes, parent).await,
+            None => Worker::start(&self.starter, command, memory_bytes, parent, None).await,
         }
     }
 

@@ -9,7 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gristmill_domain::models::{Model, TaskType};
+use gristmill_domain::models::{Model, PACKAGES_DIRECTORY, TaskType};
+use gristmill_runtime::packages::FrozenLayer;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,7 @@ use crate::{
     engine::{Budget, Engine, WorkDirectory, blocking, off_thread},
     error::ModelingError,
     results,
-    step::{Done, Step, run},
+    step::{Done, Step, run, run_with},
     train::{
         OnStage, PREDICTIONS, TEST_FEATURES, TEST_LABELS, Training, fraction_of, keep_clusters, make_views, metrics_of, stage_of,
         training_spec,
@@ -201,7 +202,14 @@ async fn predict(
         memory_bytes: evaluation.budget.memory_bytes,
         on_event: &|event| on_stage(&stage_of(event), 0.5 + 0.3 * fraction_of(event), &Value::Null),
     };
-    run(engine, work.path(), step, stop).await
+    let packages = packages_of(&evaluation.files).await?;
+    run_with(engine, work.path(), packages.as_ref(), step, stop).await
+}
+
+/// The packages that were kept with a model.
+async fn packages_of(files: &Path) -> Result<Option<FrozenLayer>, ModelingError> {
+    let directory = files.join(PACKAGES_DIRECTORY);
+    blocking("looking for a model's packages", move || Ok(FrozenLayer::open(directory))).await
 }
 
 fn model_files(files: &Path) -> Vec<(PathBuf, String)> {
@@ -319,10 +327,11 @@ async fn package(
 ) -> Result<(), ModelingError> {
     let model = evaluation.model;
     let names = model.artifacts.iter().map(|artifact| artifact.filename.clone());
+    let packages: Vec<String> = model.packages().iter().map(|one| format!("{}=={}", one.name, one.version)).collect();
     let step = Step {
         command: "package",
         spec: json!({ "modelUuid": model.id.0.simple().to_string(), "runId": model.id.0.simple().to_string(),
-            "createdAt": model.created_at.to_rfc3339() }),
+            "createdAt": model.created_at.to_rfc3339(), "packages": packages }),
         files: names.map(|name| (evaluation.files.join(&name), name)).collect(),
         time: evaluation.budget.time,
         memory_bytes: evaluation.budget.memory_bytes,

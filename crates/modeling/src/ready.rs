@@ -158,7 +158,7 @@ impl Ready {
             end(unwanted).await;
             let Some((command, memory_bytes)) = missing else { return Ok(()) };
             let parent = self.starter.ready_root().await?;
-            let worker = Worker::start(&self.starter, command, memory_bytes, &parent).await?;
+            let worker = Worker::start(&self.starter, command, memory_bytes, &parent, None).await?;
             let mut state = self.state();
             if state.closed {
                 return Ok(());

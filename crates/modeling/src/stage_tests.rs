@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -19,6 +19,7 @@ use gristmill_domain::{
 use gristmill_jobs::Tasks;
 use gristmill_runtime::{
     ProjectData, ProjectFiles, Runtime, RuntimeOptions,
+    packages::GUEST_LAYER_PATH,
     sandbox::{BackendKind, Exit, GuestPython, Isolation, Sandbox, SandboxBackend, SandboxError, SandboxSpec, Usage},
 };
 use parquet::arrow::ArrowWriter;
@@ -58,7 +59,11 @@ struct Stage {
     trouble: Option<(&'static str, Trouble)>,
     stop: CancellationToken,
     tasks: Tasks,
+    with_packages: SawPackages,
 }
+
+/// The commands whose sandbox saw packages of a project.
+type SawPackages = Arc<Mutex<Vec<String>>>;
 
 #[derive(Debug)]
 struct MadeUp {
@@ -100,6 +105,11 @@ impl SandboxBackend for Stage {
     async fn start(&self, spec: SandboxSpec) -> Result<Box<dyn Sandbox>, SandboxError> {
         let command = spec.command.iter().skip_while(|word| *word != "gristmill_ml").nth(1).unwrap().clone();
         let host = |guest: &str| spec.mounts.iter().find(|mount| mount.guest == Path::new(guest)).unwrap().host.clone();
+        let has_packages = spec.mounts.iter().any(|mount| mount.guest == Path::new(GUEST_LAYER_PATH));
+        assert_eq!(spec.environment["PYTHONPATH"].ends_with(GUEST_LAYER_PATH), has_packages);
+        if has_packages {
+            self.with_packages.lock().unwrap().push(command.clone());
+        }
         let (exit, trouble) =
             (watch::Sender::new(None), self.trouble.clone().filter(|(at, _)| *at == command).map(|(_, what)| what));
         let (input, out, stop, ends) = (host("/in"), host("/out"), self.stop.clone(), exit.clone());
@@ -107,7 +117,8 @@ impl SandboxBackend for Stage {
             while !input.join("spec.json").exists() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let code = act(&command, trouble, &input, &out, &stop).await;
+            let used: &[&str] = if has_packages { &["tinyest"] } else { &[] };
+            let code = act((command.as_str(), used), trouble, &input, &out, &stop).await;
             ends.send_if_modified(|exit| exit.is_none().then(|| *exit = Some(code)).is_some());
         });
         Ok(Box::new(MadeUp { id: spec.id, exit }))
@@ -117,7 +128,13 @@ impl SandboxBackend for Stage {
     }
 }
 
-async fn act(command: &str, trouble: Option<Trouble>, input: &Path, out: &Path, stop: &CancellationToken) -> Exit {
+async fn act(
+    (command, used): (&str, &[&str]),
+    trouble: Option<Trouble>,
+    input: &Path,
+    out: &Path,
+    stop: &CancellationToken,
+) -> Exit {
     let say = |event: Value| {
         let mut said = fs::read_to_string(out.join("events.ndjson")).unwrap_or_default();
         said.push_str(&format!("{event}\n"));
@@ -176,7 +193,7 @@ async fn act(command: &str, trouble: Option<Trouble>, input: &Path, out: &Path, 
     if command == "train" {
         say(json!({ "type": "fitted" }));
     }
-    say(json!({ "type": "done", "metrics": { "r2": 0.5 }, "scorable": true }));
+    say(json!({ "type": "done", "metrics": { "r2": 0.5 }, "scorable": true, "packages": used }));
     Exit::Code(0)
 }
 
@@ -198,13 +215,16 @@ struct Lab {
     dataset: PathBuf,
     scratch: tempfile::TempDir,
     tasks: Tasks,
+    with_packages: SawPackages,
 }
 
 const BUDGET: Budget = Budget { time: Duration::from_mins(1), memory_bytes: 1 << 30 };
 
 async fn lab(trouble: Option<(&'static str, Trouble)>) -> Lab {
     let (scratch, tasks, stop) = (tempfile::tempdir().unwrap(), Tasks::new(), CancellationToken::new());
-    let stage = Arc::new(Stage { trouble, stop: stop.clone(), tasks: tasks.clone() });
+    let with_packages = SawPackages::default();
+    let stage = Stage { trouble, stop: stop.clone(), tasks: tasks.clone(), with_packages: Arc::clone(&with_packages) };
+    let stage = Arc::new(stage);
     let options = RuntimeOptions::new(scratch.path().to_owned(), scratch.path().join("cache"));
     let modeling = ModelingOptions {
         ready_trainings: 0,
@@ -233,7 +253,7 @@ async fn lab(trouble: Option<(&'static str, Trouble)>) -> Lab {
         parameters: serde_json::Map::new(),
         split: Split { kind: SplitKind::Random, column: None, test_size: 0.2, seed: 42 },
     };
-    Lab { engine: Engine::new(runtime, modeling, &tasks), stop, plan, dataset, scratch, tasks }
+    Lab { engine: Engine::new(runtime, modeling, &tasks), stop, plan, dataset, scratch, tasks, with_packages }
 }
 
 impl Lab {
@@ -271,6 +291,15 @@ impl Lab {
         let kept = self.scratch.path().join("adopted");
         fs::rename(&made.files, &kept).unwrap();
         Ok(Trained { files: kept, ..made })
+    }
+
+    /// Installs a package in the project whose model will be adopted.
+    fn install(&self) {
+        for (name, text) in [("tinyest/__init__.py", ""), ("tinyest-1.0.dist-info/RECORD", "tinyest/__init__.py,,\n")] {
+            let path = self.scratch.path().join("staging/packages").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
     }
 
     async fn tune(&self) -> Result<(), ModelingError> {
@@ -411,4 +440,33 @@ async fn an_adoption_ends_with_a_reason_at_each_of_its_stages() {
             lab.end().await;
         }
     }
+}
+
+#[tokio::test]
+async fn only_what_loads_a_model_sees_the_packages_that_it_was_made_with() {
+    let lab = lab(None).await;
+    lab.install();
+    let made = lab.adopt().await.unwrap();
+    assert_eq!(*lab.with_packages.lock().unwrap(), ["adopt"], "what scores it does not");
+    let (model, files) = (stored(made.model), made.files);
+    let packages: Vec<String> = model.packages().iter().map(|one| format!("{} {}", one.name, one.version)).collect();
+    assert_eq!((packages, files.join("packages/tinyest/__init__.py").exists()), (vec!["tinyest 1.0".to_owned()], true));
+    let work = lab.engine.work_directory(JobId::random(), 0).await.unwrap();
+    let evaluation = Evaluation { model: &model, files, dataset: lab.dataset.clone(), origin: None, budget: BUDGET };
+    evaluate(&lab.engine, &work, &evaluation, &lab.stop, &|_, _, _| {}).await.unwrap();
+    assert_eq!(*lab.with_packages.lock().unwrap(), ["adopt", "predict"]);
+    drop(work);
+    lab.end().await;
+
+    // One that used none of them takes none along.
+    let lab = self::lab(Some(("adopt", Trouble::CannotPredict))).await;
+    lab.install();
+    let made = lab.adopt().await.unwrap();
+    assert_eq!((made.model.packages(), made.files.join("packages").exists()), (Vec::new(), false));
+    lab.end().await;
+    let lab = self::lab(Some(("adopt", Trouble::Ends(Exit::Signal(9))))).await;
+    lab.install();
+    let error = lab.adopt().await.map(drop).unwrap_err().public_message();
+    assert!(error.contains("tinyest 1.0") && error.contains("signal 9") && error.contains("uninstall"), "{error}");
+    lab.end().await;
 }

@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use gristmill_runtime::sandbox::{Exit, Sandbox};
+use gristmill_runtime::{
+    packages::FrozenLayer,
+    sandbox::{Exit, Sandbox},
+};
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -84,7 +87,19 @@ pub(crate) async fn run(
     step: Step<'_>,
     stop: &CancellationToken,
 ) -> Result<Done, ModelingError> {
-    let worker = Worker::start(&engine.starter, step.command, step.memory_bytes, directory).await?;
+    run_with(engine, directory, None, step, stop).await
+}
+
+/// As [`run`], in a sandbox that sees packages of a project's: for a command that loads a model which was made with them.
+/// Nothing else may see them, they are code of anybody's.
+pub(crate) async fn run_with(
+    engine: &Engine,
+    directory: &Path,
+    packages: Option<&FrozenLayer>,
+    step: Step<'_>,
+    stop: &CancellationToken,
+) -> Result<Done, ModelingError> {
+    let worker = Worker::start(&engine.starter, step.command, step.memory_bytes, directory, packages).await?;
     let event = run_in(engine, &worker, step, stop).await?;
     worker.ended().await;
     Ok(Done { event, worker })

@@ -368,21 +368,38 @@ pub(crate) async fn put_in_place(from: PathBuf, to: PathBuf) -> Result<(), Model
             fs::create_dir_all(parent)?;
         }
         match fs::rename(&from, &to) {
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                fs::create_dir_all(&to)?;
-                for entry in fs::read_dir(&from)? {
-                    let entry = entry?;
-                    fs::copy(entry.path(), to.join(entry.file_name()))?;
-                }
-            }
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_tree(&from, &to)?,
             moved => moved?,
         }
-        for entry in fs::read_dir(&to)? {
-            fs::File::open(entry?.path())?.sync_all()?;
-        }
-        fs::File::open(&to)?.sync_all()
+        sync_tree(&to)
     })
     .await
+}
+
+fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_tree(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_tree(directory: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            fs::File::open(entry.path())?.sync_all()?;
+        }
+    }
+    fs::File::open(directory)?.sync_all()
 }
 
 #[cfg(test)]

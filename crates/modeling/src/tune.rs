@@ -83,7 +83,7 @@ pub(crate) async fn tune(
             on_stage("searching", 0.8 * (f64::from(done.unwrap_or(0)) / trials).min(1.0), event);
         },
     };
-    let worker = Worker::start(&engine.starter, step.command, step.memory_bytes, work.path()).await?;
+    let worker = Worker::start(&engine.starter, step.command, step.memory_bytes, work.path(), None).await?;
     let ended = run_in(engine, &worker, step, stop).await;
     let out = worker.places.output();
     // Also of one that was cut off: the next run goes on from there.

@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 use gristmill_domain::execution::PythonVersion;
 use gristmill_runtime::{
     RuntimeError,
+    packages::{FrozenLayer, GUEST_LAYER_PATH},
     sandbox::{Access, Mount, Sandbox, SandboxLimits, SandboxSpec},
 };
 use serde_json::Value;
@@ -70,7 +71,8 @@ impl Places {
 }
 
 impl Worker {
-    /// Starts a sandbox that waits. Its directories are made below `parent`.
+    /// Starts a sandbox that waits. Its directories are made below `parent`. One that will load a model sees the packages that
+    /// the model was made with, in the place that a notebook's kernel sees them.
     ///
     /// # Errors
     /// No sandbox can be had.
@@ -79,6 +81,7 @@ impl Worker {
         command: &'static str,
         memory_bytes: u64,
         parent: &Path,
+        packages: Option<&FrozenLayer>,
     ) -> Result<Self, ModelingError> {
         let id = format!("ml-{command}-{}", Uuid::new_v4().simple());
         let root = parent.join(&id);
@@ -99,11 +102,12 @@ impl Worker {
         mounts.push(mount(places.input(), GUEST_IN, Access::ReadOnly));
         mounts.push(mount(places.output(), GUEST_OUT, Access::ReadWrite));
         mounts.push(mount(package, GUEST_PACKAGE, Access::ReadOnly));
+        mounts.extend(packages.map(FrozenLayer::mount));
         let limits = SandboxLimits { memory_bytes, ..starter.options.limits };
         let spec = SandboxSpec {
             id,
             command: words(&python.interpreter, command),
-            environment: environment(&limits),
+            environment: environment(&limits, packages.is_some()),
             directory: "/tmp".into(),
             mounts,
             limits,
@@ -163,13 +167,15 @@ fn words(interpreter: &Path, name: &str) -> Vec<String> {
     program.into_iter().chain(places).map(str::to_owned).collect()
 }
 
-fn environment(limits: &SandboxLimits) -> BTreeMap<String, String> {
+fn environment(limits: &SandboxLimits, with_packages: bool) -> BTreeMap<String, String> {
+    // As in a kernel: a version that the project chose wins.
+    let path = if with_packages { format!("{GUEST_PACKAGE}:{GUEST_LAYER_PATH}") } else { GUEST_PACKAGE.to_owned() };
     let threads = limits.cpu_percent.div_ceil(100).max(1).to_string();
     [
         ("HOME", "/tmp"),
         ("LANG", "C.UTF-8"),
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("PYTHONPATH", GUEST_PACKAGE),
+        ("PYTHONPATH", &path),
         ("PYTHONDONTWRITEBYTECODE", "1"),
         ("PYTHONUNBUFFERED", "1"),
         ("TMPDIR", "/tmp"),

@@ -4,6 +4,7 @@
 //! runs in a sandbox of its own, which sees neither datasets nor a workspace, and reaches only the hosts of the index,
 //! through a proxy on a Unix socket. A layer changes in one step, and only when the installation succeeded.
 
+mod frozen;
 mod install;
 mod layer;
 mod lookups;
@@ -17,6 +18,7 @@ mod suggest;
 mod teller;
 mod uninstall;
 
+pub use frozen::FrozenLayer;
 pub use install::{Packages, PackagesOptions};
 pub use layer::Layer;
 pub(crate) use lookups::{LookUps, Next};

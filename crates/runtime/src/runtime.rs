@@ -35,7 +35,7 @@ use crate::{
     error::RuntimeError,
     intelligence::{AssistAnswer, AssistDataset, AssistError, AssistRequest},
     kernel::Signal,
-    packages::{PackageIndex, PackageNames, suggest, uninstall},
+    packages::{FrozenLayer, PackageIndex, PackageNames, suggest, uninstall},
     places::{ExecuteRequest, KernelPlace, PlaceKey, PlaceKind},
     project_data::{DatasetFile, ProjectData},
     resident::{ResidentPlan, ResidentWorker},
@@ -291,6 +291,19 @@ impl Runtime {
             self.inner.close_assistant(place.project);
         }
         outcome
+    }
+
+    /// Keeps what the project has installed, as it is now, in a directory of the caller's: for a model that was made with it.
+    /// None: nothing is installed, and there is no such directory then.
+    ///
+    /// # Errors
+    /// `Internal`.
+    ///
+    /// # Cancel safety
+    /// Cancel safe: the directory is then there whole, or not.
+    pub async fn freeze_packages(&self, project: ProjectId, target: PathBuf) -> Result<Option<FrozenLayer>, RuntimeError> {
+        let layer = self.inner.layer(project).await?;
+        blocking("keeping the project's packages", move || FrozenLayer::of(&layer, &target)).await
     }
 
     /// The packages that a place's kernel can import, sorted by lower-cased name.

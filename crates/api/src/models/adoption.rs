@@ -47,7 +47,7 @@ pub(crate) struct NotebookModel {
     pub(crate) training_ms: Option<u64>,
     /// Where it comes from.
     pub(crate) metadata: Map<String, Value>,
-    /// Bytes of its file.
+    /// Bytes of its file, and of the packages that may have to stay with it.
     pub(crate) size_bytes: u64,
 }
 

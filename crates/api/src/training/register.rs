@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 use gristmill_domain::{
     ModelId,
     jobs::{Job, JobState},
-    models::{MODEL_FILE, Model},
+    models::{MODEL_FILE, Model, PACKAGES_DIRECTORY},
     ports::StoreError,
 };
-use gristmill_runtime::{TakenFile, WorkspaceFile};
+use gristmill_runtime::{TakenFile, WorkspaceFile, packages::FrozenLayer};
 use gristmill_workflow::{
     tools::ToolOutput,
     training::{
@@ -116,12 +116,13 @@ impl Call<'_> {
         }
     }
 
-    /// Puts the model's file where it is adopted from, unless it is there already, and returns its size.
+    /// Puts the model's file where it is adopted from, unless it is there already, with the packages that the project has
+    /// installed now: the model may need them. Returns the size of all that.
     async fn stage(&self, sent: &Registration, experiment: &Experiment, id: ModelId) -> Result<u64, String> {
         let staging = self.state.modeling.staging(id).await.map_err(|error| error.public_message())?;
-        let target = staging.join(MODEL_FILE);
-        if let Ok(known) = tokio::fs::metadata(&target).await {
-            return Ok(known.len());
+        let internal = |error: std::io::Error| failure(&ApiError::internal(error));
+        if let Some(known) = staged_bytes(staging.clone()).await.map_err(internal)? {
+            return Ok(known);
         }
         let place = place_of(&self.context.caller, self.project());
         let path = &sent.artifact_path;
@@ -134,9 +135,11 @@ impl Call<'_> {
             Err(error) => return Err(failure(&runtime_error(error))),
         };
         self.check_age(&file, experiment, path).await?;
-        let size = file.size_bytes;
-        move_to(file.path.clone(), target).await.map_err(|error| failure(&ApiError::internal(error)))?;
-        Ok(size)
+        let packages = self.state.runtime.freeze_packages(self.project(), staging.join(PACKAGES_DIRECTORY)).await;
+        packages.map_err(|error| failure(&runtime_error(error)))?;
+        // Last: when it is there, all is.
+        move_to(file.path.clone(), staging.join(MODEL_FILE)).await.map_err(internal)?;
+        Ok(staged_bytes(staging).await.map_err(internal)?.unwrap_or_default())
     }
 
     /// The file must come from this training: one that was there before is some other model.
@@ -178,6 +181,20 @@ fn registered(model: &Model) -> Registered {
         unscored,
         runtime_dependencies: dependencies.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
     }
+}
+
+/// The size of a staged model with its packages; none when it is not staged yet.
+async fn staged_bytes(staging: PathBuf) -> std::io::Result<Option<u64>> {
+    let counted = tokio::task::spawn_blocking(move || {
+        let model = match std::fs::metadata(staging.join(MODEL_FILE)) {
+            Ok(model) => model.len(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let packages = FrozenLayer::open(staging.join(PACKAGES_DIRECTORY)).map(|packages| packages.bytes()).transpose()?;
+        Ok(Some(model.saturating_add(packages.unwrap_or_default())))
+    });
+    counted.await.map_err(std::io::Error::other)?
 }
 
 /// Moves a file whole: to a name of its own first, should it have to be copied.

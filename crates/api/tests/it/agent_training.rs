@@ -1,6 +1,7 @@
 //! The tools of trainings as an agent calls them: what they take from recorded outputs and files, and what they refuse.
 
 mod kernel;
+mod packages;
 
 use std::{os::unix::fs::symlink, path::PathBuf, sync::Mutex};
 

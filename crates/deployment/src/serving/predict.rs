@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use gristmill_domain::{deployments::ServingRuntime, execution::PythonVersion, models::Model};
+use gristmill_domain::{
+    deployments::ServingRuntime,
+    execution::PythonVersion,
+    models::{Model, PACKAGES_DIRECTORY},
+};
+use gristmill_runtime::packages::FrozenLayer;
 use serde_json::{Map, Value};
 
 use super::{Entry, Serving, ServingError};
@@ -201,6 +206,7 @@ impl Serving {
             name: format!("serve-{id}"),
             model: entry.directory.clone(),
             package,
+            packages: FrozenLayer::open(entry.directory.join(PACKAGES_DIRECTORY)),
             scratch: self.options.scratch.clone(),
             python: PythonVersion::default(),
             limits: self.options.limits,

@@ -8,7 +8,10 @@ use std::{
     sync::Arc,
 };
 
-use gristmill_runtime::sandbox::{Access, Exit, Mount, Sandbox, SandboxBackend, SandboxLimits, SandboxSpec};
+use gristmill_runtime::{
+    packages::{FrozenLayer, GUEST_LAYER_PATH},
+    sandbox::{Access, Exit, Mount, Sandbox, SandboxBackend, SandboxLimits, SandboxSpec},
+};
 use rustix::fs::{Mode, OFlags};
 use tokio::net::{UnixListener, UnixStream};
 
@@ -69,10 +72,11 @@ pub(super) async fn launch(
     mounts.push(read_only(directory.path().join("run"), GUEST_SOCKETS));
     mounts.push(read_only(spec.model.clone(), GUEST_MODEL));
     mounts.push(read_only(spec.package.clone(), GUEST_PACKAGE));
+    mounts.extend(spec.packages.as_ref().map(FrozenLayer::mount));
     let sandbox = SandboxSpec {
         id: format!("serve-{}-{}", spec.name, uuid::Uuid::new_v4().simple()),
         command: command(&python.interpreter),
-        environment: environment(&spec.limits),
+        environment: environment(&spec.limits, spec.packages.is_some()),
         directory: "/tmp".into(),
         mounts,
         limits: spec.limits,
@@ -136,13 +140,15 @@ fn command(interpreter: &Path) -> Vec<String> {
     words.map(str::to_owned).to_vec()
 }
 
-fn environment(limits: &SandboxLimits) -> BTreeMap<String, String> {
+fn environment(limits: &SandboxLimits, with_packages: bool) -> BTreeMap<String, String> {
     let threads = threads(limits).to_string();
+    // As in a kernel: a version that the project chose wins.
+    let path = if with_packages { format!("{GUEST_PACKAGE}:{GUEST_LAYER_PATH}") } else { GUEST_PACKAGE.to_owned() };
     [
         ("HOME", "/tmp"),
         ("LANG", "C.UTF-8"),
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("PYTHONPATH", GUEST_PACKAGE),
+        ("PYTHONPATH", &path),
         ("PYTHONDONTWRITEBYTECODE", "1"),
         ("PYTHONUNBUFFERED", "1"),
         ("TMPDIR", "/tmp"),

@@ -71,6 +71,7 @@ impl Bench {
             name: "test".to_owned(),
             model,
             package,
+            packages: None,
             scratch: self.directory.path().join("scratch"),
             python: PythonVersion::V3_11,
             limits: SandboxLimits {

@@ -4,6 +4,8 @@ pub(super) mod rows;
 mod splits;
 mod store;
 
+use std::path::{Path, PathBuf};
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -41,17 +43,12 @@ impl Models {
 
     /// What the files in these directories of a model take, bytes. One that cannot be read takes nothing.
     async fn size_of(&self, project: ProjectId, id: ModelId, directories: &[&str]) -> i64 {
-        let mut bytes: u64 = 0;
-        for directory in directories.iter().filter(|directory| !directory.is_empty()) {
-            let path = self.files.path(&files::model_prefix(project, id)).join(directory);
-            let Ok(mut entries) = tokio::fs::read_dir(&path).await else { continue };
-            while let Ok(Some(entry)) = entries.next_entry().await {
-                if let Ok(metadata) = entry.metadata().await {
-                    bytes = bytes.saturating_add(metadata.len());
-                }
-            }
-        }
-        i64::try_from(bytes).unwrap_or(i64::MAX)
+        let model = self.files.path(&files::model_prefix(project, id));
+        let named = directories.iter().filter(|directory| !directory.is_empty());
+        let paths: Vec<PathBuf> = named.map(|directory| model.join(directory)).collect();
+        let counting =
+            tokio::task::spawn_blocking(move || paths.iter().map(|path| bytes_below(path)).fold(0, u64::saturating_add));
+        i64::try_from(counting.await.unwrap_or_default()).unwrap_or(i64::MAX)
     }
 
     /// Lists the caller's models, of one project or all, newest first.
@@ -198,4 +195,14 @@ async fn is_alive(connection: &mut AsyncPgConnection, job: Uuid) -> Result<bool,
     use crate::schema::jobs as table;
     let state: Option<String> = table::table.find(job).select(table::state).first(connection).await.optional()?;
     Ok(state.is_some_and(|state| state == "queued" || state == "running"))
+}
+
+/// The size of the files in a directory and below it. What cannot be read takes nothing. Blocks.
+fn bytes_below(directory: &Path) -> u64 {
+    let size = |entry: std::fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => bytes_below(&entry.path()),
+        _ => entry.metadata().map(|metadata| metadata.len()).unwrap_or_default(),
+    };
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(size).fold(0, u64::saturating_add)
 }

@@ -204,7 +204,7 @@ impl Layer {
 }
 
 /// The distributions in a directory: normalised name, and the directory that describes each.
-fn distributions(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+pub(super) fn distributions(directory: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -304,7 +304,8 @@ fn move_tree(from: &Path, to: &Path, depth: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn enter(directory: &Path, depth: usize) -> io::Result<()> {
+/// Makes a directory that sandboxes can read.
+pub(super) fn enter(directory: &Path, depth: usize) -> io::Result<()> {
     if depth > DEPTH_MAX {
         return Err(io::Error::other("the package's directories are too deep"));
     }

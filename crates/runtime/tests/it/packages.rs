@@ -12,7 +12,7 @@ use std::{
 
 use gristmill_runtime::{
     InstallEvent,
-    packages::{IndexSettings, PackageNames, Packages},
+    packages::{FrozenLayer, GUEST_LAYER_PATH, IndexSettings, PackageNames, Packages},
     sandbox::Exit,
 };
 use tokio::{sync::mpsc, time::timeout};
@@ -91,6 +91,24 @@ async fn takes_what_is_there_into_account_and_replaces_versions() {
     let code = "import importlib.metadata as m, needy; print(m.version('good'), m.version('needy')); import good.old";
     let printed = bench.printed(code).await;
     assert!(printed.contains("2.0 1.0") && printed.contains("No module named 'good.old'"), "{printed}");
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_frozen_is_imported_as_it_was() {
+    let bench = Bench::new().await;
+    assert!(bench.install("good==1.0").await.0.success);
+    let frozen = FrozenLayer::of(&bench.layer, &bench.directory.path().join("frozen")).unwrap().unwrap();
+    assert!(bench.install("good==2.0").await.0.success);
+    assert_eq!(bench.printed(VERSION_OF_GOOD).await, "2.0");
+    let mount = frozen.mount();
+    assert_eq!(mount.guest, Path::new(GUEST_LAYER_PATH));
+    let code = "import good, good.old; print('version', good.__version__); open(good.__file__, 'w')";
+    let printed = bench.printed_with(mount, code).await;
+    assert!(printed.contains("version 1.0") && printed.contains("Errno"), "nobody writes to it: {printed}");
+    let packages = frozen.packages().unwrap();
+    let listed: Vec<_> = packages.iter().map(|one| (one.name.as_str(), one.version.as_str())).collect();
+    assert_eq!(listed, [("good", "1.0")]);
     bench.finish().await;
 }
 

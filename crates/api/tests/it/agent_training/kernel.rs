@@ -52,7 +52,7 @@ impl Agent {
     }
 
     /// An experiment whose cell ran on a kernel, and whose scores are recorded.
-    async fn trained(&self, name: &str, code: &str) -> String {
+    pub(super) async fn trained(&self, name: &str, code: &str) -> String {
         let (experiment, cell) = self.written(name, code).await;
         self.run_cell(&cell).await;
         let args = json!({ "experimentId": experiment, "succeeded": true, "cellIds": [cell] });
@@ -63,7 +63,7 @@ impl Agent {
     }
 
     /// Waits until a model's evaluation has ended.
-    async fn judged(&self, model: &str) -> Value {
+    pub(super) async fn judged(&self, model: &str) -> Value {
         eventually("the evaluation", async || {
             let found = self.lab.find(model).await;
             matches!(found["evaluationStatus"].as_str(), Some("ready" | "failed")).then_some(found)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
+import zipfile
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +202,53 @@ def test_a_library_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(joblib, "load", load)
     adopted = adopt(tmp_path, LogisticRegression(), "penguins", "species", "classification")
     assert "the library catboost" in reason(adopted)
+
+
+def test_what_a_project_installed_is_used_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = tmp_path / "layer"
+    (layer / "tinyest").mkdir(parents=True)
+    (layer / "tinyest" / "__init__.py").write_text("from tinyest.inner import Nearest\n")
+    source = Path(__file__).parent / "nearest.py"
+    (layer / "tinyest" / "inner.py").write_text(source.read_text(encoding="utf-8"))
+    monkeypatch.syspath_prepend(layer)
+    nearest = import_module("tinyest").Nearest
+    numbers = as_a_notebook_reads("species")[0].select_dtypes("number").drop(columns="year")
+    model = make_pipeline(SimpleImputer(), StandardScaler(), nearest())
+    model.fit(numbers, as_a_notebook_reads("species")[1])
+
+    def forget() -> None:
+        for name in [name for name in sys.modules if name.split(".")[0] == "tinyest"]:
+            monkeypatch.delitem(sys.modules, name)
+
+    place = tmp_path / "with"
+    adopted = adopt(place, model, "penguins", "species", "classification", packages=str(layer))
+    assert (adopted.done["scorable"], adopted.done["packages"]) == (True, ["tinyest"])
+    requirements = package(tmp_path / "zip", adopted, ["tinyest==1.0", "numpy==0.1"])
+    assert "tinyest==1.0" in requirements and "numpy==0.1" not in requirements
+    forget()
+    features, labels = as_a_notebook_reads("species")
+    ours = pipeline(features, LogisticRegression(max_iter=500)).fit(features, labels)
+    plain = adopt(tmp_path / "plain", ours, "penguins", "species", "classification", packages=str(layer))
+    assert (plain.done["scorable"], plain.done["packages"]) == (True, [])
+
+    # Where they are not there, what lacks is named.
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry != str(layer)])
+    with pytest.raises(MlError, match="the library tinyest") as refused:
+        load_model(Reader({}), place)
+    assert refused.value.code == "library_missing"
+    again = run("adopt", place, {"taskType": "classification", "target": "species", "templateId": "llm-any"})
+    assert (again.done["scorable"], again.done["packages"]) == (False, [])
+    assert "the library tinyest" in again.done["reason"] and "install it" in again.done["reason"]
+
+
+def package(place: Path, adopted: Ran, packages: list[str]) -> list[str]:
+    """Returns the requirements of an adopted model's MLflow directory."""
+    place.mkdir()
+    shutil.copy(adopted.out.parent / "model.joblib", place / "model.joblib")
+    for name in ("signature.json", "report.json"):
+        shutil.copy(adopted.out / name, place / name)
+    with zipfile.ZipFile(run("package", place, {"packages": packages}).out / "model.zip") as archive:
+        return archive.read("requirements.txt").decode().splitlines()
 
 
 def test_dates_are_given_as_the_model_takes_them(tmp_path: Path) -> None:

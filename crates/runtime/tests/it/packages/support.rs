@@ -97,10 +97,14 @@ impl Bench {
 
     /// Starts Python with the layer as a kernel has it.
     pub(crate) async fn python(&self, code: &str) -> Box<dyn Sandbox> {
+        let guest = gristmill_runtime::packages::GUEST_LAYER.into();
+        self.python_with(Mount { host: self.layer.directory().to_owned(), guest, access: Access::ReadOnly }, code).await
+    }
+
+    async fn python_with(&self, packages: Mount, code: &str) -> Box<dyn Sandbox> {
         let python = self.backend.python(VERSION).unwrap();
         let mut mounts = python.mounts;
-        let guest = gristmill_runtime::packages::GUEST_LAYER.into();
-        mounts.push(Mount { host: self.layer.directory().to_owned(), guest, access: Access::ReadOnly });
+        mounts.push(packages);
         let path = gristmill_runtime::packages::GUEST_LAYER_PATH.to_owned();
         let spec = SandboxSpec {
             id: uuid::Uuid::new_v4().simple().to_string(),
@@ -115,14 +119,23 @@ impl Bench {
 
     /// What this code prints, with the layer as a kernel has it.
     pub(crate) async fn printed(&self, code: &str) -> String {
-        let sandbox = self.python(code).await;
-        tokio::time::timeout(Duration::from_secs(60), sandbox.wait()).await.unwrap();
-        sandbox.log_tail().await.trim().to_owned()
+        said(self.python(code).await).await
+    }
+
+    /// What this code prints, with packages from elsewhere.
+    pub(crate) async fn printed_with(&self, packages: Mount, code: &str) -> String {
+        said(self.python_with(packages, code).await).await
     }
 
     pub(crate) async fn finish(self) {
         assert_eq!(self.tasks.shutdown(Duration::from_secs(20)).await, 0);
     }
+}
+
+/// All that a sandbox said until it ended.
+async fn said(sandbox: Box<dyn Sandbox>) -> String {
+    tokio::time::timeout(Duration::from_secs(60), sandbox.wait()).await.unwrap();
+    sandbox.log_tail().await.trim().to_owned()
 }
 
 pub(crate) async fn install(packages: &Packages, layer: &Layer, names: &str) -> (InstallOutcome, Vec<InstallEvent>) {

@@ -7,8 +7,10 @@ they are is kept without scores: then the last event says `scorable: false` and 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import joblib
@@ -20,7 +22,7 @@ from gristmill_ml.columns import CATEGORIES_MAX, DATE_PARTS, TIME_PARTS, ColumnP
 from gristmill_ml.errors import MlError
 from gristmill_ml.foreign import DATES, KINDS, ForeignModel
 from gristmill_ml.frames import Table, read_table, text_of
-from gristmill_ml.predict import ARTIFACT_BYTES_MIN, Model, row_ids, save_predictions
+from gristmill_ml.predict import ARTIFACT_BYTES_MIN, Model, lacking, row_ids, save_predictions
 from gristmill_ml.prepare import RawPreparer
 from gristmill_ml.progress import Progress, write_json
 from gristmill_ml.provenance import Stopwatch, versions
@@ -59,6 +61,7 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
     progress.time_budget = read_limits(spec).time_seconds
     progress.stage("reading", 0.0)
     given = _read(spec, directory)
+    packages = spec.text("packages", None)
     watch.lap("read")
     try:
         pipeline = _load(spec, directory)
@@ -70,7 +73,8 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
         held_out = _asked(model, given.held_out.frame)
         shown = _asked(model, given.training.frame.iloc[_some_rows(given)])["prediction"]
     except UnscorableError as error:
-        return {"type": "done", "scorable": False, "reason": str(error)[:500], "timing": watch.report()}
+        done = {"type": "done", "scorable": False, "reason": str(error)[:500]}
+        return {**done, "packages": _from_packages(packages), "timing": watch.report()}
     watch.lap("predict")
     progress.stage("describing", 0.8)
     save_predictions(out / "predictions.parquet", row_ids(given.held_out, given.row_id), held_out, model, given.row_id)
@@ -84,7 +88,8 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
     baseline = make_baseline(given.training.frame, plan, shown, given.task, "training")
     write_json(out / "baseline.json", baseline)
     write_json(out / "report.json", _report(spec, given, plan, pipeline, target, watch))
-    return {"type": "done", "scorable": True, "rows": len(given.held_out), "timing": watch.report()}
+    done = {"type": "done", "scorable": True, "rows": len(given.held_out)}
+    return {**done, "packages": _from_packages(packages), "timing": watch.report()}
 
 
 def _read(spec: Reader, directory: Path) -> Given:
@@ -115,14 +120,25 @@ def _load(spec: Reader, directory: Path) -> Any:
     try:
         pipeline = joblib.load(path)
     except ModuleNotFoundError as error:
-        message = f"it needs the library {error.name}, which is not there where models are scored"
-        raise UnscorableError(message) from error
+        raise UnscorableError(lacking(error).message) from error
     except Exception as error:
         message = f"{path.name} does not load: {type(error).__name__}: {_line(error)}"
         raise MlError("artifact_broken", message, "model") from error
     if not callable(getattr(pipeline, "predict", None)):
         raise MlError("artifact_broken", f"{path.name} holds a {type(pipeline).__name__}, not a model", "model")
     return pipeline
+
+
+def _from_packages(directory: str | None) -> list[str]:
+    """Returns the top names of the modules that were loaded from the packages of a project."""
+    if directory is None:
+        return []
+    found = set()
+    for name, module in list(sys.modules.items()):
+        file = module.__dict__.get("__file__") if isinstance(module, ModuleType) else None
+        if isinstance(file, str) and Path(file).is_relative_to(directory):
+            found.add(name.split(".")[0])
+    return sorted(found)
 
 
 def _line(error: BaseException) -> str:
@@ -144,6 +160,8 @@ def _fitting(pipeline: Any, given: Given) -> ForeignModel:
             _length_checked(model.predict(given.training.frame.head(TRIED_ROWS)), min(TRIED_ROWS, len(given.training)))
         except UnscorableError:
             raise
+        except ModuleNotFoundError as error:
+            raise UnscorableError(lacking(error).message) from error
         except Exception as error:
             reason = f"{type(error).__name__}: {_line(error)}"
         else:

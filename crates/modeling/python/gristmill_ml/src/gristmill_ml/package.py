@@ -30,6 +30,8 @@ def run(spec: Reader, directory: Path, out: Path, progress: Progress) -> dict[st
     signature = _json(directory / "signature.json", required=True)
     report = _json(directory / "report.json", required=False)
     pinned = _requirements(report)
+    known = {line.partition("==")[0] for line in pinned}
+    pinned += [line for line in spec.texts("packages", []) if line.partition("==")[0] not in known]
     files: dict[str, bytes | Path] = {
         "MLmodel": _yaml(_mlmodel(spec, signature, report)),
         "requirements.txt": ("\n".join(pinned) + "\n").encode(),

@@ -27,6 +27,15 @@ INPUTS_MAX = 20_000
 _NAME = re.compile(r"^[A-Za-z0-9_.\-]{1,100}$")
 
 
+def lacking(error: ModuleNotFoundError) -> MlError:
+    """Returns the error for a model that needs a library which is not there."""
+    message = (
+        f"the model needs the library {error.name}, which neither comes with Gristmill nor was in the project "
+        "when the model was registered; install it there, train again and register the new model"
+    )
+    return MlError("library_missing", message, "model")
+
+
 class Model:
     """A loaded model: the pipeline, and its task and labels."""
 
@@ -57,6 +66,8 @@ class Model:
             return columns
         except MlError:
             raise
+        except ModuleNotFoundError as error:
+            raise lacking(error) from error
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             # A foreign model (from a notebook) says in its own words which column it lacks.
             message = f"the model cannot predict from these columns: {' '.join(str(error).split())[:300]}"
@@ -81,6 +92,8 @@ def load_model(spec: Reader, directory: Path) -> Model:
         signature = json.loads(signature_path.read_text(encoding="utf-8"))
     try:
         pipeline = joblib.load(path)
+    except ModuleNotFoundError as error:
+        raise lacking(error) from error
     except Exception as error:
         raise MlError(
             "artifact_broken", f"{path.name} does not load: {type(error).__name__}: {error}"[:400], "model"

@@ -41,7 +41,7 @@ def prepare(command: str, module: str, function: str, directory: Path) -> None:
             return
         try:
             importlib.import_module(name)
-        except ImportError:
+        except Exception:  # noqa: S112 - a project's packages may break libraries that the model does not use
             continue
     if command in REHEARSALS and not _is_called(directory):
         try:
