@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::support::{Answer, Bench, Tools, calls};
 
-const SELECTED: &str = "Make these features.\nSelected feature IDs: f-1";
+const SELECTED: &str = "Make these features.\nSelected feature IDs to implement: f-1";
 
 /// Tools that write cells, and run them as told.
 fn tools(run: Answer) -> Tools {
