@@ -2,7 +2,7 @@
 
 use garde::Validate;
 use gristmill_domain::{
-    CellId, DatasetId, NotebookId, ProjectId,
+    CellId, DatasetId, ErrorCode, NotebookId, ProjectId,
     execution::{ExecutionResult, RichOutput},
     notebooks::{CELL_CHARS_MAX, Cell, CellStatus, CellType, LockOwner, OutputRef, PREVIEW_CHARS},
 };
@@ -300,6 +300,9 @@ pub struct CellRunView {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub exported_datasets: Vec<ExportedDatasetView>,
+    /// Why the environment ran no code at all, for agents.
+    #[serde(skip)]
+    pub environment_error: Option<ErrorCode>,
 }
 
 /// A dataset that a cell saved to the project.

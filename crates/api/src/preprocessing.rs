@@ -107,17 +107,18 @@ pub async fn decide_step(
     let found = match (PrepRunId::parse(text("runId")), StepId::parse(text("stepId"))) {
         (Some(run), Some(step)) => {
             let run = state.preprocessing.runs.peek(caller, run).await.ok();
-            run.and_then(|run| run.step(step).ok().cloned())
+            run.and_then(|run| Some((run.id, run.step(step).ok()?.clone())))
         }
         _ => None,
     };
-    let Some(step) = found else {
+    let Some((run, step)) = found else {
         // One that is not there is told by the tool.
         let context = person(caller, project, format!("decision/{}", Uuid::new_v4()), is_approved);
         let id = format!("{verb}-{}-{}", text("stepId"), Uuid::new_v4());
         return (id, run_tool(state, &context, tool, &args).await);
     };
-    let key = format!("decision/{}/{}/{is_approved}", step.id, step.updated_at.timestamp_micros());
+    // A fork has the same step in a run of its own.
+    let key = format!("decision/{run}/{}/{}/{is_approved}", step.id, step.updated_at.timestamp_micros());
     let context = person(caller, project, key, is_approved);
     let id = format!("{verb}-{}-{}", step.id, context.derived_id("decision"));
     let shown = step_view(&step);

@@ -226,6 +226,9 @@ pub struct Lease {
     pub epoch: i64,
 }
 
+/// Bytes of the data of a log's events that are read at once. The event that reaches it is read too, so that long ones can be.
+pub const STRETCH_BYTES_MAX: usize = 1024 * 1024;
+
 /// An event of a job's log, as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobEvent {

@@ -164,7 +164,8 @@ pub trait JobStore: Send + Sync + std::fmt::Debug {
     /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
     async fn list(&self, caller: &Caller, filter: JobFilter) -> Result<Vec<Job>, StoreError>;
 
-    /// Reads a stretch of one of the caller's logs: events with `seq > after`, at most `limit`.
+    /// Reads a stretch of one of the caller's logs: events with `seq > after`, at most `limit`, and none after those whose data
+    /// have [`STRETCH_BYTES_MAX`](crate::jobs::STRETCH_BYTES_MAX) bytes. Empty: there are none yet.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, `Defect`.

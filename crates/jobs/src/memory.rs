@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use gristmill_domain::{
     Caller, Clock, JobId, ProjectId, SystemClock, UserId,
-    jobs::{Job, JobEvent, JobOutcome, JobProgress, JobState, Lease, NewJob, NewJobEvent, RunEnd},
+    jobs::{Job, JobEvent, JobOutcome, JobProgress, JobState, Lease, NewJob, NewJobEvent, RunEnd, STRETCH_BYTES_MAX},
     ports::{Appended, ClaimRequest, ClaimedJob, EventBatch, Heartbeat, JobFilter, JobStore, StoreError},
 };
 use tokio::time::Instant;
@@ -327,6 +327,12 @@ impl JobStore for MemoryJobStore {
         let mut state = self.state();
         let events = &state.owned(caller, id)?.events;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(events.iter().filter(|event| event.seq > after).take(limit).cloned().collect())
+        let mut bytes = 0_usize;
+        let fits = |event: &&JobEvent| {
+            let before = bytes;
+            bytes = bytes.saturating_add(event.data.to_string().len());
+            before < STRETCH_BYTES_MAX
+        };
+        Ok(events.iter().filter(|event| event.seq > after).take(limit).take_while(fits).cloned().collect())
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 /// How a reader reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// Most events that are read, and kept in memory, at once. Default 256; 0 counts as 1.
+    /// Most events that are read, and kept in memory, at once; fewer where they are long. Default 256; 0 counts as 1.
     pub page_events: u32,
     /// How long the store may be silent before a reader gives up. Default 30 s.
     pub outage_max: Duration,

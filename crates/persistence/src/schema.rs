@@ -575,6 +575,7 @@ diesel::table! {
         checkpoint_at -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        workflow_run_id -> Nullable<Text>,
     }
 }
 
@@ -654,11 +655,12 @@ diesel::table! {
         event_sequence -> BigInt,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        states_since -> BigInt,
     }
 }
 
 diesel::table! {
-    preprocessing_steps (step_id) {
+    preprocessing_steps (run_id, step_id) {
         step_id -> Uuid,
         run_id -> Uuid,
         place -> Integer,
@@ -688,7 +690,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    preprocessing_checkpoints (checkpoint_id) {
+    preprocessing_checkpoints (run_id, checkpoint_id) {
         checkpoint_id -> Uuid,
         run_id -> Uuid,
         place -> Integer,
@@ -862,6 +864,33 @@ diesel::table! {
 }
 
 diesel::table! {
+    preprocessing_states (run_id, workflow_sequence) {
+        run_id -> Uuid,
+        workflow_sequence -> BigInt,
+        state -> Json,
+    }
+}
+
+diesel::table! {
+    preprocessing_step_states (run_id, step_id, workflow_sequence) {
+        run_id -> Uuid,
+        step_id -> Uuid,
+        workflow_sequence -> BigInt,
+        state -> Json,
+    }
+}
+
+diesel::table! {
+    feature_states (run_id, feature_id, changed_at) {
+        run_id -> Uuid,
+        feature_id -> Text,
+        changed_at -> Timestamptz,
+        place -> Integer,
+        state -> Json,
+    }
+}
+
+diesel::table! {
     cell_deletions (project_id, call_key) {
         project_id -> Uuid,
         call_key -> Text,
@@ -941,6 +970,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     workflow_approvals,
     workflow_states,
     cell_deletions,
+    preprocessing_states,
+    preprocessing_step_states,
+    feature_states,
 );
 diesel::joinable!(dataset_key_sketches -> datasets (dataset_id));
 diesel::joinable!(preprocessing_runs -> projects (project_id));

@@ -78,6 +78,7 @@ macro_rules! job_store_suite {
             logs::appends_a_repeated_batch_once,
             logs::refuses_a_batch_for_another_position,
             logs::reads_a_log_in_stretches,
+            logs::reads_less_at_once_where_events_are_long,
             logs::stays_gapless_when_two_workers_write_at_once,
         }
     };

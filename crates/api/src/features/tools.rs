@@ -69,12 +69,12 @@ impl Call<'_> {
     /// The run that is meant. A `runId` of another kind of run names none.
     fn place(&self) -> RunPlace {
         let run = self.added("runId").and_then(|text| text.parse().ok());
-        RunPlace { run, notebook: self.context.notebook }
+        RunPlace { workflow: self.context.run.clone(), run, notebook: self.context.notebook }
     }
 
     /// The run as it is; one without features when there is none yet.
     async fn run(&self) -> Result<FeatureRun, Failure> {
-        let found = self.state.feature_runs.find_in(&self.context.caller, self.context.project, self.place()).await;
+        let found = self.state.feature_runs.find_in(&self.context.caller, self.context.project, &self.place()).await;
         let new = || FeatureRun::new(self.new_id(), self.context.project, self.context.notebook, self.state.clock.now());
         Ok(found.map_err(failed)?.unwrap_or_else(new))
     }

@@ -1,7 +1,10 @@
 //! Running a cell. The run belongs to a task of the server: it goes on when the client goes away.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -81,7 +84,7 @@ async fn run_for(
     let terms = RunTerms { lease: state.config.notebooks.run_lease, key };
     let started = state.notebooks.start_run(caller, id, Some(project), terms, state.clock.now()).await.map_err(run_error)?;
     let (done, end) = oneshot::channel();
-    let run = CellRun { state: state.clone(), caller: caller.clone(), started, settings };
+    let run = CellRun { state: state.clone(), caller: caller.clone(), started, settings, environment_error: OnceLock::new() };
     state.tasks.spawn("cell run", async move {
         // Nobody may be waiting any more.
         drop(done.send(run.drive().await));
@@ -146,6 +149,8 @@ pub(super) struct CellRun {
     caller: Caller,
     pub(super) started: RunStart,
     settings: Settings,
+    /// Why no code could be run.
+    environment_error: OnceLock<ErrorCode>,
 }
 
 impl CellRun {
@@ -210,7 +215,11 @@ impl CellRun {
         while let Ok(output) = outputs.try_recv() {
             log.gather(output).await;
         }
-        Ok(result.unwrap_or_else(|error| failed(&error)))
+        Ok(result.unwrap_or_else(|error| {
+            // The first one stays: there is one attempt after it at most, and none after a failure.
+            self.environment_error.get_or_init(|| error.code());
+            failed(&error)
+        }))
     }
 
     fn request(&self) -> ExecuteRequest {
@@ -260,7 +269,7 @@ impl CellRun {
             NotebookKind::Standalone => exports::take_over(&self.state, &self.caller, place).await,
             NotebookKind::Phase => Vec::new(),
         };
-        Ok(CellRunView { result, exported_datasets })
+        Ok(CellRunView { result, exported_datasets, environment_error: self.environment_error.get().copied() })
     }
 
     /// Stores the end, through a short outage too.

@@ -8,7 +8,7 @@ use gristmill_domain::{
     execution::OutputKind,
     notebooks::{Cell, CellStatus, CellType, Notebook, NotebookKind},
     ports::StoreError,
-    preprocessing::{CellNow, CellRunNow, CellsNow, PrepRun, ReasonCode, Refusal, Step, StepId},
+    preprocessing::{CellNow, CellRunNow, CellsNow, PrepRun, PrepRunId, ReasonCode, Refusal, Step, StepId},
 };
 use serde_json::Value;
 
@@ -82,18 +82,21 @@ impl Call<'_> {
         Ok(Some(cell).filter(|cell| is_usable && cell.cell_type == CellType::Code))
     }
 
-    /// The cells of the notebook that is worked in that say that they are this step's.
-    pub(super) async fn marked_cells(&self, step: StepId) -> Result<Vec<CellId>, Refusal> {
+    /// The cells of the notebook that is worked in that say that they are this step's, and not that of another run: a fork has
+    /// steps of the same ids, and works in the same notebook.
+    pub(super) async fn marked_cells(&self, run: PrepRunId, step: StepId) -> Result<Vec<CellId>, Refusal> {
         let Some(notebook) = self.context.notebook else { return Ok(Vec::new()) };
         let cells = match self.state.notebooks.list_cells(&self.context.caller, notebook, self.now()).await {
             Ok(cells) => cells,
             Err(StoreError::NotFound) => Vec::new(),
             Err(error) => return Err(store_refusal("The notebook", ReasonCode::InvalidOperation, &error)),
         };
-        let id = step.to_string();
+        let (run, step) = (run.to_string(), step.to_string());
         let is_of_step = |cell: &&Cell| {
-            let marked = cell.metadata.get("preprocessing").and_then(|marks| marks.get("stepId")).and_then(Value::as_str);
-            marked == Some(id.as_str()) && cell.cell_type == CellType::Code
+            let marks = cell.metadata.get("preprocessing");
+            let marked = |name: &str| marks.and_then(|marks| marks.get(name)).and_then(Value::as_str);
+            let is_of_run = marked("runId").is_none_or(|of| of == run);
+            is_of_run && marked("stepId") == Some(step.as_str()) && cell.cell_type == CellType::Code
         };
         Ok(cells.iter().filter(is_of_step).map(|cell| cell.id).collect())
     }

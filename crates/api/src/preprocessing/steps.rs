@@ -79,7 +79,7 @@ impl Call<'_> {
         let id = self.step_id()?;
         let named = self.args.cells().map_err(|refusal| refusal.of_step(id))?;
         let run = self.run().await?;
-        let cells = self.cells(&self.cells_to_look_at(run.step(id)?, named).await?).await?;
+        let cells = self.cells(&self.cells_to_look_at(&run, run.step(id)?, named).await?).await?;
         self.decide(&run, |run, now| {
             let succeeded = execute(run, id, &cells.now, now)?;
             let status = if succeeded { "success" } else { "failed" };
@@ -99,14 +99,14 @@ impl Call<'_> {
     }
 
     /// Those that are named, else the step's, else those that are marked as the step's.
-    async fn cells_to_look_at(&self, step: &Step, named: Vec<CellId>) -> Result<Vec<CellId>, Refusal> {
+    async fn cells_to_look_at(&self, run: &PrepRun, step: &Step, named: Vec<CellId>) -> Result<Vec<CellId>, Refusal> {
         if !named.is_empty() {
             return Ok(named);
         }
         if !step.cell_ids.is_empty() {
             return Ok(step.cell_ids.clone());
         }
-        self.marked_cells(step.id).await
+        self.marked_cells(run.id, step.id).await
     }
 
     /// What a step's code works on: the dataset that is worked on, unless that is what the step itself made of another.

@@ -10,8 +10,8 @@ use gristmill_api_types::{
         WorkflowApprovalView, WorkflowArtifactView, WorkflowEventView, WorkflowList, WorkflowPath, WorkflowsQuery,
     },
 };
-use gristmill_domain::{ErrorCode, workflows::WorkflowRunId};
-use gristmill_persistence::repo::workflows::{TurnBegun, WorkflowSnapshot};
+use gristmill_domain::{ErrorCode, ports::StoreError, workflows::WorkflowRunId};
+use gristmill_persistence::repo::workflows::{STATE_NOT_KEPT, TurnBegun, WorkflowSnapshot};
 use gristmill_workflow::agent::wire::run_state;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -114,7 +114,12 @@ pub async fn fork_workflow(
     ValidJson(body): ValidJson<ForkCreate>,
 ) -> ApiResult<Created<RunEnvelope>> {
     let forked = state.workflows.fork(&signed.caller, &run_id(&path)?, body.after_sequence, state.clock.now()).await;
-    let run = forked.map_err(ApiError::store(ErrorCode::WorkflowNotFound))?;
+    let run = forked.map_err(|error| match error {
+        StoreError::Conflict(what) if what == STATE_NOT_KEPT => {
+            ApiError::new(ErrorCode::Conflict, "What the run had at that event was not kept; fork it after a later one")
+        }
+        error => ApiError::store(ErrorCode::WorkflowNotFound)(error),
+    })?;
     Ok(Created(RunEnvelope { run: run_state(&run) }))
 }
 

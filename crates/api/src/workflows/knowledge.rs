@@ -6,8 +6,9 @@ use actix_web::web;
 use async_trait::async_trait;
 use gristmill_documents::{Citation, SearchRequest};
 use gristmill_domain::{
-    Caller, ErrorCode, NotebookId,
+    Caller, DatasetId, ErrorCode, NotebookId,
     datasets::Dataset,
+    ports::StoreError,
     workflows::{Phase, WorkflowRun},
 };
 use gristmill_workflow::{
@@ -24,6 +25,8 @@ use crate::{error::ApiError, state::AppState};
 
 /// Passages of documents that the model is shown.
 const SNIPPETS: usize = 4;
+/// Datasets that the model is shown when a project begins.
+const DATASETS_SHOWN: usize = 20;
 /// Columns of a dataset that the model is shown; tools tell of the others.
 const COLUMNS_SHOWN: usize = 60;
 /// Longest plan of a project, characters.
@@ -56,6 +59,15 @@ impl StoredKnowledge {
         }
     }
 
+    /// A dataset, unless it was deleted meanwhile.
+    async fn dataset(&self, caller: &Caller, id: DatasetId) -> Result<Option<Dataset>, PortError> {
+        match self.state.datasets.find(caller, id).await {
+            Ok(dataset) => Ok(Some(dataset)),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(error) => Err(store(error)),
+        }
+    }
+
     /// The notebook, when it is the project's.
     async fn notebook(&self, caller: &Caller, run: &WorkflowRun) -> Option<NotebookId> {
         let id = run.active_notebook_id?;
@@ -72,19 +84,26 @@ impl KnowledgeSource for StoredKnowledge {
             let error = ApiError::store(ErrorCode::ProjectNotFound)(error);
             PortError { code: error.code(), message: error.to_string(), source: Some(Box::new(error)) }
         })?;
-        let datasets = self.state.datasets.list(caller, Some(run.project_id)).await.map_err(store)?;
-        let dataset = run.active_dataset_id.and_then(|id| datasets.iter().find(|dataset| dataset.id == id));
+        let names = self.state.datasets.names(caller, run.project_id).await.map_err(store)?;
+        let active = names.iter().find(|(id, _)| Some(*id) == run.active_dataset_id);
+        let dataset = match active {
+            Some((id, _)) => self.dataset(caller, *id).await?,
+            None => None,
+        };
         let mut material = Vec::new();
         let metadata = project.metadata.as_map();
         if let Some(plan) = metadata.get("projectPlan").and_then(|plan| plan.as_str()).filter(|_| run.phase != Phase::Onboarding)
         {
             material.push(Material { kind: "project plan", text: plan.chars().take(PLAN_CHARS).collect() });
         }
-        match (run.phase, dataset) {
+        match (run.phase, &dataset) {
             (Phase::Onboarding, _) => {
                 let described = format!("{}\n{}", project.name, project.description.as_deref().unwrap_or_default());
                 material.push(Material { kind: "project", text: described });
-                let files: Vec<String> = datasets.iter().take(20).map(outline).collect();
+                let mut files = Vec::new();
+                for (id, _) in names.iter().take(DATASETS_SHOWN) {
+                    files.extend(self.dataset(caller, *id).await?.as_ref().map(outline));
+                }
                 material.push(Material { kind: "datasets", text: files.join("\n\n") });
             }
             (_, Some(dataset)) => material.push(Material { kind: "dataset", text: outline(dataset) }),
@@ -92,13 +111,13 @@ impl KnowledgeSource for StoredKnowledge {
         }
         material.extend(self.snippets(caller, run, request).await);
         let facts = Facts {
-            dataset: dataset.map(dataset_facts),
+            dataset: dataset.as_ref().map(dataset_facts),
             is_dataset_missing: run.active_dataset_id.is_some() && dataset.is_none(),
             notebook: self.notebook(caller, run).await,
-            other_datasets: datasets
-                .iter()
-                .filter(|other| Some(other.id) != run.active_dataset_id)
-                .map(|other| other.filename.clone())
+            other_datasets: names
+                .into_iter()
+                .filter(|(id, _)| Some(*id) != run.active_dataset_id)
+                .map(|(_, filename)| filename)
                 .collect(),
             experiments: open_experiments(run),
         };

@@ -135,9 +135,6 @@ impl TurnSink for LogSink {
                 states += usize::from(event.event_type == "workflow_state");
                 told.ending += usize::from(states > 1 && PLAIN.contains(&event.event_type.as_str()));
             }
-            if events.len() < usize::try_from(PAGE).unwrap_or(usize::MAX) {
-                return Ok(told);
-            }
         }
     }
 }

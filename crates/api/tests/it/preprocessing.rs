@@ -2,6 +2,7 @@
 
 mod changed;
 mod decisions;
+mod forks;
 mod kernel;
 mod replay;
 mod splits;

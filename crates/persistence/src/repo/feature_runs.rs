@@ -1,5 +1,7 @@
 //! Runs of feature engineering.
 
+mod states;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -7,10 +9,13 @@ use gristmill_domain::{
     Caller, NotebookId, ProjectId,
     feature_runs::{FeatureCheckpoint, FeatureCommand, FeatureRefusal, FeatureRun, FeatureRunId},
     ports::StoreError,
+    workflows::WorkflowRunId,
 };
 use serde_json::Value;
 use uuid::Uuid;
 
+pub(super) use self::states::copy_run;
+use self::states::keep_states;
 use super::ownership::{lock_project, own_project};
 use crate::{
     Database,
@@ -24,10 +29,12 @@ pub struct FeatureRuns {
     database: Database,
 }
 
-/// Which run of a project is meant: the one that is named when it is there, else the newest of the notebook, else (without
-/// a notebook) the newest of the project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which run of a project is meant: the one of the fork that works on it alone, else the one that is named when it is there,
+/// else the newest of the notebook, else (without a notebook) the newest of the project.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunPlace {
+    /// The agent's run that calls.
+    pub workflow: Option<WorkflowRunId>,
     /// The run that is named.
     pub run: Option<FeatureRunId>,
     /// The notebook that is worked in.
@@ -142,7 +149,7 @@ impl FeatureRuns {
     ///
     /// # Errors
     /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
-    pub async fn find_in(&self, caller: &Caller, project: ProjectId, place: RunPlace) -> Result<Option<FeatureRun>, StoreError> {
+    pub async fn find_in(&self, caller: &Caller, project: ProjectId, place: &RunPlace) -> Result<Option<FeatureRun>, StoreError> {
         let mut connection = self.database.connection().await?;
         own_project(&mut connection, caller.user_id, project).await?;
         let row = meant(&mut connection, project, place).await?;
@@ -192,12 +199,13 @@ async fn change_in(
     if let Some(row) = changed(connection, project, &change.key).await? {
         return Ok(Ok(FeatureRun::try_from(row)?));
     }
-    let found = meant(connection, project, change.place).await?;
+    let found = meant(connection, project, &change.place).await?;
     let is_new = found.is_none();
     let mut run = match found {
         Some(row) => FeatureRun::try_from(row)?,
         None => FeatureRun::new(change.new_id, project, change.place.notebook, now),
     };
+    let before = run.features.clone();
     if let Err(refusal) = run.apply(change.command.clone(), now) {
         return Ok(Err(refusal));
     }
@@ -216,6 +224,7 @@ async fn change_in(
             .execute(connection)
             .await?;
     }
+    keep_states(connection, &before, &run, now).await?;
     diesel::insert_into(calls::table)
         .values((calls::project_id.eq(project.0), calls::call_key.eq(&change.key), calls::run_id.eq(row.run_id)))
         .execute(connection)
@@ -224,7 +233,19 @@ async fn change_in(
 }
 
 /// The run that is meant.
-async fn meant(connection: &mut AsyncPgConnection, project: ProjectId, place: RunPlace) -> Result<Option<RunRow>, DbError> {
+async fn meant(connection: &mut AsyncPgConnection, project: ProjectId, place: &RunPlace) -> Result<Option<RunRow>, DbError> {
+    if let Some(fork) = &place.workflow {
+        let own: Option<RunRow> = feature_runs::table
+            .filter(feature_runs::project_id.eq(project.0))
+            .filter(feature_runs::workflow_run_id.eq(fork.as_str()))
+            .select(RunRow::as_select())
+            .first(connection)
+            .await
+            .optional()?;
+        if own.is_some() {
+            return Ok(own);
+        }
+    }
     if let Some(id) = place.run {
         let named: Option<RunRow> = feature_runs::table
             .filter(feature_runs::project_id.eq(project.0))
@@ -239,6 +260,7 @@ async fn meant(connection: &mut AsyncPgConnection, project: ProjectId, place: Ru
     }
     let mut newest = feature_runs::table
         .filter(feature_runs::project_id.eq(project.0))
+        .filter(feature_runs::workflow_run_id.is_null())
         .order((feature_runs::updated_at.desc(), feature_runs::run_id.desc()))
         .select(RunRow::as_select())
         .into_boxed();

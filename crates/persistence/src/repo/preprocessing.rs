@@ -1,6 +1,7 @@
 //! Preprocessing runs. One decision is one transaction: the run is locked, a pure function decides, what changed is written.
 
 mod rows;
+mod states;
 
 use std::collections::HashMap;
 
@@ -16,7 +17,11 @@ use gristmill_domain::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use self::rows::{CheckpointRow, EventRow, RunRow, StepRow, event_kind, to_json};
+pub(super) use self::states::copy_run;
+use self::{
+    rows::{CheckpointRow, EventRow, RunRow, StepRow, event_kind, to_json},
+    states::keep_state,
+};
 use super::{
     ownership::own_project,
     workflows::{DecidedStep, decide_beside},
@@ -187,7 +192,10 @@ impl PreprocessingRuns {
                     return load(connection, row, Log::Commits).await;
                 }
                 let row = RunRow::of(&PrepRun::new(fresh, project, workflow.cloned(), now))?;
-                diesel::insert_into(runs::table).values(&row).on_conflict_do_nothing().execute(connection).await?;
+                let made = diesel::insert_into(runs::table).values(&row).on_conflict_do_nothing().execute(connection).await?;
+                if made > 0 {
+                    keep_state(connection, row.run_id, Vec::new()).await?;
+                }
                 // Another call may have been faster.
                 let row = current_in(connection, project, workflow).await?.ok_or(StoreError::NotFound)?;
                 load(connection, row, Log::Commits).await
@@ -340,10 +348,11 @@ async fn store(connection: &mut AsyncPgConnection, before: &PrepRun, after: Prep
     let changed = (0_i32..).zip(&after.steps).filter(|(_, step)| known.get(&step.id.0) != Some(step));
     let changed: Vec<StepRow> =
         changed.map(|(place, step)| StepRow::of(after.id, place, step)).collect::<Result<_, StoreError>>()?;
+    let ids: Vec<Uuid> = changed.iter().map(StepRow::id).collect();
     if !changed.is_empty() {
-        let ids: Vec<Uuid> = changed.iter().map(StepRow::id).collect();
-        // Nothing refers to them.
-        diesel::delete(steps::table.filter(steps::step_id.eq_any(ids))).execute(connection).await?;
+        // Nothing refers to them. Forks have steps of the same ids.
+        let before = steps::table.filter(steps::run_id.eq(after.id.0)).filter(steps::step_id.eq_any(&ids));
+        diesel::delete(before).execute(connection).await?;
         diesel::insert_into(steps::table).values(&changed).execute(connection).await?;
     }
     let fresh = (0_i32..).zip(&after.checkpoints).skip(before.checkpoints.len());
@@ -358,7 +367,7 @@ async fn store(connection: &mut AsyncPgConnection, before: &PrepRun, after: Prep
     if !fresh.is_empty() {
         diesel::insert_into(events::table).values(&fresh).execute(connection).await?;
     }
-    Ok(())
+    keep_state(connection, run.0, ids).await
 }
 
 /// Remembers what a call has answered.

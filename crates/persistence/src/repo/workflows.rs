@@ -31,7 +31,7 @@ use self::{
     begin::{begin_in, reattached},
     fork::fork_in,
     rows::{ApprovalRow, ArtifactRow, EventRow, RunRow},
-    write::write_in,
+    write::{keep_state, write_in},
 };
 pub(super) use self::{beside::decide_beside, release::release_dataset};
 use super::{
@@ -50,6 +50,8 @@ const FIRST_NODE: &str = "bootstrap_context";
 pub const TURN_ENDED: &str = "the turn has ended";
 /// Why a run is not made: its id is taken by a run of another phase of the project.
 pub const OTHER_PHASE: &str = "the run is of another phase";
+/// Why a run is not forked: it made steps or features then whose state was not kept.
+pub const STATE_NOT_KEPT: &str = "what the run had at that event was not kept";
 /// Why a run that nobody works on any more has ended.
 const LOST: &str = "The server that worked on this turn went away; send it again";
 const LOST_CODE: &str = "WORKFLOW_NO_PROGRESS";
@@ -269,10 +271,13 @@ impl Workflows {
                 let begun: EventRow = turn_of(id).first(connection).await?;
                 let (metadata, decided) = change(&WorkflowRun::try_from(row)?, &begun.into());
                 if let Some(metadata) = metadata {
-                    diesel::update(workflow_runs::table.find(id.as_str()))
+                    let row: RunRow = diesel::update(workflow_runs::table.find(id.as_str()))
                         .set(workflow_runs::metadata.eq(Value::Object(metadata)))
-                        .execute(connection)
+                        .returning(RunRow::as_returning())
+                        .get_result(connection)
                         .await?;
+                    // It comes with the result of the call that is under way, which is the next event.
+                    keep_state(connection, &row, row.event_seq + 1).await?;
                 }
                 Ok::<T, DbError>(decided)
             })
@@ -332,9 +337,10 @@ impl Workflows {
     }
 
     /// Makes a new run that has gone as far as an event of another: with its events until there and what it had then, paused.
+    /// What it does to steps and features is no longer the other's.
     ///
     /// # Errors
-    /// `NotFound` when there is no such run or event; `Unavailable`, `Defect`.
+    /// `NotFound` when there is no such run or event; `Conflict` ([`STATE_NOT_KEPT`]); `Unavailable`, `Defect`.
     pub async fn fork(
         &self,
         caller: &Caller,

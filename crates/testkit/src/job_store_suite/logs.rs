@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use gristmill_domain::{
-    jobs::{JobProgress, NewJobEvent},
+    jobs::{JobProgress, NewJobEvent, STRETCH_BYTES_MAX},
     ports::{EventBatch, StoreError},
 };
 use serde_json::json;
@@ -87,6 +87,29 @@ pub async fn reads_a_log_in_stretches(environment: &dyn JobStoreEnvironment) -> 
     for (after, limit) in [(10, 100), (11, 1), (i64::MAX, 1), (0, 0)] {
         ensure!(seqs(after, limit).await? == Vec::<i64>::new(), "after {after}");
     }
+    Ok(())
+}
+
+/// The case of this name.
+///
+/// # Errors
+/// When the store does otherwise.
+pub async fn reads_less_at_once_where_events_are_long(environment: &dyn JobStoreEnvironment) -> Result<()> {
+    let owner = environment.caller().await?;
+    let store = environment.store();
+    let claimed = start(environment, &owner).await?;
+    // The third one is longer than a stretch by itself.
+    let sizes = [STRETCH_BYTES_MAX / 2, STRETCH_BYTES_MAX / 2, 2 * STRETCH_BYTES_MAX, 10, 10];
+    let events = sizes.iter().map(|size| NewJobEvent::new("long", json!({ "text": "x".repeat(*size) }))).collect();
+    store.append(claimed.lease, &EventBatch { after: claimed.last_seq, events, progress: None }).await?;
+    let (mut after, mut stretches) = (claimed.last_seq, Vec::new());
+    loop {
+        let events = store.events(&owner, claimed.job.id, after, 100).await?;
+        let Some(last) = events.last() else { break };
+        after = last.seq;
+        stretches.push(events.iter().map(|event| event.seq).collect::<Vec<_>>());
+    }
+    ensure!(stretches == [vec![3, 4], vec![5], vec![6, 7]], "{stretches:?}");
     Ok(())
 }
 

@@ -12,9 +12,10 @@ use gristmill_llm::FailureCode;
 use serde_json::{Map, Value};
 
 use super::{
-    machine::{Exchange, Heard, Next, State},
+    machine::{Exchange, Heard, Next, State, no_progress},
     turn::{Answer, Decision, End},
 };
+use crate::tools::output::ENVIRONMENT_ERROR;
 
 pub(super) use self::{preprocessing::CLASSIFY, risky::told};
 
@@ -60,6 +61,9 @@ pub(super) fn rejected(state: &State) -> Option<Decision> {
 
 /// What follows from the call that was made last, before anything else. `None`: nothing does.
 pub(super) fn executed(state: &State) -> Option<Next> {
+    if let Some(why) = state.exchanges().next_back().and_then(without_environment) {
+        return Some(Next::End(End::failed_with(no_progress(state.turn.phase), why)));
+    }
     match state.turn.phase {
         Phase::Onboarding => None,
         Phase::Preprocessing => preprocessing::executed(state),
@@ -149,6 +153,19 @@ fn names(tools: &[ToolName]) -> String {
 /// Whether a call is of a cell's run that ended because its server went away, and not by the cell's own fault.
 fn was_lost(done: &Exchange) -> bool {
     done.call.tool == ToolName::RunCell && done.output("lost") == &Value::Bool(true)
+}
+
+/// Why no code could be run at all, when a call says so. A model that is asked to mend code would mend what is not at fault.
+fn without_environment(done: &Exchange) -> Option<String> {
+    let code = done.output(ENVIRONMENT_ERROR).as_str().filter(|_| done.call.tool == ToolName::RunCell)?;
+    let why = done.output("error").as_str().unwrap_or("the server could not run it");
+    Some(format!("The code was not run, and is not at fault ({code}): {}", crate::prompts::cut(why, 1_000)))
+}
+
+/// Why a cell was not run, though its code may be good: it is not there, or in use.
+fn not_run(done: &Exchange) -> Option<String> {
+    let is_refused = done.call.tool == ToolName::RunCell && done.result.is_failed() && done.output("status").is_null();
+    is_refused.then(|| format!("The cell could not be run: {}", done.result.error.as_deref().unwrap_or_default()))
 }
 
 /// The fields of a JSON object that is written out here.

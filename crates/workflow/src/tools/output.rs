@@ -5,6 +5,8 @@ use std::io;
 use gristmill_domain::workflows::{TOOL_OUTPUT_CHARS_MAX, ToolName};
 use serde_json::{Map, Value, json};
 
+/// Where the output of a run of a cell names the error code of an environment that runs no code at all.
+pub const ENVIRONMENT_ERROR: &str = "environmentError";
 /// Bytes kept of an output while it is written: it is complete whenever it has no more characters than it may.
 const KEPT_BYTES: usize = 4 * TOOL_OUTPUT_CHARS_MAX;
 /// Characters of a long output's JSON that are shown. In a JSON text again, each of them becomes two at most.
@@ -75,6 +77,7 @@ fn run_summary(args: &Map<String, Value>, run: &Map<String, Value>, original_cha
     put("_originalSize", Some(original_chars.into()));
     put("status", text("status", STATUS_CHARS).map(Value::from));
     put("error", text("error", ERROR_CHARS).map(Value::from));
+    put(ENVIRONMENT_ERROR, text(ENVIRONMENT_ERROR, STATUS_CHARS).map(Value::from));
     put("executionMs", run.get("executionMs").filter(|ms| ms.is_number()).cloned());
     let cell = run.get("cellId").or_else(|| args.get("cellId")).and_then(Value::as_str);
     put("cellId", cell.map(|cell| Value::from(cut(cell, STATUS_CHARS))));

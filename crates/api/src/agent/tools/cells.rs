@@ -16,6 +16,7 @@ use gristmill_workflow::tools::{
     args::cells::{
         DeleteCellArgs, EditCellArgs, InsertCellArgs, ListCellsArgs, ReadCellArgs, ReorderCellsArgs, RunCellArgs, WriteCellArgs,
     },
+    output::ENVIRONMENT_ERROR,
     registry,
 };
 use serde_json::{Map, Value, json};
@@ -182,7 +183,12 @@ pub(super) async fn run_cell(
             }
         }
     };
-    Ok(json!(ended?))
+    let ended = ended?;
+    let mut result = json!(ended);
+    if let (Some(code), Some(fields)) = (ended.environment_error, result.as_object_mut()) {
+        fields.insert(ENVIRONMENT_ERROR.to_owned(), code.as_str().into());
+    }
+    Ok(result)
 }
 
 /// The result of a run that this call began earlier, when it has ended.

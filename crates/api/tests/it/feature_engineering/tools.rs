@@ -326,6 +326,62 @@ async fn features_are_measured_before_they_are_kept() {
     assert_eq!(applied["dataset"]["null_counts"]["bill_area"], 2, "{applied}");
 }
 
+/// A fork has the features as they were at its event, and changes those of its own run only.
+#[actix_web::test]
+async fn a_fork_has_features_of_its_own() {
+    let agent = Agent::new().await;
+    let sql = async |sql: String| agent.lab.app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    // What a call under the run's key did came before the event that tells of it.
+    let happened = async |sequence: u32, told: &Value| {
+        sql(format!(
+            "update workflow_runs set event_seq = {sequence} where run_id = 'fe-1';
+             insert into workflow_events values ('fe-1', {sequence}, 'tool_executed', $p${told}$p$::json, clock_timestamp())"
+        ))
+        .await;
+    };
+    sql(format!(
+        "insert into workflow_runs (run_id, project_id, thread_id, phase, status, current_node)
+         values ('fe-1', '{}', 't', 'feature_engineering', 'paused', 'x')",
+        agent.lab.project
+    ))
+    .await;
+    let by = |run: &str, key: &str| ToolContext { run: WorkflowRunId::parse(run), ..agent.context(&format!("{run}/{key}")) };
+    let propose = |name: &str| json!({ "featureName": name, "method": "custom", "rationale": "r", "sourceColumns": ["year"] });
+    let first = agent.call(&by("fe-1", "1"), ToolName::ProposeFeature, propose("early")).await.output.unwrap();
+    happened(1, &first).await;
+    let late = agent.call(&by("fe-1", "2"), ToolName::ProposeFeature, propose("late")).await.output.unwrap();
+    let code = |feature: &Value| json!({ "featureId": feature, "code": CODE, "outputColumns": ["bill_area"] });
+    let coded = agent.call(&by("fe-1", "3"), ToolName::MaterializeFeatureCode, code(&first["featureId"])).await;
+    assert_eq!(coded.error, None);
+
+    let ada = &agent.lab.ada;
+    let made = ada.post("/api/workflows/fe-1/fork", &json!({ "afterSequence": 1 })).await.expect(201);
+    let fork = made["run"]["runId"].as_str().unwrap().to_owned();
+    let snapshot = ada.get(&format!("/api/workflows/{fork}")).await.expect(200);
+    let told = &snapshot["run"]["events"][0]["payload"];
+    assert_ne!(told["runId"], first["runId"], "the fork's events name its own run");
+    let features = async |run: &Value| {
+        let path = format!("/api/feature-engineering/runs/{}", run.as_str().unwrap());
+        ada.get(&path).await.expect(200)["run"]["features"].clone()
+    };
+    let early = first["featureId"].as_str().unwrap();
+    let had = features(&told["runId"]).await;
+    assert_eq!((had.as_object().unwrap().len(), &had[early]["status"]), (1, &json!("proposed")), "{had}");
+
+    let own = agent.call(&by(&fork, "1"), ToolName::ProposeFeature, propose("own")).await.output.unwrap();
+    assert_eq!(own["runId"], told["runId"]);
+    // A model may name the run that it read of.
+    let mut more = propose("more");
+    more["runId"] = first["runId"].clone();
+    let own = agent.call(&by(&fork, "2"), ToolName::ProposeFeature, more).await.output.unwrap();
+    assert_eq!(own["runId"], told["runId"]);
+    let other = agent.call(&by("fe-1", "4"), ToolName::ProposeFeature, propose("later")).await.output.unwrap();
+    assert_eq!(other["runId"], first["runId"], "the notebook's run is not the fork's");
+    let (of_fork, of_origin) = (features(&told["runId"]).await, features(&first["runId"]).await);
+    assert_eq!((of_fork.as_object().unwrap().len(), of_origin.as_object().unwrap().len()), (3, 3), "{of_fork} {of_origin}");
+    assert!(of_origin.get(late["featureId"].as_str().unwrap()).is_some() && of_origin[early]["code"] == CODE, "{of_origin}");
+}
+
 #[actix_web::test]
 async fn runs_are_their_owner_s() {
     let agent = Agent::new().await;

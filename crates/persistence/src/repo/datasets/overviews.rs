@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Datasets, from_json};
-use crate::{database::DbError, repo::ownership::own_project};
+use crate::{database::DbError, repo::ownership::own_project, schema::datasets};
 
 /// A dataset as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,24 @@ struct OverviewRow {
 }
 
 impl Datasets {
+    /// Lists ids and display names of the datasets of one of the caller's projects, oldest first.
+    ///
+    /// # Errors
+    /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
+    pub async fn names(&self, caller: &Caller, project: ProjectId) -> Result<Vec<(DatasetId, String)>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        own_project(&mut connection, caller.user_id, project).await?;
+        let rows: Vec<(Uuid, String)> = datasets::table
+            .filter(datasets::project_id.eq(project.0))
+            .filter(datasets::owner_id.eq(caller.user_id.0))
+            .order((datasets::created_at, datasets::dataset_id))
+            .select((datasets::dataset_id, datasets::filename))
+            .load(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        Ok(rows.into_iter().map(|(id, filename)| (DatasetId(id), filename)).collect())
+    }
+
     /// Lists the datasets of one of the caller's projects, oldest first, without profiles and samples.
     ///
     /// # Errors

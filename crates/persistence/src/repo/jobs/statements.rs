@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use diesel::sql_types::{Array, BigInt, Integer, Json, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use gristmill_domain::{
     Caller, JobId,
-    jobs::{JobKind, Lease, RunEnd},
+    jobs::{JobKind, Lease, RunEnd, STRETCH_BYTES_MAX},
     ports::{ClaimRequest, EventBatch},
 };
 use serde_json::{Value, json};
@@ -142,9 +142,15 @@ const EVENTS: &str = "
 select event.seq, event.at, event.event_type, event.data
 from jobs
 left join lateral (
-    select seq, at, event_type, data from job_events
-    where job_events.job_id = jobs.job_id and seq > $3
-    order by seq limit $4
+    select * from (
+        select *, sum(octet_length(data::text)) over (order by seq) - octet_length(data::text) as bytes_before
+        from (
+            select seq, at, event_type, data from job_events
+            where job_events.job_id = jobs.job_id and seq > $3
+            order by seq limit $4
+        ) as stretch
+    ) as sized
+    where bytes_before < $5
 ) as event on true
 where jobs.job_id = $1 and jobs.owner_id = $2
 order by event.seq";
@@ -254,6 +260,7 @@ pub(super) fn events<'a>(caller: &Caller, id: JobId, after: i64, limit: u32) -> 
         .bind::<SqlUuid, _>(caller.user_id.0)
         .bind::<BigInt, _>(after)
         .bind::<BigInt, _>(i64::from(limit))
+        .bind::<BigInt, _>(i64::try_from(STRETCH_BYTES_MAX).unwrap_or(i64::MAX))
 }
 
 pub(super) fn prune<'a>(finished_before: DateTime<Utc>) -> Statement<'a> {

@@ -20,8 +20,22 @@ use super::{
 };
 use crate::{
     database::DbError,
+    repo::{feature_runs, preprocessing},
     schema::{workflow_approvals, workflow_events, workflow_runs, workflow_states},
 };
+
+/// From row to row: a long run need not fit into memory. The fork's events name the fork's own runs of steps and features;
+/// without any, the texts to replace are empty, and replace nothing.
+const COPY_EVENTS: &str = "
+insert into workflow_events (run_id, sequence, event_type, payload, created_at)
+select $1, sequence, event_type, replace(replace(payload::text, $4, $5), $6, $7)::json, created_at
+from workflow_events where run_id = $2 and sequence <= $3";
+
+/// A fork may be forked after an event that it has from its origin.
+const COPY_STATES: &str = "
+insert into workflow_states (run_id, sequence, metadata, active_dataset_id, active_notebook_id)
+select $1, sequence, metadata, active_dataset_id, active_notebook_id
+from workflow_states where run_id = $2 and sequence <= $3";
 
 /// Makes a run with the events of `origin` up to one of them, and with what `origin` had then.
 pub(super) async fn fork_in(
@@ -58,16 +72,26 @@ pub(super) async fn fork_in(
     };
     let row: RunRow =
         diesel::insert_into(workflow_runs::table).values(&row).returning(RunRow::as_returning()).get_result(connection).await?;
-    // From row to row: a long run need not fit into memory.
-    diesel::sql_query(
-        "insert into workflow_events (run_id, sequence, event_type, payload, created_at)
-         select $1, sequence, event_type, payload, created_at from workflow_events where run_id = $2 and sequence <= $3",
-    )
-    .bind::<Text, _>(&row.run_id)
-    .bind::<Text, _>(&from)
-    .bind::<BigInt, _>(after_sequence)
-    .execute(connection)
-    .await?;
+    let steps = preprocessing::copy_run(connection, row.project_id, (&from, &row.run_id), after_sequence, now).await?;
+    let features = feature_runs::copy_run(connection, row.project_id, (&from, &row.run_id), last.created_at, now).await?;
+    let named = |ids: Option<(Uuid, Uuid)>| ids.map(|(old, new)| (old.to_string(), new.to_string())).unwrap_or_default();
+    let ((old_steps, new_steps), (old_features, new_features)) = (named(steps), named(features));
+    diesel::sql_query(COPY_EVENTS)
+        .bind::<Text, _>(&row.run_id)
+        .bind::<Text, _>(&from)
+        .bind::<BigInt, _>(after_sequence)
+        .bind::<Text, _>(old_steps)
+        .bind::<Text, _>(new_steps)
+        .bind::<Text, _>(old_features)
+        .bind::<Text, _>(new_features)
+        .execute(connection)
+        .await?;
+    diesel::sql_query(COPY_STATES)
+        .bind::<Text, _>(&row.run_id)
+        .bind::<Text, _>(&from)
+        .bind::<BigInt, _>(after_sequence)
+        .execute(connection)
+        .await?;
     let told = json!({ "runId": from, "afterSequence": after_sequence });
     let record = RunRecord {
         events: vec![NewWorkflowEvent::new("workflow_forked", told)],

@@ -82,12 +82,12 @@ pub(super) async fn write_in(
         .returning(RunRow::as_returning())
         .get_result(connection)
         .await?;
-    keep_state(connection, &changed).await?;
+    keep_state(connection, &changed, changed.event_seq).await?;
     Ok((changed, last))
 }
 
-/// Keeps what the run has after its last event, where that differs from what it had before.
-async fn keep_state(connection: &mut AsyncPgConnection, run: &RunRow) -> Result<(), DbError> {
+/// Keeps what the run has after an event, where that differs from what it had before.
+pub(super) async fn keep_state(connection: &mut AsyncPgConnection, run: &RunRow, sequence: i64) -> Result<(), DbError> {
     let state = (run.metadata.clone(), run.active_dataset_id, run.active_notebook_id);
     let before: Option<(Value, Option<Uuid>, Option<Uuid>)> = workflow_states::table
         .filter(workflow_states::run_id.eq(&run.run_id))
@@ -103,7 +103,7 @@ async fn keep_state(connection: &mut AsyncPgConnection, run: &RunRow) -> Result<
     diesel::insert_into(workflow_states::table)
         .values((
             workflow_states::run_id.eq(&run.run_id),
-            workflow_states::sequence.eq(run.event_seq),
+            workflow_states::sequence.eq(sequence),
             workflow_states::metadata.eq(metadata),
             workflow_states::active_dataset_id.eq(dataset),
             workflow_states::active_notebook_id.eq(notebook),

@@ -5,7 +5,7 @@ use gristmill_domain::workflows::ToolName;
 use gristmill_llm::{FailureCode, ToolChoice};
 use serde_json::{Map, Value, json};
 
-use super::{Allowed, LOST_RUNS_MAX, fields, hear_calls, was_lost};
+use super::{Allowed, LOST_RUNS_MAX, fields, hear_calls, not_run, was_lost};
 use crate::{
     agent::{
         machine::{Ask, Exchange, Heard, Next, State},
@@ -252,7 +252,7 @@ fn has_forgotten(done: &Exchange) -> bool {
     done.call.tool == ToolName::RunCell && (was_lost(done) || tells("error") || tells("stderr"))
 }
 
-/// The call that runs a written cell, unless it ran; a cell that could not be written ends the turn.
+/// The call that runs a written cell, unless it ran; a cell that could not be written or run ends the turn.
 fn ran_or(exchanges: &[&Exchange], written: &Exchange, run: impl Fn(&Value) -> Next) -> Option<Next> {
     if let Some(why) = &written.result.error {
         let message = format!("The cell could not be written: {why}");
@@ -260,9 +260,11 @@ fn ran_or(exchanges: &[&Exchange], written: &Exchange, run: impl Fn(&Value) -> N
     }
     let cell = written.output("cellId");
     let at = exchanges.iter().position(|done| done.call.id == written.call.id).unwrap_or(0);
-    let has_run =
-        exchanges.iter().skip(at).any(|done| done.call.tool == ToolName::RunCell && done.call.args.get("cellId") == Some(cell));
-    (!has_run).then(|| run(cell))
+    let is_run = |done: &&&Exchange| done.call.tool == ToolName::RunCell && done.call.args.get("cellId") == Some(cell);
+    match exchanges.iter().skip(at).rfind(is_run) {
+        Some(ran) => not_run(ran).map(|why| Next::End(End::failed_with(FailureCode::FeatureEngineeringNoProgress, why))),
+        None => Some(run(cell)),
+    }
 }
 
 fn load_cell(state: &State) -> Map<String, Value> {

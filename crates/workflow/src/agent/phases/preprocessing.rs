@@ -4,7 +4,7 @@ use gristmill_domain::workflows::ToolName;
 use gristmill_llm::FailureCode;
 use serde_json::{Value, json};
 
-use super::{Allowed, LOST_RUNS_MAX, fields, hear_calls, was_lost};
+use super::{Allowed, LOST_RUNS_MAX, fields, hear_calls, not_run, was_lost};
 use crate::{
     agent::{
         code,
@@ -142,12 +142,11 @@ fn after(state: &State, latest: &Exchange) -> Next {
         ToolName::WriteCell | ToolName::EditCell => write_code(state),
         // A run that its server did not survive is made again.
         ToolName::RunCell if was_lost(latest) && lost_runs(state) <= LOST_RUNS_MAX => write_code(state),
-        ToolName::RunCell if failed && latest.output("status").is_null() => {
-            let why = latest.result.error.clone().unwrap_or_default();
-            Next::End(End::failed_with(FailureCode::PreprocessingNoProgress, format!("The cell could not be run: {why}")))
-        }
-        ToolName::RunCell if failed || latest.output("status").as_str() != Some("success") => record(state, false),
-        ToolName::RunCell => write_code(state),
+        ToolName::RunCell => match not_run(latest) {
+            Some(why) => Next::End(End::failed_with(FailureCode::PreprocessingNoProgress, why)),
+            None if failed || latest.output("status").as_str() != Some("success") => record(state, false),
+            None => write_code(state),
+        },
         ToolName::ExecuteTransformationStep if failed || latest.output("succeeded") == &Value::Bool(false) => {
             generate(state, Some(latest))
         }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::cells::Cells;
-use super::{Allowed, fields, hear_calls};
+use super::{Allowed, fields, hear_calls, not_run};
 use crate::{
     agent::{
         machine::{Ask, AskMode, Exchange, Heard, Next, State},
@@ -100,6 +100,8 @@ pub(super) fn executed(state: &State) -> Option<Next> {
         ToolName::RunCell if last.output("status").as_str() == Some("timeout") => {
             Some(Next::End(End::failed(FailureCode::TrainingRunCellTimeout)))
         }
+        // The server makes these calls: what is refused of them is nothing that a model could mend.
+        ToolName::RunCell => not_run(last).map(|why| Next::End(End::failed_with(FailureCode::TrainingNoProgress, why))),
         ToolName::InstallPackage if last.result.is_failed() || last.output("success") == &Value::Bool(false) => {
             let why = last.result.error.as_deref().or_else(|| last.output("message").as_str()).unwrap_or_default();
             let message = format!("A package could not be installed: {}", crate::prompts::cut(why, 500));

@@ -197,6 +197,24 @@ async fn a_cell_that_cannot_be_run_ends_the_turn_with_its_reason() {
     assert!(!bench.tools.called().contains(&ToolName::ExecuteTransformationStep), "its code is not at fault");
 }
 
+/// The environment is at fault, and no model could mend it by other code.
+#[tokio::test]
+async fn where_no_code_runs_the_turn_ends_with_the_reason() {
+    let tools = tools().with(ToolName::RunCell, |_, _| {
+        let why = "Code cannot be run here: bubblewrap is missing";
+        ToolOutput::of(json!({ "status": "error", "stdout": "", "stderr": why, "error": why,
+            "environmentError": "runtime_unavailable" }))
+    });
+    let bench = Bench::new(Phase::Preprocessing, tools, script());
+    let run = bench.turn("Drop rows").await;
+    assert_eq!((run.status, run.failure_code.as_deref()), (WorkflowStatus::FailedRetryable, Some("PREPROCESSING_NO_PROGRESS")));
+    let why = run.failure_message.unwrap();
+    assert!(why.contains("runtime_unavailable") && why.contains("bubblewrap is missing"), "{why}");
+    let begun = [ToolName::ProposeTransformationStep, ToolName::MaterializeStepCode, ToolName::WriteCell, ToolName::RunCell];
+    assert_eq!(bench.tools.called(), begun);
+    assert_eq!(bench.model.requests().len(), 3, "to tell the turn, for the step, and for its code");
+}
+
 #[tokio::test]
 async fn a_step_that_was_left_unfinished_is_given_up_for_another_one() {
     let tools = tools().with(ToolName::ProposeTransformationStep, |_, before| {

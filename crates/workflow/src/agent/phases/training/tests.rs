@@ -153,6 +153,26 @@ fn a_kernel_that_has_forgotten_everything_runs_all_cells_again() {
 }
 
 #[test]
+fn no_model_is_asked_to_mend_what_is_not_at_fault() {
+    let ends = |state: &State| match super::super::executed(state) {
+        Some(next) => ended(&next).map(|(code, message)| (code.to_owned(), message.to_owned())),
+        None => None,
+    };
+    let mut state = failed();
+    assert_eq!(ends(&state), None, "its own code failed");
+    let ran = json!({ "status": "error", "error": "Code cannot be run here", "environmentError": "runtime_unavailable" });
+    state.log.push(did(ToolName::RunCell, json!({ "cellId": "c-1" }), ran));
+    let (code, why) = ends(&state).unwrap();
+    assert_eq!(code, "TRAINING_NO_PROGRESS");
+    assert!(why.contains("runtime_unavailable") && why.contains("cannot be run here"), "{why}");
+    if let Some(Entry::Did(last)) = state.log.last_mut() {
+        (last.result.output, last.result.error) = (None, Some("The cell is being edited".to_owned()));
+    }
+    let (code, why) = ends(&state).unwrap();
+    assert!(code == "TRAINING_NO_PROGRESS" && why.contains("being edited"), "{code}: {why}");
+}
+
+#[test]
 fn a_mended_cell_takes_the_place_of_the_one_that_failed() {
     let mut state = failed();
     state.log.push(Entry::Said(said(REPAIR, "# Cell 1: Fit\nm = XGBClassifier(max_depth=2)")));
