@@ -105,10 +105,8 @@ async fn take_model(staging: &Path, files: &Path) -> Result<Artifact, ModelingEr
 /// The packages that the model may need, among its files. What is tried again begins with those in the staging directory.
 async fn take_packages(staging: &Path, files: &Path) -> Result<Option<FrozenLayer>, ModelingError> {
     let (staging, target) = (staging.join(PACKAGES_DIRECTORY), files.join(PACKAGES_DIRECTORY));
-    blocking("keeping a model's packages", move || {
-        FrozenLayer::open(staging).map(|packages| packages.copy(&target)).transpose()
-    })
-    .await
+    blocking("keeping a model's packages", move || FrozenLayer::open(staging).map(|packages| packages.copy(&target)).transpose())
+        .await
 }
 
 /// Tells the packages that stay with the model: none of them when it used none.
@@ -218,13 +216,7 @@ async fn score(
 }
 
 /// The row of a model that could not be scored.
-fn unscored(
-    adoption: &Adoption<'_>,
-    model: Artifact,
-    counts: ViewCounts,
-    reason: String,
-    packages: &[ModelPackage],
-) -> NewModel {
+fn unscored(adoption: &Adoption<'_>, model: Artifact, counts: ViewCounts, reason: String, packages: &[ModelPackage]) -> NewModel {
     let mut row = describe(&adoption.training, &Value::Null, &Value::Null, vec![model], counts);
     // There are no scores that could be on rows of one kind or another.
     row.metadata.remove("holdout");
