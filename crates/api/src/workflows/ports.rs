@@ -12,8 +12,8 @@ use gristmill_jobs::{EventWriter, JobContext};
 use gristmill_persistence::repo::workflows::Workflows;
 use gristmill_workflow::{
     agent::{
+        machine::REMEMBERED,
         ports::{ClientEvent, Told, TurnSink, TurnStore},
-        turn::TURN_STARTED,
         wire::PLAIN,
     },
     ports::PortError,
@@ -54,14 +54,11 @@ impl LeasedRun {
 impl TurnStore for LeasedRun {
     async fn load(&self) -> Result<(WorkflowRun, Vec<WorkflowEvent>), PortError> {
         let mut run = self.state.workflows.find(&self.caller, &self.run).await.map_err(store)?;
-        let mut events = self.state.workflows.events(&self.caller, &self.run).await.map_err(store)?;
-        let is_later = |event: &&WorkflowEvent| event.sequence > self.turn && event.event_type == TURN_STARTED;
-        if let Some(next) = events.iter().find(is_later).map(|event| event.sequence) {
+        let found = self.state.workflows.turn_events(&self.caller, &self.run, self.turn, &REMEMBERED).await;
+        let (events, is_last) = found.map_err(store)?;
+        if !is_last && run.status == WorkflowStatus::Running {
             // Another turn has begun while nobody worked on this one's job: it is not this job's business.
-            events.retain(|event| event.sequence < next);
-            if run.status == WorkflowStatus::Running {
-                run.status = WorkflowStatus::Interrupted;
-            }
+            run.status = WorkflowStatus::Interrupted;
         }
         Ok((run, events))
     }

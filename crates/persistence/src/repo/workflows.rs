@@ -5,6 +5,7 @@
 
 mod begin;
 mod beside;
+mod events;
 mod fork;
 mod record;
 mod release;

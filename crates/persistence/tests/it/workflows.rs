@@ -7,7 +7,7 @@ use gristmill_domain::{
     Caller, JobId, ProjectId, UserId,
     jobs::{JobKind, Lease, NewJob},
     ports::{ClaimRequest, JobStore, StoreError},
-    workflows::{NewWorkflowEvent, Phase, RunRecord, WorkflowRunId},
+    workflows::{NewWorkflowEvent, Phase, RunRecord, WorkflowEvent, WorkflowRun, WorkflowRunId},
 };
 use gristmill_persistence::{
     Database, DatabaseOptions,
@@ -128,4 +128,23 @@ async fn a_turn_writes_only_behind_what_it_knows_and_while_it_may() {
         assert!(matches!(&refused, Err(StoreError::Conflict(why)) if why == TURN_ENDED), "{refused:?}");
     }
     assert_eq!(turn.types().await, ["workflow_turn_started", "workflow_interrupted"]);
+}
+
+/// What a call notes of the run comes with its result: a fork after the call's beginning does not have it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fork_has_what_a_call_noted_once_the_call_has_ended() {
+    let turn = turn().await;
+    turn.record(turn.lease, events(1, &["tool_started"])).await.unwrap();
+    let project = turn.workflows.find(&turn.caller, &turn.run).await.unwrap().project_id;
+    let noted = json!({ "noted": 1 }).as_object().cloned();
+    let note = |_: &WorkflowRun, _: &WorkflowEvent| (noted.clone(), ());
+    turn.workflows.update_metadata(&turn.caller, project, &turn.run, note).await.unwrap();
+    turn.record(turn.lease, events(2, &["tool_executed"])).await.unwrap();
+    for (after, has_it) in [(2, false), (3, true)] {
+        let fork = turn.workflows.fork(&turn.caller, &turn.run, after, NOW).await.unwrap();
+        assert_eq!(fork.metadata.contains_key("noted"), has_it, "after {after}");
+        // The fork's own events are the same until there.
+        let again = turn.workflows.fork(&turn.caller, &fork.id, 2, NOW).await.unwrap();
+        assert!(!again.metadata.contains_key("noted"), "a fork of the fork after {after}");
+    }
 }

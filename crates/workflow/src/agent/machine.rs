@@ -11,9 +11,13 @@ use serde_json::{Map, Value};
 
 use super::{
     guards, phases,
-    turn::{Answer, ApprovalSubject, Decision, End, FORKED, Facts, PlannedCall, TURN_STARTED, Turn, TurnEvent, TurnRequest},
+    turn::{Answer, ApprovalSubject, Decision, End, Facts, PlannedCall, TURN_STARTED, Turn, TurnEvent, TurnRequest},
 };
 use crate::tools::derived_id;
+
+/// Types of the events of earlier turns that say something to a turn. The others were of use while their turn went on.
+pub const REMEMBERED: [&str; 6] =
+    [TURN_STARTED, "model_answered", "tool_executed", "workflow_completed", "workflow_paused", "workflow_failed"];
 
 /// How a model is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -400,14 +404,14 @@ fn read_turn(run: &WorkflowRun, started: &WorkflowEvent) -> Turn {
 
 /// Adds what an event of an earlier turn says to the conversation.
 fn remember(log: &mut Vec<Entry>, event: &WorkflowEvent) {
+    if !REMEMBERED.contains(&event.event_type.as_str()) {
+        return;
+    }
     if event.event_type == TURN_STARTED {
         let prompt = event.payload["prompt"].as_str().unwrap_or_default();
         if !prompt.trim().is_empty() {
             log.push(Entry::Asked(prompt.to_owned()));
         }
-        return;
-    }
-    if event.event_type == FORKED {
         return;
     }
     match TurnEvent::read(event) {

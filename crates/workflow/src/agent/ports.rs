@@ -15,7 +15,8 @@ use crate::ports::PortError;
 /// Keeps the run that a turn belongs to. One store is of one turn, and writes only while that turn may.
 #[async_trait]
 pub trait TurnStore: Send + Sync + Debug {
-    /// Reads the run and its events, up to the end of this turn. When another turn has begun since, the run does not run.
+    /// Reads the run and its events, up to the end of this turn; of the turns before it, those of the types that are
+    /// [remembered](super::machine::REMEMBERED) suffice. When another turn has begun since, the run does not run.
     ///
     /// # Errors
     /// The run is gone, or the storage fails.

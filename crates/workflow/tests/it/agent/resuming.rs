@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gristmill_domain::workflows::{Phase, ToolName, WorkflowStatus};
+use gristmill_domain::workflows::{Phase, ToolName, WorkflowEvent, WorkflowStatus};
 use gristmill_workflow::{
-    agent::{Engine, TurnEnd, TurnError},
+    agent::{
+        Engine, TurnEnd, TurnError,
+        machine::{REMEMBERED, State},
+        turn::TURN_STARTED,
+    },
     tools::{ToolContext, ToolHost, ToolOutput},
 };
 use serde_json::{Map, Value, json};
@@ -21,6 +25,21 @@ fn looking() -> Bench {
         { "reply": calls("list_project_files", json!({})) },
     ]});
     Bench::new(Phase::FeatureEngineering, tools, turns)
+}
+
+/// A store may leave out of earlier turns what was of use only while they went on.
+#[tokio::test]
+async fn a_turn_is_folded_from_what_is_remembered_of_those_before_it() {
+    let bench = Bench::new(Phase::Preprocessing, super::preprocessing::tools(), super::preprocessing::script());
+    bench.turn("Drop rows with missing values").await;
+    bench.turn("yes, go ahead").await;
+    let (run, all) = (bench.store.run(), bench.store.events());
+    let began = all.iter().rposition(|event| event.event_type == TURN_STARTED).unwrap();
+    let is_needed = |at: usize, kind: &str| at >= began || REMEMBERED.contains(&kind);
+    let kept: Vec<WorkflowEvent> =
+        all.iter().enumerate().filter(|(at, event)| is_needed(*at, &event.event_type)).map(|(_, event)| event.clone()).collect();
+    assert!(kept.len() < all.len(), "{}", all.len());
+    assert_eq!(State::of(&run, &kept), State::of(&run, &all));
 }
 
 /// Tools that go on until they are told to stop, and then say so.
