@@ -26,9 +26,10 @@ pub(super) fn filename(output_name: Option<&str>, source_name: &str, format: Fil
     format!("{stem}.{}", format.as_str())
 }
 
-/// A name and its extension, without the dot. A dot at the beginning is none.
+/// A name and its extension, without the dot. A dot at the beginning is none, nor is one before a separator.
 fn split(name: &str) -> (&str, &str) {
-    name.trim().rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).unwrap_or((name.trim(), ""))
+    let is_extension = |(stem, end): &(&str, &str)| !stem.is_empty() && !end.contains(['/', '\\']);
+    name.trim().rsplit_once('.').filter(is_extension).unwrap_or((name.trim(), ""))
 }
 
 fn plain(stem: &str) -> String {

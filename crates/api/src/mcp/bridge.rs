@@ -14,7 +14,7 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http_body_util::{BodyDataStream, BodyExt, Full, combinators::BoxBody};
-use rmcp::model::ErrorCode as RpcCode;
+use rmcp::model::{ErrorCode as RpcCode, ProtocolVersion};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
@@ -32,6 +32,7 @@ const METADATA_PATH: &str = "/.well-known/oauth-protected-resource/api/mcp";
 /// The JSON-RPC code of what is wrong with the HTTP request (contract 2, section 6).
 const SERVER_ERROR: i32 = -32_000;
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const REVISION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// Answers a request of the protocol.
 ///
@@ -102,6 +103,10 @@ async fn served(request: &HttpRequest, state: &web::Data<AppState>, payload: Pay
     let belongs = request.headers().contains_key(SESSION) && state.mcp.has_sessions();
     let (body, in_session) = if request.method() == Method::POST {
         let (body, head) = message(request, state, payload).await?;
+        if head.method.as_deref() == Some("initialize") && is_without_handshake(request) {
+            let message = "Method not found: this revision has no handshake, ask server/discover";
+            return Err(Refusal::form(StatusCode::NOT_FOUND, RpcCode::METHOD_NOT_FOUND.0, message));
+        }
         let opens = head.method.as_deref() == Some("initialize") && state.mcp.has_sessions();
         (body, if belongs || opens { InSession::Yes } else { InSession::No })
     } else if belongs {
@@ -116,6 +121,12 @@ async fn served(request: &HttpRequest, state: &web::Data<AppState>, payload: Pay
         return Err(Refusal::form(StatusCode::BAD_REQUEST, RpcCode::INVALID_REQUEST.0, "The request's head is not readable"));
     };
     Ok(response_of(state.mcp.handle(bridged, in_session).await).await)
+}
+
+/// Whether a request names a revision of the protocol that has no `initialize`. Clients of others name theirs after it.
+fn is_without_handshake(request: &HttpRequest) -> bool {
+    let revision = request.headers().get(REVISION).and_then(|value| value.to_str().ok());
+    revision.is_some_and(|revision| revision >= ProtocolVersion::V_2026_07_28.as_str())
 }
 
 /// Browsers say from which page a request comes: only from pages that may.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use actix_web::web;
+use chrono::{DateTime, Utc};
 use gristmill_api_types::cells::CellRunView;
 use gristmill_domain::{
     Caller, CellId, ErrorCode, ProjectId,
@@ -245,6 +246,8 @@ impl CellRun {
         mut result: ExecutionResult,
         took: Duration,
     ) -> ApiResult<CellRunView> {
+        // However long it takes to store it: what the cell wrote is told from older files by when it ran.
+        let ended = self.state.clock.now();
         let is_error = |output: &RichOutput| output.kind == OutputKind::Error;
         if result.status != ExecutionStatus::Success && !result.outputs.iter().any(is_error) {
             let text = result.error.clone().unwrap_or_else(|| "The run failed".into());
@@ -261,7 +264,7 @@ impl CellRun {
             content: self.started.cell.content.clone(),
             unsent: std::mem::take(&mut log.pending),
         };
-        let cell = self.store(run).await?;
+        let cell = self.store(run, ended).await?;
         self.state.file_cleaner.wake();
         result.outputs = kept.outputs;
         result.execution_order = cell.execution_order.map(i64::from);
@@ -273,10 +276,10 @@ impl CellRun {
     }
 
     /// Stores the end, through a short outage too.
-    async fn store(&self, run: FinishedRun) -> ApiResult<Cell> {
+    async fn store(&self, run: FinishedRun, ended: DateTime<Utc>) -> ApiResult<Cell> {
         let mut wait = STORE_RETRY;
         for _ in 1..STORE_ATTEMPTS {
-            match self.state.notebooks.finish_run(&self.started.lease, run.clone(), self.state.clock.now()).await {
+            match self.state.notebooks.finish_run(&self.started.lease, run.clone(), ended).await {
                 Err(StoreError::Unavailable(error)) => {
                     tracing::warn!(%error, "the end of a run could not be stored yet");
                     tokio::time::sleep(wait).await;
@@ -288,7 +291,7 @@ impl CellRun {
                 other => return other.map_err(run_error),
             }
         }
-        let last = self.state.notebooks.finish_run(&self.started.lease, run, self.state.clock.now()).await;
+        let last = self.state.notebooks.finish_run(&self.started.lease, run, ended).await;
         last.map_err(run_error)
     }
 

@@ -135,9 +135,9 @@ fn plain_value(value: Value, ids: &mut Vec<String>) -> Value {
     }
 }
 
-/// Durations, and what a model was sent, which is longer or shorter by the marks in it.
+/// Durations, names made of ids, and what a model was sent, which is longer or shorter by the marks in it.
 fn differs(name: &str) -> bool {
-    name.ends_with("Ms") || name == "tokens"
+    name.ends_with("Ms") || ["tokens", "tableName", "physicalTableName"].contains(&name)
 }
 
 fn plain_text(text: &str, ids: &mut Vec<String>) -> String {

@@ -179,3 +179,14 @@ async fn the_suite_s_fixtures_are_there_when_asked_for_only() {
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
     nobody.send(post(&nobody, list).header("Mcp-Session-Id", session)).await.refused(401, "unauthenticated");
 }
+
+#[actix_web::test]
+async fn the_newest_revision_has_no_handshake() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let body = json!({ "jsonrpc": "2.0", "id": 7, "method": "initialize", "params": initialize("2026-07-28") }).to_string();
+    let answer = ada.send(post(&ada, body).header("MCP-Protocol-Version", "2026-07-28")).await;
+    assert_eq!(answer.status, 404, "{}", answer.text);
+    let told: Value = serde_json::from_str(&answer.text).unwrap();
+    assert_eq!(told["error"]["code"], -32601, "{told}");
+}
