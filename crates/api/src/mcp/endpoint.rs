@@ -15,7 +15,7 @@ use rmcp::{
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use super::handler::McpHandler;
+use super::{fixtures::SuiteTasks, handler::McpHandler};
 use crate::config::HttpConfig;
 
 /// Speaks the protocol. One a process.
@@ -25,6 +25,8 @@ pub struct McpEndpoint {
     /// a session, which this server never does, but tools of that suite do.
     sessions: Option<StreamableHttpService<McpHandler, LocalSessionManager>>,
     pub(super) seal: RequestStateCodec,
+    /// Tasks of that suite's tools.
+    pub(super) suite: Option<SuiteTasks>,
 }
 
 impl std::fmt::Debug for McpEndpoint {
@@ -51,7 +53,8 @@ impl McpEndpoint {
             fixtures.then(|| StreamableHttpService::new(move || Ok(McpHandler::new(fixtures)), Arc::default(), settings(true)));
         // All servers of an installation open what one of them sealed.
         let key = Sha256::new().chain_update(b"gristmill mcp request state v1\0").chain_update(secret.expose()).finalize();
-        Self { stateless, sessions, seal: RequestStateCodec::new_unchecked(key.to_vec()) }
+        let seal = RequestStateCodec::new_unchecked(key.to_vec());
+        Self { stateless, sessions, seal, suite: fixtures.then(SuiteTasks::default) }
     }
 
     /// Whether there are sessions.

@@ -3,6 +3,7 @@
 
 mod inputs;
 mod talk;
+mod work;
 
 use std::sync::LazyLock;
 
@@ -17,6 +18,7 @@ use rmcp::{
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+pub(super) use self::work::{SuiteTask, SuiteTasks};
 use super::asker::Asker;
 
 /// A picture of one pixel.
@@ -55,8 +57,9 @@ static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         let schema = json!({ "type": "object", "properties": { argument: { "type": "string" } }, "required": [argument] });
         json!({ "name": name, "inputSchema": schema })
     };
-    let others = [text("test_sampling", "prompt"), text("test_elicitation", "message"), schema_tool()];
-    let described = plain.chain(others).map(|mut tool| {
+    let speaking = [text("test_sampling", "prompt"), text("test_elicitation", "message"), text("greet", "name")];
+    let others = [schema_tool(), header_tool()];
+    let described = plain.chain(speaking).chain(others).chain(work::NAMES.map(work::listed)).map(|mut tool| {
         if let Some(fields) = tool.as_object_mut() {
             fields.insert("description".to_owned(), "For the protocol's own test suite".into());
         }
@@ -91,6 +94,21 @@ fn schema_tool() -> Value {
             "then": { "required": ["phone"] },
             "else": { "required": ["email"] },
             "additionalProperties": false,
+        },
+    })
+}
+
+/// A tool with arguments that a header repeats.
+fn header_tool() -> Value {
+    json!({
+        "name": "test_custom_headers",
+        "inputSchema": {
+            "type": "object",
+            "properties": {
+                "region": { "type": "string", "x-mcp-header": "Region" },
+                "attempt": { "type": "integer", "x-mcp-header": "Attempt" },
+            },
+            "required": ["region"],
         },
     })
 }
@@ -166,6 +184,9 @@ pub(super) async fn call(
     if name.starts_with("test_input_required_result_") {
         return inputs::call(asker, &name, &request, context);
     }
+    if work::NAMES.contains(&name.as_str()) {
+        return work::call(asker, &name, &request, context).await;
+    }
     let args = request.arguments.unwrap_or_default();
     let result = match name.as_str() {
         "test_missing_capability" => return needs_sampling(context),
@@ -174,6 +195,7 @@ pub(super) async fn call(
         "test_sampling" | "test_elicitation" | "test_elicitation_sep1034_defaults" | "test_elicitation_sep1330_enums" => {
             talk::ask(&name, &args, context).await?
         }
+        "greet" => text(&format!("Hello, {}!", args.get("name").and_then(Value::as_str).unwrap_or_default())),
         _ => fixed(&name),
     };
     answered::<CallToolResult>(result).map(CallToolResponse::from)
@@ -277,7 +299,7 @@ mod tests {
 
     #[test]
     fn everything_is_the_protocol_s() {
-        assert_eq!((tools().len(), prompts().len(), resources().len(), templates().len()), (PLAIN.len() + 5, 5, 3, 1));
+        assert_eq!((tools().len(), prompts().len(), resources().len(), templates().len()), (PLAIN.len() + 13, 5, 3, 1));
         for name in PLAIN {
             assert!(read::<CallToolResult>(fixed(name)).is_some(), "{name}");
         }

@@ -247,9 +247,9 @@ impl ServerHandler for McpHandler {
     }
 
     async fn update_task(&self, request: UpdateTaskParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {
-        // No task asks for anything, so there is nothing to take; but it must be the caller's.
         let asker = Asker::of(&context)?;
-        tasks::get(&asker, &request.task_id).await.map(drop)
+        let span = asker.span.clone();
+        tasks::update(&asker, &request.task_id, &request.input_responses).instrument(span).await
     }
 
     async fn cancel_task(&self, request: CancelTaskParams, context: RequestContext<RoleServer>) -> Result<(), ErrorData> {

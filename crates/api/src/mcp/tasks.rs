@@ -1,6 +1,8 @@
 //! Long work: jobs, as tasks of the protocol (extension `io.modelcontextprotocol/tasks`) or waited for. A task's id is its
 //! job's, so a task outlives the server that made it.
 
+use std::{sync::Arc, time::Duration};
+
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use gristmill_api_types::{
@@ -17,13 +19,14 @@ use gristmill_domain::{
 };
 use rmcp::{
     RoleServer,
-    model::{DetailedTask, ErrorData, ProgressNotificationParam, ProgressToken, Task, TaskPayload, TaskStatus},
+    model::{DetailedTask, ErrorData, InputResponses, ProgressNotificationParam, ProgressToken, Task, TaskPayload, TaskStatus},
     service::RequestContext,
 };
 use serde_json::{Value, json};
 
 use super::{
     asker::Asker,
+    fixtures::SuiteTask,
     results::{Refused, failed, succeeded},
 };
 use crate::{
@@ -46,17 +49,18 @@ pub(super) fn task_of(asker: &Asker, job: &Job) -> Task {
         JobState::Succeeded | JobState::Failed => TaskStatus::Completed,
         JobState::Cancelled => TaskStatus::Cancelled,
     };
-    let kept_ms = u64::try_from(asker.state.config.jobs.retention.as_millis()).unwrap_or(u64::MAX);
-    let task = Task::new(job.id.to_string(), status, instant(job.created_at), instant(changed));
-    let task = task.with_ttl_ms(kept_ms).with_poll_interval_ms(POLL_MS);
+    let task = task(job.id.to_string(), status, job.created_at, changed, asker.state.config.jobs.retention);
     match &job.progress.message {
         Some(message) => task.with_status_message(message),
         None => task,
     }
 }
 
-fn instant(at: DateTime<Utc>) -> String {
-    iso_millis::format(at)
+/// A task, which is kept for a while.
+pub(super) fn task(id: String, status: TaskStatus, created: DateTime<Utc>, changed: DateTime<Utc>, kept: Duration) -> Task {
+    let kept_ms = u64::try_from(kept.as_millis()).unwrap_or(u64::MAX);
+    let task = Task::new(id, status, iso_millis::format(created), iso_millis::format(changed));
+    task.with_ttl_ms(kept_ms).with_poll_interval_ms(POLL_MS)
 }
 
 /// A job that nobody waits for, and how to follow it.
@@ -68,38 +72,67 @@ pub(super) fn handle(job: &Job) -> Value {
     handle
 }
 
+/// What stands behind a task.
+enum Work {
+    Job(Box<Job>),
+    /// Of the suite of the protocol's authors, for their tools only.
+    Suite(Arc<SuiteTask>),
+}
+
 /// Where a task stands, with its result when it has ended.
 pub(super) async fn get(asker: &Asker, id: &str) -> Result<DetailedTask, ErrorData> {
-    let job = find(asker, id).await?;
+    let job = match find(asker, id).await? {
+        Work::Job(job) => job,
+        Work::Suite(task) => return task.detailed(asker.state.clock.now()),
+    };
     let payload = match job.state {
         JobState::Queued | JobState::Running => TaskPayload::Working,
         JobState::Cancelled => TaskPayload::Cancelled,
-        JobState::Succeeded | JobState::Failed => {
-            let result = match outcome(asker, &job).await {
-                Ok(output) => succeeded(output),
-                Err(refused) => failed(refused),
-            };
-            match json!(result) {
-                Value::Object(result) => TaskPayload::Completed { result },
-                _ => return Err(ErrorData::internal_error("the result has no fields", None)),
-            }
-        }
+        JobState::Succeeded | JobState::Failed => ended(outcome(asker, &job).await)?,
     };
     Ok(DetailedTask::new(task_of(asker, &job), payload))
+}
+
+/// What a task has come to: the result of its call.
+pub(super) fn ended(outcome: Result<Value, Refused>) -> Result<TaskPayload, ErrorData> {
+    let result = match outcome {
+        Ok(output) => succeeded(output),
+        Err(refused) => failed(refused),
+    };
+    match json!(result) {
+        Value::Object(result) => Ok(TaskPayload::Completed { result }),
+        _ => Err(ErrorData::internal_error("the result has no fields", None)),
+    }
+}
+
+/// Takes answers to what a task asks. No job asks for anything, so there is nothing to take; but it must be the caller's.
+pub(super) async fn update(asker: &Asker, id: &str, responses: &InputResponses) -> Result<(), ErrorData> {
+    if let Work::Suite(task) = find(asker, id).await? {
+        task.answer(responses, asker.state.clock.now());
+    }
+    Ok(())
 }
 
 /// Asks a task to stop.
 pub(super) async fn cancel(asker: &Asker, id: &str) -> Result<(), ErrorData> {
     asker.require(Scope::Write).map_err(|refused| ErrorData::invalid_request(refused.words, None))?;
-    let job = find(asker, id).await?;
-    let job = asker.state.jobs.request_cancel(&asker.caller, job.id).await.map_err(store_error)?;
-    discard_cancelled(&asker.state, &job).await;
+    match find(asker, id).await? {
+        Work::Job(job) => {
+            let job = asker.state.jobs.request_cancel(&asker.caller, job.id).await.map_err(store_error)?;
+            discard_cancelled(&asker.state, &job).await;
+        }
+        Work::Suite(task) => task.cancel(asker.state.clock.now()),
+    }
     Ok(())
 }
 
-async fn find(asker: &Asker, id: &str) -> Result<Job, ErrorData> {
+async fn find(asker: &Asker, id: &str) -> Result<Work, ErrorData> {
     let id: JobId = id.parse().map_err(|_error| unknown())?;
-    asker.state.jobs.find(&asker.caller, id).await.map_err(store_error)
+    if let Some(task) = asker.state.mcp.suite.as_ref().and_then(|suite| suite.find(&asker.caller, id.0)) {
+        return Ok(Work::Suite(task));
+    }
+    let job = asker.state.jobs.find(&asker.caller, id).await.map_err(store_error)?;
+    Ok(Work::Job(Box::new(job)))
 }
 
 fn unknown() -> ErrorData {

@@ -5,6 +5,7 @@ mod calls;
 mod front;
 mod jobs;
 mod reading;
+mod suite;
 mod tenancy;
 
 use reqwest::{Method, RequestBuilder};
