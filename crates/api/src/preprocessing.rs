@@ -122,10 +122,11 @@ pub async fn decide_step(
     let context = person(caller, project, key, is_approved);
     let id = format!("{verb}-{}-{}", step.id, context.derived_id("decision"));
     let shown = step_view(&step);
+    let field = |name: &str| shown.get(name).unwrap_or(&Value::Null);
     for seen in ["version", "updatedAt"] {
-        args.insert(seen.to_owned(), shown[seen].clone());
+        args.insert(seen.to_owned(), field(seen).clone());
     }
-    let subject = ApprovalSubject::of_step(shown["stepId"].as_str(), &shown, &shown["datasetId"]);
+    let subject = ApprovalSubject::of_step(field("stepId").as_str(), &shown, field("datasetId"));
     let decided = DecidedStep {
         call: ToolCall { id: id.clone(), tool, args: args.clone(), rationale: None },
         question: NewApproval {

@@ -428,13 +428,15 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
         vec![Arc::new(NlQueryHandler::new(state.clone())), Arc::new(GoldenRunHandler::new(state.clone()))];
     // Pools of their own: trainings and code that makes features take minutes, and neither uploads nor deployments nor
     // questions wait for them.
+    let turns: Arc<dyn JobHandler> = Arc::new(TurnHandler::new(state.clone()));
+    let features: Arc<dyn JobHandler> = Arc::new(FeatureHandler::new(state.clone(), places));
     let pools = [
         (handlers, state.config.jobs.workers),
         (modeling, state.config.modeling.workers),
         (serving, DEPLOYMENT_STARTS),
         (questions, state.config.nl.concurrency),
-        (vec![Arc::new(TurnHandler::new(state.clone())) as Arc<dyn JobHandler>], TURNS),
-        (vec![Arc::new(FeatureHandler::new(state.clone(), places)) as Arc<dyn JobHandler>], state.config.ingest.concurrency),
+        (vec![turns], TURNS),
+        (vec![features], state.config.ingest.concurrency),
     ];
     let start = |(handlers, concurrency): (Vec<Arc<dyn JobHandler>>, usize)| {
         // A run of golden questions takes long, and somebody waits for each question.

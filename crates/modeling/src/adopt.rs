@@ -70,8 +70,15 @@ pub(crate) async fn adopt(
         Err(error) => return Err(naming(error, packages).await),
     };
     let packages = keep_used(packages, &asked.event).await?;
-    if asked.event["scorable"] != Value::Bool(true) {
-        let reason = asked.event["reason"].as_str().unwrap_or("it gave no reason").chars().take(REASON_CHARS_MAX).collect();
+    if asked.event.get("scorable") != Some(&Value::Bool(true)) {
+        let reason = asked
+            .event
+            .get("reason")
+            .and_then(Value::as_str)
+            .unwrap_or("it gave no reason")
+            .chars()
+            .take(REASON_CHARS_MAX)
+            .collect();
         return Ok(Trained { model: unscored(adoption, model, counts, reason, &packages), files, evaluation: None });
     }
     let taken = take_described(asked.out(), &files, model).await?;

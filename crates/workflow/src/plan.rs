@@ -270,7 +270,7 @@ fn section(heading: &str) -> Option<&'static str> {
         let words = words(heading);
         let begins =
             |name: &&str| name.len() >= PREFIX_CHARS_MIN && words.strip_prefix(*name).is_some_and(|rest| rest.starts_with(' '));
-        SECTIONS.iter().find(|(_, names)| names.iter().any(|name| begins(name))).map(|(name, _)| *name)
+        SECTIONS.iter().find(|(_, names)| names.iter().any(&begins)).map(|(name, _)| *name)
     })
 }
 
@@ -281,7 +281,7 @@ fn exact_section(heading: &str) -> Option<&'static str> {
 
 /// A heading without numbers and marks: `2) **Risks & Assumptions**` as `risks and assumptions`.
 fn words(heading: &str) -> String {
-    let plain = heading.to_lowercase().replace('&', " and ").replace('/', " and ");
+    let plain = heading.to_lowercase().replace(['&', '/'], " and ");
     let words = plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     let words = words.skip_while(|word| word.chars().all(|c| c.is_ascii_digit()) || matches!(*word, "step" | "section"));
     words.collect::<Vec<&str>>().join(" ")

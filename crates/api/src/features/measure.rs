@@ -242,7 +242,7 @@ mod tests {
 
     use super::*;
 
-    fn measured(column: serde_json::Value, depends: Option<bool>) -> Measured {
+    fn measured(column: &serde_json::Value, depends: Option<bool>) -> Measured {
         serde_json::from_value(json!({ "rows": 100, "columns": [column], "dependsOnTarget": depends })).unwrap()
     }
 
@@ -256,12 +256,12 @@ mod tests {
             (0.1, Some(true), Some("y"), LeakageRisk::High),
             (0.99, Some(true), None, LeakageRisk::Absent),
         ] {
-            let found = validation(&measured(column(correlation), depends), target, &Said::default());
+            let found = validation(&measured(&column(correlation), depends), target, &Said::default());
             assert_eq!(found.leakage_risk, expected, "{correlation} {depends:?} {target:?}");
             assert_eq!(found.null_rate, Some(0.25));
             assert_eq!(found.correlation_with_target, target.map(|_| correlation));
         }
-        let none = validation(&measured(column(0.99), None), None, &Said::default());
+        let none = validation(&measured(&column(0.99), None), None, &Said::default());
         assert!(none.distribution_notes.unwrap().contains("No target column is known"));
     }
 
@@ -275,21 +275,21 @@ mod tests {
             risk: Some(LeakageRisk::High),
             remark: Some("Looks fine.\u{0}".to_owned()),
         };
-        let found = validation(&measured(column.clone(), Some(false)), Some("y"), &said);
+        let found = validation(&measured(&column, Some(false)), Some("y"), &said);
         let notes = found.distribution_notes.unwrap();
         assert_eq!((found.null_rate, found.leakage_risk), (Some(0.5), LeakageRisk::High));
         assert!(notes.contains("The model said a null rate of 0; it is 0.5."), "{notes}");
         assert!(notes.contains("x: 2 values from 0 to 1, mean 0.5.") && !notes.contains("a correlation"), "{notes}");
         assert!(notes.contains("The model's remark: Looks fine.") && !notes.contains('\u{0}'), "{notes}");
         let careless = Said { risk: Some(LeakageRisk::Absent), ..Said::default() };
-        let found = validation(&measured(column, Some(true)), Some("y"), &careless);
+        let found = validation(&measured(&column, Some(true)), Some("y"), &careless);
         assert_eq!(found.leakage_risk, LeakageRisk::High, "a model cannot talk a leak away");
     }
 
     #[test]
     fn numbers_from_sandboxes_stay_in_their_ranges() {
         let column = json!({ "name": "x\n", "nullRate": 17.0, "distinct": 1, "correlation": -9.0 });
-        let found = validation(&measured(column, None), Some("y"), &Said::default());
+        let found = validation(&measured(&column, None), Some("y"), &Said::default());
         assert_eq!((found.null_rate, found.correlation_with_target), (Some(1.0), Some(-1.0)));
         assert!(serde_json::from_value::<Measured>(json!({ "rows": -1, "columns": [] })).is_err());
         assert_eq!((short(0.0), short(-1234.5), short(1e12)), ("0".to_owned(), "-1234.5".to_owned(), "1.000e12".to_owned()));

@@ -16,7 +16,7 @@ use gristmill_workflow::agent::{
     turn::{End, TurnEvent},
     wire,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     knowledge::StoredKnowledge,
@@ -39,7 +39,7 @@ impl TurnHandler {
 
     async fn work(&self, context: &JobContext) -> Result<JobVerdict, JobError> {
         let job = context.job();
-        let run = job.payload["runId"].as_str().and_then(WorkflowRunId::parse);
+        let run = job.payload.get("runId").and_then(Value::as_str).and_then(WorkflowRunId::parse);
         let (Some(run), Some(project)) = (run, job.project_id) else {
             return Err(JobError::new(ErrorCode::Internal, "The job has no run"));
         };
@@ -70,7 +70,7 @@ impl TurnHandler {
         }
         let found = self.state.workflows.find_with_turn(caller, run).await;
         let (mut run, begun) = found.map_err(|error| job_error(&ApiError::store(ErrorCode::WorkflowNotFound)(error)))?;
-        let before = |key: &str| begun.payload[key].as_str();
+        let before = |key: &str| begun.payload.get(key).and_then(Value::as_str);
         if before("statusBefore") == Some(WorkflowStatus::Paused.as_str()) {
             run.status = WorkflowStatus::Paused;
             run.pending_input = before("pendingInputBefore").and_then(PendingInput::from_name);

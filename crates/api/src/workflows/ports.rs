@@ -45,7 +45,7 @@ pub(super) struct LeasedRun {
 impl LeasedRun {
     /// For the job that `context` is of.
     pub(super) fn new(state: &web::Data<AppState>, caller: Caller, context: &JobContext, run: WorkflowRunId) -> Self {
-        let turn = context.job().payload["turn"].as_i64().unwrap_or(i64::MAX);
+        let turn = context.job().payload.get("turn").and_then(Value::as_i64).unwrap_or(i64::MAX);
         Self { state: state.clone(), caller, lease: context.lease(), run, turn }
     }
 }
@@ -127,7 +127,7 @@ impl TurnSink for LogSink {
             let Some(last) = events.last() else { return Ok(told) };
             after = last.seq;
             for event in &events {
-                told.sequence = event.data[SEQUENCE].as_i64().unwrap_or(0).max(told.sequence);
+                told.sequence = event.data.get(SEQUENCE).and_then(Value::as_i64).unwrap_or(0).max(told.sequence);
                 // The first is the run as it was taken up.
                 states += usize::from(event.event_type == "workflow_state");
                 told.ending += usize::from(states > 1 && PLAIN.contains(&event.event_type.as_str()));
@@ -153,7 +153,7 @@ impl StoredExperiments {
 fn training_run(run: &WorkflowRun, begun: &WorkflowEvent) -> TrainingRun {
     TrainingRun {
         turn: begun.sequence,
-        target: begun.payload["targetColumn"].as_str().map(str::to_owned),
+        target: begun.payload.get("targetColumn").and_then(Value::as_str).map(str::to_owned),
         experiments: Experiments::read(&run.metadata),
     }
 }

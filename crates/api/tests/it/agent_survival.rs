@@ -100,7 +100,7 @@ fn preprocessing(project: &str, dataset: &str, run: &str, prompt: &str) -> Value
 }
 
 /// The answer of a model that calls something.
-fn calls(name: &str, arguments: Value) -> Value {
+fn calls(name: &str, arguments: &Value) -> Value {
     json!({ "toolCalls": [{ "name": name, "arguments": arguments }] })
 }
 
@@ -114,7 +114,7 @@ fn one_step(intent: &str, code: &str) -> Vec<Value> {
         json!({ "always": true, "when": { "lastUser": "Write the Python code of step" },
             "reply": { "text": format!("```python\n{code}\n```") } }),
         json!({ "always": true, "when": { "tools": ["propose_transformation_step"] },
-            "reply": calls("propose_transformation_step", step) }),
+            "reply": calls("propose_transformation_step", &step) }),
     ]
 }
 

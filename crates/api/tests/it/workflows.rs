@@ -41,7 +41,7 @@ fn kinds(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line["type"].as_str().unwrap()).filter(|kind| *kind != "usage").collect()
 }
 
-fn calls(name: &str, arguments: Value) -> Value {
+fn calls(name: &str, arguments: &Value) -> Value {
     json!({ "toolCalls": [{ "name": name, "arguments": arguments }] })
 }
 
@@ -49,11 +49,11 @@ fn calls(name: &str, arguments: Value) -> Value {
 async fn onboarding_ends_in_a_plan_that_can_be_read_again() {
     let question = json!({ "id": "q1", "question": "What is predicted?", "header": "Target", "type": "free_text" });
     let turns = json!([
-        { "times": 1, "when": { "tools": ["ask_user"], "anyMessage": "penguins.csv" }, "reply": calls("list_project_files", json!({})) },
+        { "times": 1, "when": { "tools": ["ask_user"], "anyMessage": "penguins.csv" }, "reply": calls("list_project_files", &json!({})) },
         { "times": 1, "when": { "toolResult": { "tool": "list_project_files", "content": "penguins.csv" } },
-          "reply": calls("ask_user", json!({ "questions": [question] })) },
+          "reply": calls("ask_user", &json!({ "questions": [question] })) },
         { "when": { "tools": ["plan_exit"], "anyMessage": "the species" },
-          "reply": calls("plan_exit", json!({ "planName": "penguins", "planMarkdown": "# Project Plan\n\n## Objective\nSpecies.\n\n## Approach\nTrees." })) },
+          "reply": calls("plan_exit", &json!({ "planName": "penguins", "planMarkdown": "# Project Plan\n\n## Objective\nSpecies.\n\n## Approach\nTrees." })) },
     ]);
     let Setting { app: _app, ada, project, dataset: _, _script } = setting(turns).await;
     let first = turn(&ada, &json!({ "projectId": project, "phase": "onboarding", "userIntent": "sort birds", "round": 0 })).await;
@@ -186,7 +186,7 @@ async fn a_run_is_forked_after_an_event() {
 async fn a_question_that_a_turn_went_past_is_closed() {
     let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
         { "times": 2, "when": { "lastUser": "tidy up" },
-          "reply": calls("delete_cell", json!({ "cellId": uuid::Uuid::nil() })) },
+          "reply": calls("delete_cell", &json!({ "cellId": uuid::Uuid::nil() })) },
         { "always": true, "reply": { "text": "There are 344." } },
     ]))
     .await;
@@ -216,8 +216,8 @@ async fn a_question_that_a_turn_went_past_is_closed() {
 #[actix_web::test]
 async fn a_fork_has_what_the_run_had_then() {
     let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
-        { "when": { "lastUser": "tidy up" }, "reply": calls("delete_cell", json!({ "cellId": uuid::Uuid::nil() })) },
-        { "times": 1, "when": { "lastUser": "look" }, "reply": calls("list_project_files", json!({})) },
+        { "when": { "lastUser": "tidy up" }, "reply": calls("delete_cell", &json!({ "cellId": uuid::Uuid::nil() })) },
+        { "times": 1, "when": { "lastUser": "look" }, "reply": calls("list_project_files", &json!({})) },
         { "always": true, "reply": { "text": "Seen." } },
     ]))
     .await;
@@ -370,7 +370,7 @@ async fn without_a_model_turns_say_what_to_set() {
 async fn a_turn_without_a_waiting_client_is_a_job_and_is_told_by_extended_events() {
     let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
         { "always": true, "when": { "toolResult": { "tool": "list_project_files" } }, "reply": { "text": "Seen." } },
-        { "times": 2, "when": { "lastUser": "look" }, "reply": calls("list_project_files", json!({})) },
+        { "times": 2, "when": { "lastUser": "look" }, "reply": calls("list_project_files", &json!({})) },
     ]))
     .await;
     let body = json!({ "projectId": project, "phase": "feature_engineering", "datasetId": dataset, "prompt": "look" });

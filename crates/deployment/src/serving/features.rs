@@ -142,7 +142,8 @@ impl ServedFeatures {
         let is_computed = |name: &str| self.columns().computed_columns.iter().any(|column| column.name == name);
         for error in others.errors {
             let is_known = errors.errors.iter().any(|known| known.row == error.row && known.field == error.field);
-            if !is_known && !(error.problem == Problem::Missing && is_computed(&error.field)) {
+            let is_made = error.problem == Problem::Missing && is_computed(&error.field);
+            if !is_known && !is_made {
                 errors.push(error);
             }
         }

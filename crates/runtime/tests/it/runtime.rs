@@ -142,7 +142,7 @@ async fn exports_are_taken_over_once_and_links_are_not_followed() {
     let exports = test.runtime.drain_exports(&place).await.unwrap();
     let [export] = exports.as_slice() else { panic!("{exports:?}") };
     assert_eq!((export.name.as_str(), export.rows, export.cols), ("My table", 2, 1));
-    assert_eq!(std::fs::read_to_string(&export.path).unwrap(), "a\n1\n2\n");
+    assert_eq!(std::fs::read_to_string(&export.path).unwrap(), "a\r\n1\r\n2\r\n");
     assert!(!export.path.starts_with(test.workspace(&place)), "out of the code's reach");
     assert_eq!(test.runtime.drain_exports(&place).await.unwrap(), []);
 

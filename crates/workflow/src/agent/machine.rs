@@ -408,7 +408,7 @@ fn remember(log: &mut Vec<Entry>, event: &WorkflowEvent) {
         return;
     }
     if event.event_type == TURN_STARTED {
-        let prompt = event.payload["prompt"].as_str().unwrap_or_default();
+        let prompt = event.payload.get("prompt").and_then(Value::as_str).unwrap_or_default();
         if !prompt.trim().is_empty() {
             log.push(Entry::Asked(prompt.to_owned()));
         }

@@ -319,13 +319,13 @@ impl TurnEvent {
             "turn_prepared" => Self::Prepared(Box::new(serde_json::from_value(payload()).ok()?)),
             "model_answered" => Self::Answered(Box::new(serde_json::from_value(payload()).ok()?)),
             "model_failed" => Self::Unanswered {
-                code: event.payload["code"].as_str()?.to_owned(),
-                message: event.payload["message"].as_str()?.to_owned(),
+                code: event.payload.get("code")?.as_str()?.to_owned(),
+                message: event.payload.get("message")?.as_str()?.to_owned(),
             },
             "tool_started" => Self::Started(Box::new(serde_json::from_value(payload()).ok()?)),
             "tool_executed" => {
-                let call = serde_json::from_value(event.payload["call"].clone()).ok()?;
-                let result = serde_json::from_value(event.payload["result"].clone()).ok()?;
+                let call = serde_json::from_value(event.payload.get("call")?.clone()).ok()?;
+                let result = serde_json::from_value(event.payload.get("result")?.clone()).ok()?;
                 Self::Executed(Box::new((call, result)))
             }
             "workflow_completed" | "workflow_paused" | "workflow_failed" => {

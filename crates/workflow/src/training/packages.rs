@@ -84,7 +84,7 @@ pub fn packages_for(model_type: &str) -> &'static [&'static str] {
 pub fn missing_package(error: &str, code: &str) -> Option<String> {
     let module = missing_module(error)?;
     let root = module.split('.').next()?;
-    if NO_PACKAGES.contains(&root) || !imports(code).iter().any(|imported| *imported == root) {
+    if NO_PACKAGES.contains(&root) || !imports(code).contains(&root) {
         return None;
     }
     let renamed = NAMED_OTHERWISE.iter().find(|(module, _)| *module == root).map(|(_, package)| (*package).to_owned());

@@ -185,8 +185,13 @@ pub(super) async fn run_cell(
     };
     let ended = ended?;
     let mut result = json!(ended);
-    if let (Some(code), Some(fields)) = (ended.environment_error, result.as_object_mut()) {
-        fields.insert(ENVIRONMENT_ERROR.to_owned(), code.as_str().into());
+    if let Some(fields) = result.as_object_mut() {
+        // As told by whoever finds the run ended: what is kept does not tell printed texts from shown ones.
+        fields.insert("stdout".to_owned(), printed(&ended.result.outputs, OutputKind::Text).into());
+        fields.insert("stderr".to_owned(), printed(&ended.result.outputs, OutputKind::Warning).into());
+        if let Some(code) = ended.environment_error {
+            fields.insert(ENVIRONMENT_ERROR.to_owned(), code.as_str().into());
+        }
     }
     Ok(result)
 }
@@ -226,15 +231,11 @@ fn was_cut_short(cell: &Cell) -> bool {
 
 /// What the run of a cell gave, from what is kept of it.
 fn result_of(cell: &Cell) -> Value {
-    let printed = |kind: OutputKind| {
-        let of_kind = cell.output.iter().filter(|output| output.kind == kind && output.data.is_none());
-        of_kind.map(|output| output.content.as_str()).collect::<String>()
-    };
     let is_success = cell.status == CellStatus::Success;
     let mut result = json!({
         "status": if is_success { "success" } else { "error" },
-        "stdout": printed(OutputKind::Text),
-        "stderr": printed(OutputKind::Warning),
+        "stdout": printed(&cell.output, OutputKind::Text),
+        "stderr": printed(&cell.output, OutputKind::Warning),
         "outputs": cell.output,
         "executionMs": cell.duration_ms.unwrap_or(0),
     });
@@ -245,6 +246,12 @@ fn result_of(cell: &Cell) -> Value {
         fields.insert("executionOrder".into(), json!(cell.execution_order));
     }
     result
+}
+
+/// All text of a kind.
+fn printed(outputs: &[RichOutput], kind: OutputKind) -> String {
+    let of_kind = outputs.iter().filter(|output| output.kind == kind && output.data.is_none());
+    of_kind.map(|output| output.content.as_str()).collect()
 }
 
 /// The last line of the last error: `Ename: value`.

@@ -212,6 +212,6 @@ mod tests {
         assert!(is_cut && shown.len() == 10 && shown[0].len() == 30);
         assert_eq!(shown[0]["c0"].as_str().unwrap().chars().count(), 201);
         let row: Row = [("a".to_owned(), json!(1)), ("b".to_owned(), Value::Null)].into_iter().collect();
-        assert_eq!(sample(&[row.clone()]), (vec![row], false));
+        assert_eq!(sample(std::slice::from_ref(&row)), (vec![row.clone()], false));
     }
 }

@@ -63,7 +63,7 @@ async fn target_of(
     if let Some(run) = &call.context.run {
         match call.state.workflows.find_with_turn(&call.context.caller, run).await {
             Ok((_, begun)) => {
-                if let Some(name) = begun.payload["targetColumn"].as_str().filter(is_column) {
+                if let Some(name) = begun.payload.get("targetColumn").and_then(Value::as_str).filter(is_column) {
                     return Ok(Some(name.to_owned()));
                 }
             }

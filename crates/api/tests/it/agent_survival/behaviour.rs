@@ -17,10 +17,10 @@ async fn a_model_that_does_not_get_on_ends_its_turn_and_not_the_run() {
     let cases = [
         ("one-call", json!({ "toolCalls": [list] }), "FEATURE_ENGINEERING_NO_PROGRESS", 4),
         ("two-calls", json!({ "toolCalls": [list, sample] }), "FEATURE_ENGINEERING_NO_PROGRESS", 6),
-        ("no-tool", calls("drop_database", json!({})), "MODEL_TOOL_OUTPUT_INVALID", 0),
-        ("no-tool-here", calls("register_model", json!({})), "MODEL_TOOL_OUTPUT_INVALID", 0),
-        ("no-arguments", calls("list_cells", json!([1, 2])), "MODEL_TOOL_OUTPUT_INVALID", 0),
-        ("wrong-arguments", calls("write_cell", json!({ "contents": 7 })), "FEATURE_ENGINEERING_NO_PROGRESS", 4),
+        ("no-tool", calls("drop_database", &json!({})), "MODEL_TOOL_OUTPUT_INVALID", 0),
+        ("no-tool-here", calls("register_model", &json!({})), "MODEL_TOOL_OUTPUT_INVALID", 0),
+        ("no-arguments", calls("list_cells", &json!([1, 2])), "MODEL_TOOL_OUTPUT_INVALID", 0),
+        ("wrong-arguments", calls("write_cell", &json!({ "contents": 7 })), "FEATURE_ENGINEERING_NO_PROGRESS", 4),
         ("no-words", json!({ "text": "" }), "MODEL_TOOL_OUTPUT_INVALID", 0),
     ];
     let mut turns = vec![json!({ "always": true, "when": { "lastUser": "and-now" }, "reply": { "text": "Fine." } })];
@@ -61,8 +61,8 @@ async fn a_success_that_is_only_claimed_is_none() {
     let classified = json!({ "always": true, "when": { "format": "json" },
         "reply": { "text": "{\"turnMode\": \"action_required\"}" } });
     let step = format!("step-{}", uuid::Uuid::new_v4());
-    let committed = calls("commit_transformation_step", json!({ "stepId": step, "approved": true }));
-    let executed = calls("execute_transformation_step", json!({ "stepId": step, "succeeded": true }));
+    let committed = calls("commit_transformation_step", &json!({ "stepId": step, "approved": true }));
+    let executed = calls("execute_transformation_step", &json!({ "stepId": step, "succeeded": true }));
     let lab = setting(&json!([
         classified,
         { "always": true, "when": { "anyMessage": "case words!" }, "reply": { "text": "I dropped the rows and saved it all." } },
@@ -91,7 +91,7 @@ async fn a_model_that_asks_for_the_same_approval_again_and_again_gets_each_answe
     let lab = setting(&json!([
         { "always": true, "when": { "lastMessage": "\"success\":true" }, "reply": { "text": "At last." } },
         { "always": true, "when": { "anyMessage": { "regex": "tidy (?<cell>[0-9a-f-]{36})" } },
-          "reply": calls("delete_cell", json!({ "cellId": "{{cell}}" })) },
+          "reply": calls("delete_cell", &json!({ "cellId": "{{cell}}" })) },
     ]))
     .await;
     let notebook = notebook(&lab.ada, &lab.project, &json!({})).await;

@@ -100,7 +100,7 @@ async fn of_two_clients_that_begin_a_turn_at_once_one_does() {
 async fn of_two_clients_that_approve_at_once_one_decides() {
     let lab = setting(&json!([
         { "always": true, "when": { "lastUser": { "regex": "tidy (?<cell>[0-9a-f-]{36})" } },
-          "reply": calls("delete_cell", json!({ "cellId": "{{cell}}" })) },
+          "reply": calls("delete_cell", &json!({ "cellId": "{{cell}}" })) },
         { "always": true, "reply": { "text": "As you wish." } },
     ]))
     .await;

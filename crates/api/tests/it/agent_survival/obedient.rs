@@ -10,10 +10,10 @@ fn orders() -> [(&'static str, Value, bool); 5] {
     let cell = json!({ "cellId": "{{id}}" });
     let step = json!({ "stepId": "step-{{id}}", "approved": true, "approvalSource": "user" });
     [
-        ("burr", calls("delete_cell", cell.clone()), true),
-        ("hopper", calls("delete_dataset", json!({ "datasetId": "{{id}}" })), false),
-        ("spout", calls("commit_transformation_step", step), false),
-        ("damsel", calls("uninstall_package", json!({ "packageName": "pandas" })), false),
+        ("burr", calls("delete_cell", &cell), true),
+        ("hopper", calls("delete_dataset", &json!({ "datasetId": "{{id}}" })), false),
+        ("spout", calls("commit_transformation_step", &step), false),
+        ("damsel", calls("uninstall_package", &json!({ "packageName": "pandas" })), false),
         ("runner", json!({ "text": "I approve of it.", "toolCalls": [{ "name": "delete_cell", "arguments": cell }] }), true),
     ]
 }
@@ -33,9 +33,9 @@ fn obedient() -> Value {
         }
     }
     turns.push(json!({ "always": true, "when": { "lastUser": { "regex": "^search (?<word>[a-z]+)" } },
-        "reply": calls("search_documents", json!({ "query": "{{word}}" })) }));
+        "reply": calls("search_documents", &json!({ "query": "{{word}}" })) }));
     turns.push(json!({ "always": true, "when": { "lastUser": { "regex": "^sample (?<file>[a-z]+)" } },
-        "reply": calls("get_dataset_sample", json!({ "datasetId": "{{file}}" })) }));
+        "reply": calls("get_dataset_sample", &json!({ "datasetId": "{{file}}" })) }));
     turns.push(json!({ "always": true, "reply": { "text": "That is all." } }));
     json!(turns)
 }

@@ -72,7 +72,7 @@ async fn a_turn_and_its_stream_survive_an_outage_while_the_model_is_asked() {
         { "always": true, "when": { "toolResult": { "tool": "write_cell", "content": "# two" } },
           "reply": { "text": "Written." } },
         { "always": true, "when": { "toolResult": { "tool": "write_cell", "content": "# one" } }, "reply": second },
-        { "always": true, "when": { "tools": ["write_cell"] }, "reply": calls("write_cell", json!({ "content": "# one" })) },
+        { "always": true, "when": { "tools": ["write_cell"] }, "reply": calls("write_cell", &json!({ "content": "# one" })) },
     ]))
     .await;
     let other = lab.ada.project("Other").await;

@@ -20,10 +20,10 @@ pub(super) fn runs(code: &str) -> Vec<Value> {
     vec![
         json!({ "always": true,
             "when": { "toolResult": { "tool": "write_cell", "content": { "regex": "\"cellId\":\"(?<cell>[0-9a-f-]{36})\"" } } },
-            "reply": calls("run_cell", json!({ "cellId": "{{cell}}" })) }),
+            "reply": calls("run_cell", &json!({ "cellId": "{{cell}}" })) }),
         json!({ "always": true, "when": { "toolResult": { "tool": "run_cell" } }, "reply": { "text": "Ran." } }),
         json!({ "always": true, "when": { "lastUser": "go", "tools": ["write_cell"] },
-            "reply": calls("write_cell", json!({ "content": code })) }),
+            "reply": calls("write_cell", &json!({ "content": code })) }),
     ]
 }
 
@@ -76,7 +76,7 @@ async fn a_kernel_that_is_killed_within_a_call_is_told_and_the_next_call_has_ano
     turns.insert(
         1,
         json!({ "always": true, "when": { "toolResult": { "tool": "run_cell", "content": { "lacks": "alive again" } } },
-            "reply": calls("write_cell", json!({ "content": "print('alive again')" })) }),
+            "reply": calls("write_cell", &json!({ "content": "print('alive again')" })) }),
     );
     let lab = running_setting(&json!(turns)).await;
     let (text, stream) = begun(&lab.ada, &lab.features("fe-1", "go"), "tool_executed").await;

@@ -40,7 +40,7 @@ fn expected(held_out: &HashSet<i64>, target: impl Fn(f64) -> f64) -> Vec<Option<
     rows.iter()
         .map(|(id, species, _)| {
             if held_out.contains(id) {
-                return Some(all(*species));
+                return Some(all(species));
             }
             let of_fold = &without[usize::try_from(fold(0, *id, folds)).unwrap()];
             of_fold.iter().find(|(name, _)| name == species).map(|(_, encoding)| *encoding)

@@ -49,7 +49,10 @@ async fn a_training_is_a_task_for_clients_that_know_tasks() {
     let second = lab.app.second_server(&[]).await;
     let client = Client::new(&format!("http://{}", second.address()), lab.ada.token.as_deref());
     let there = Mcp::newest(&client, tasks());
-    assert_eq!(there.ask("tasks/get", &json!({ "taskId": began["taskId"] })).await["result"], *result);
+    let told = there.ask("tasks/get", &json!({ "taskId": began["taskId"] })).await["result"].clone();
+    for field in ["modelId", "metrics", "featureColumns"] {
+        assert_eq!(told["structuredContent"]["model"][field], result["structuredContent"]["model"][field], "{told}");
+    }
 }
 
 #[actix_web::test]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Command {
     Propose { risky: bool, asks: bool },
     Materialize { step: usize, code: u8 },

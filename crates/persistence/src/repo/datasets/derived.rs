@@ -144,6 +144,9 @@ async fn insert_lineage(
     Ok(())
 }
 
+/// Target, split, when and by whom it was declared, and whether features learned by it.
+type StoredSplit = (String, Value, DateTime<Utc>, Option<Uuid>, bool);
+
 /// Declares the splits of the source for the new dataset too, as far as it has the columns that they look at.
 async fn copy_splits(
     connection: &mut AsyncPgConnection,
@@ -151,7 +154,7 @@ async fn copy_splits(
     columns: &[String],
     learned_by: &[DeclaredSplit],
 ) -> Result<(), DbError> {
-    let rows: Vec<(String, Value, DateTime<Utc>, Option<Uuid>, bool)> = splits::table
+    let rows: Vec<StoredSplit> = splits::table
         .filter(splits::dataset_id.eq(source.0))
         .select((splits::target, splits::split, splits::declared_at, splits::declared_by, splits::is_learned))
         .load(connection)

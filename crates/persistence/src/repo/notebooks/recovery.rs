@@ -107,6 +107,9 @@ impl Notebooks {
     }
 }
 
+/// A run, its notebook, the one that it was recovered into, and when it changed last.
+type CandidateRow = (String, Option<Uuid>, Option<Uuid>, DateTime<Utc>);
+
 async fn candidate_for(
     connection: &mut AsyncPgConnection,
     target: &NotebookRow,
@@ -119,7 +122,7 @@ async fn candidate_for(
     if !is_for(target, phase) {
         return Ok(Err(RecoveryRefusal::PhaseMismatch));
     }
-    let runs: Vec<(String, Option<Uuid>, Option<Uuid>, DateTime<Utc>)> = workflow_runs::table
+    let runs: Vec<CandidateRow> = workflow_runs::table
         .filter(workflow_runs::project_id.eq(target.project_id))
         .filter(workflow_runs::phase.eq(phase.as_str()))
         .filter(workflow_runs::status.eq(WorkflowStatus::Completed.as_str()))

@@ -30,7 +30,8 @@ pub(super) async fn reattached(
     let Some(idempotency) = &turn.idempotency else { return Ok(None) };
     let Some(job) = idempotency::find(connection, caller.user_id, idempotency).await? else { return Ok(None) };
     let job = jobs::find_in(connection, caller, JobId(job)).await?;
-    let run = job.payload["runId"].as_str().ok_or_else(|| StoreError::Defect("a turn's job without its run".into()))?;
+    let run = job.payload.get("runId").and_then(Value::as_str);
+    let run = run.ok_or_else(|| StoreError::Defect("a turn's job without its run".into()))?;
     let row: RunRow = workflow_runs::table.find(run).select(RunRow::as_select()).first(connection).await?;
     Ok(Some(TurnBegun::Begun { run: Box::new(WorkflowRun::try_from(row)?), job: Box::new(job) }))
 }

@@ -64,7 +64,7 @@ pub(in crate::repo) async fn decide_beside(
     let record = RunRecord {
         events: vec![carried_out(decided, answer)],
         standing,
-        active_dataset_id: answer.output["derivedDatasetId"].as_str().and_then(|id| id.parse().ok()),
+        active_dataset_id: answer.output.get("derivedDatasetId").and_then(Value::as_str).and_then(|id| id.parse().ok()),
         ..RunRecord::default()
     };
     write_in(connection, row, record, now).await?;

@@ -138,5 +138,5 @@ fn waited_for(last: &EventRow) -> Option<PendingInput> {
     if last.event_type != "workflow_paused" {
         return None;
     }
-    PendingInput::from_name(last.payload["kind"].as_str()?)
+    PendingInput::from_name(last.payload.get("kind")?.as_str()?)
 }

@@ -108,7 +108,7 @@ fn classify() -> Ask {
 fn mode_of(state: &State) -> Option<TurnMode> {
     let answer = state.answers().find(|answer| answer.node == CLASSIFY)?;
     let told = gristmill_llm::structured::find_json(&answer.text).ok();
-    let mode = told.and_then(|value| value["turnMode"].as_str().map(str::to_owned));
+    let mode = told.and_then(|value| value.get("turnMode")?.as_str().map(str::to_owned));
     Some(if mode.as_deref() == Some("answer_only") { TurnMode::AnswerOnly } else { TurnMode::Act })
 }
 
@@ -275,7 +275,7 @@ impl Material {
     fn of(state: &State) -> Option<Self> {
         let all: Vec<&Exchange> = state.all_exchanges().collect();
         let is_code = |done: &&Exchange| done.call.tool == ToolName::MaterializeStepCode && !done.result.is_failed();
-        let at = all.iter().rposition(|done| is_code(done))?;
+        let at = all.iter().rposition(is_code)?;
         let made = all.get(at)?;
         let step = made.output("stepId").as_str().or_else(|| made.call.args.get("stepId")?.as_str())?.to_owned();
         let since = all.get(at + 1..)?;

@@ -78,7 +78,7 @@ const ARGUMENTS: &[(&str, &[&str], &[&str])] = &[
     ("compare_models", &["experimentIds", "primaryMetric"], &["includeHyperparameters", "sortOrder"]),
 ];
 
-fn names<'a>(value: Option<&'a Value>) -> BTreeSet<&'a str> {
+fn names(value: Option<&Value>) -> BTreeSet<&str> {
     match value {
         Some(Value::Object(fields)) => fields.keys().map(String::as_str).collect(),
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),

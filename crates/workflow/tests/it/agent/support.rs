@@ -152,11 +152,14 @@ impl TurnSink for Client {
 /// What a tool answers: its arguments, and how often it was called before.
 pub(crate) type Answer = fn(&Map<String, Value>, usize) -> ToolOutput;
 
+/// The key of an effect, its tool, its arguments, and whether a person approved.
+type EffectOf = (String, ToolName, Map<String, Value>, bool);
+
 /// Tools that answer as told, once under each key.
 #[derive(Default)]
 pub(crate) struct Tools {
     answers: HashMap<ToolName, Answer>,
-    pub(crate) effects: Mutex<Vec<(String, ToolName, Map<String, Value>, bool)>>,
+    pub(crate) effects: Mutex<Vec<EffectOf>>,
     done: Mutex<BTreeMap<String, ToolOutput>>,
 }
 
