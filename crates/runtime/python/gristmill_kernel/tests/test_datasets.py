@@ -125,7 +125,7 @@ TYPED: dict[str, tuple[Any, str | None]] = {
     "__row_id": ([3, 1, 2], "integer"),
     "zip": (["00501", "12345", "90210"], "string"),
     "digits": (["1", "2", None], "string"),
-    "words": (["NA", "null", "été, \"日本\"\n2"], "string"),
+    "words": (["NA", "null", 'été, "日本"\n2'], "string"),
     "truth": ([True, None, False], "boolean"),
     "yes": (["yes", "no", "yes"], "string"),
     "whole": (pd.array([1, None, 3], "Int64"), "integer"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     import pandas as pd
 
 Kind = Literal["csv", "tsv", "json", "jsonl", "xlsx", "parquet"]
@@ -69,7 +71,7 @@ def _read_typed(path: Path, kind: Kind, types: dict[str, Type]) -> pd.DataFrame:
     """Reads what `write` has written of a frame from `storable`."""
     import pandas as pd
 
-    texts = {name: "str" for name, known in types.items() if known == "string"}
+    texts: dict[Hashable, Any] = {name: "str" for name, known in types.items() if known == "string"}
     dates = [name for name, known in types.items() if known == "date"]
     if kind in ("json", "jsonl"):
         # pandas takes the text 12 for a number, and texts in columns of some names for dates.
