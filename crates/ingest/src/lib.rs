@@ -3,7 +3,7 @@
 //! [`ingest`] reads CSV, TSV, JSON, NDJSON and XLSX files of any size in bounded memory: it finds out what the file is
 //! ([`sniff()`]), infers every column's type from every row, writes a Parquet file, profiles all of it, and says in a
 //! report what did not fit. [`RowReader`] pages through the result; [`retype_from_source`] and [`retype`] change a
-//! column's type; [`eda`] also summarises the results of queries; [`derive`] reads and writes datasets for engines that make
+//! column's type; [`eda`] also summarises the results of queries; [`mod@derive`] reads and writes datasets for engines that make
 //! one from another, and [`export()`] writes them as files of other formats.
 //!
 //! Everything here is synchronous and blocks: call it on a thread of your own. It knows nothing of HTTP or databases.
