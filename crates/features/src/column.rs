@@ -13,6 +13,7 @@ use arrow::{
 };
 use chrono::DateTime;
 use gristmill_domain::datasets::ColumnType;
+use gristmill_ingest::storage_type;
 use serde_json::Value;
 
 use crate::{error::FeatureError, num};
@@ -28,17 +29,6 @@ pub(crate) enum Column {
     Date(TimestampMicrosecondArray),
     /// No values; so many rows.
     Unknown(usize),
-}
-
-/// The arrow type of a dataset's column.
-pub(crate) fn storage_type(kind: ColumnType) -> DataType {
-    match kind {
-        ColumnType::String | ColumnType::Unknown => DataType::Utf8,
-        ColumnType::Integer => DataType::Int64,
-        ColumnType::Float => DataType::Float64,
-        ColumnType::Boolean => DataType::Boolean,
-        ColumnType::Date => DataType::Timestamp(TimeUnit::Microsecond, None),
-    }
 }
 
 /// As what a column of somebody else's table is read; `None` when it is in no type that datasets have.

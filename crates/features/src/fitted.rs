@@ -8,11 +8,11 @@ use arrow::{
 };
 use chrono::{DateTime, Utc};
 use gristmill_domain::{datasets::ColumnType, features::FeatureMethod};
+use gristmill_ingest::storage_type;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::{
-    column::storage_type,
     error::FeatureError,
     learn::Learning,
     learned::Learned,

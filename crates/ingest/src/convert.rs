@@ -30,8 +30,9 @@ pub(crate) struct Misfit {
     pub(crate) span: Span,
 }
 
-/// The type in which values are stored.
-pub(crate) fn storage_type(kind: ColumnType) -> DataType {
+/// The arrow type in which values of a dataset's column are stored.
+#[must_use]
+pub fn storage_type(kind: ColumnType) -> DataType {
     match kind {
         ColumnType::String | ColumnType::Unknown => DataType::Utf8,
         ColumnType::Integer => DataType::Int64,

@@ -45,6 +45,7 @@ mod write;
 mod xlsx;
 
 pub use self::{
+    convert::storage_type,
     error::{Cause, ConversionFailure, IngestError, RetypeError},
     export::{SHEET_COLUMNS_MAX, SHEET_ROWS_MAX, export},
     request::{IngestLimits, IngestObserver, IngestRequest, IngestedDataset, Unobserved},

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     kernels::running,
-    support::{Client, TestApp, eventually, script},
+    support::{Client, TestApp, calls, eventually, parsed, script},
 };
 
 const SALES: &str = "city,people\nAachen,1\nBonn,\nKöln,3\n";
@@ -99,11 +99,6 @@ fn preprocessing(project: &str, dataset: &str, run: &str, prompt: &str) -> Value
     json!({ "projectId": project, "phase": "preprocessing", "datasetId": dataset, "prompt": prompt, "runId": run })
 }
 
-/// The answer of a model that calls something.
-fn calls(name: &str, arguments: &Value) -> Value {
-    json!({ "toolCalls": [{ "name": name, "arguments": arguments }] })
-}
-
 /// What a model says that makes one step of preprocessing, however often it is asked for the same.
 fn one_step(intent: &str, code: &str) -> Vec<Value> {
     let step = json!({ "title": "Mend the people", "intentType": intent, "rationale": "Some are missing." });
@@ -116,10 +111,6 @@ fn one_step(intent: &str, code: &str) -> Vec<Value> {
         json!({ "always": true, "when": { "tools": ["propose_transformation_step"] },
             "reply": calls("propose_transformation_step", &step) }),
     ]
-}
-
-fn parsed(text: &str) -> Vec<Value> {
-    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 async fn told(client: &Client, body: &Value) -> Vec<Value> {

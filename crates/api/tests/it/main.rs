@@ -81,6 +81,8 @@ mod settings;
 #[cfg(test)]
 mod sql;
 #[cfg(test)]
+mod stand_in;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 #[cfg(feature = "otel")]

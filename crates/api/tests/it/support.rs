@@ -18,6 +18,16 @@ pub(crate) fn script(turns: &Value) -> tempfile::NamedTempFile {
     file
 }
 
+/// The answer of a scripted model that calls something.
+pub(crate) fn calls(name: &str, arguments: &Value) -> Value {
+    json!({ "toolCalls": [{ "name": name, "arguments": arguments }] })
+}
+
+/// The values of a text with one a line.
+pub(crate) fn parsed(text: &str) -> Vec<Value> {
+    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// A server for one test. Stops when dropped; its database goes unless the test failed.
 pub(crate) struct TestApp {
     pub(crate) server: RunningServer,

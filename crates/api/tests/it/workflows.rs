@@ -4,7 +4,7 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestApp, eventually, script};
+use crate::support::{Client, TestApp, calls, eventually, parsed, script};
 
 struct Setting {
     app: TestApp,
@@ -26,10 +26,6 @@ async fn setting(turns: Value) -> Setting {
     Setting { app, ada, project, dataset, _script: script }
 }
 
-fn parsed(text: &str) -> Vec<Value> {
-    text.lines().filter(|line| !line.is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
 async fn turn(client: &Client, body: &Value) -> Vec<Value> {
     let answer = client.post("/api/workflows/turns/stream", body).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
@@ -39,10 +35,6 @@ async fn turn(client: &Client, body: &Value) -> Vec<Value> {
 
 fn kinds(lines: &[Value]) -> Vec<&str> {
     lines.iter().map(|line| line["type"].as_str().unwrap()).filter(|kind| *kind != "usage").collect()
-}
-
-fn calls(name: &str, arguments: &Value) -> Value {
-    json!({ "toolCalls": [{ "name": name, "arguments": arguments }] })
 }
 
 #[actix_web::test]

@@ -1,7 +1,7 @@
 //! Providers that break off in the middle of a call, and providers that must learn in time that nobody waits any more.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
     time::{Duration, Instant},
@@ -11,7 +11,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Pieces, SALES, TURNS, begun, ended, payloads, picture::cells, read_until, rest, snapshot, told, tools_called};
-use crate::support::{Client, TestApp, eventually};
+use crate::{
+    stand_in::read_request,
+    support::{Client, TestApp, eventually},
+};
 
 /// By when the model must know (DESIGN, decision 10).
 const STOPPED_WITHIN: Duration = Duration::from_secs(2);
@@ -78,7 +81,7 @@ impl ModelServer {
 }
 
 fn serve(stream: &mut TcpStream, left: &Mutex<Vec<Instant>>, answer: &dyn Fn(&Value) -> Does) {
-    let Some((path, body)) = read(stream) else { return };
+    let Some((path, body)) = read_request(stream) else { return };
     if path != "/v1/chat/completions" {
         // Somebody looks for a sign of life.
         let models = json!({ "data": [{ "id": "m" }] }).to_string();
@@ -124,26 +127,6 @@ fn serve(stream: &mut TcpStream, left: &Mutex<Vec<Instant>>, answer: &dyn Fn(&Va
 /// A client that has gone is what some tests are about.
 fn send(stream: &mut TcpStream, head: &str, text: &str) {
     drop(stream.write_all(format!("HTTP/1.1 200 OK\r\nConnection: close\r\n{head}\r\n\r\n{text}").as_bytes()));
-}
-
-fn read(stream: &TcpStream) -> Option<(String, Value)> {
-    let mut reader = BufReader::new(stream);
-    let mut head = Vec::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        head.push(line.trim().to_lowercase());
-    }
-    let path = head.first()?.split(' ').nth(1)?.to_owned();
-    let length = head.iter().find_map(|line| line.strip_prefix("content-length:"));
-    let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
-    reader.read_exact(&mut body).ok()?;
-    Some((path, serde_json::from_slice(&body).unwrap_or(Value::Null)))
 }
 
 /// Holds answers back until it is opened.

@@ -1,8 +1,8 @@
 //! Vectors of documents: by a provider that comes and goes, and by the model on this machine.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
-    net::{TcpListener, TcpStream},
+    io::Write,
+    net::TcpListener,
     process::Command,
     sync::{
         Arc, Mutex,
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::MILLS;
 use crate::{
     crash::until_it_runs_code,
+    stand_in::read_request,
     support::{Client, TestApp, eventually, sandbox_settings},
 };
 
@@ -47,7 +48,7 @@ impl VectorServer {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let (path, body) = read(&stream);
+                let (path, body) = read_request(&stream).unwrap();
                 if down.load(Ordering::SeqCst) {
                     // Closed without an answer.
                     continue;
@@ -77,25 +78,6 @@ impl VectorServer {
     fn set_down(&self, is_down: bool) {
         self.is_down.store(is_down, Ordering::SeqCst);
     }
-}
-
-fn read(stream: &TcpStream) -> (String, Value) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let (mut path, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
-            break;
-        }
-        if path.is_empty() {
-            path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-        } else if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap();
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    (path, serde_json::from_slice(&body).unwrap_or(Value::Null))
 }
 
 fn vector(text: &str) -> Vec<f32> {

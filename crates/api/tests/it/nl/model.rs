@@ -1,7 +1,7 @@
 //! A server that speaks chat completions as a test wants: it answers, waits, or says nothing and sees who leaves.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex},
     time::{Duration, Instant},
@@ -10,6 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{content, streamed};
+use crate::stand_in::read_request;
 
 /// What the model does when it is asked.
 pub(super) enum Does {
@@ -94,7 +95,7 @@ impl ModelServer {
 }
 
 fn serve(stream: &mut TcpStream, seen: &Seen, answer: &dyn Fn(&Asked) -> Does) {
-    let Some((path, body)) = read(stream) else { return };
+    let Some((path, body)) = read_request(stream) else { return };
     if path != "/v1/chat/completions" {
         // Somebody looks for a sign of life.
         send(stream, "application/json", &json!({ "data": [{ "id": "m" }] }).to_string());
@@ -127,27 +128,6 @@ fn watch(stream: &mut TcpStream, seen: &Seen) {
     let mut buffer = [0; 64];
     while matches!(stream.read(&mut buffer), Ok(read) if read > 0) {}
     seen.left.lock().unwrap().push(Instant::now());
-}
-
-fn read(stream: &TcpStream) -> Option<(String, Value)> {
-    let mut reader = BufReader::new(stream);
-    let mut head = Vec::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        head.push(line.trim().to_lowercase());
-    }
-    let path = head.first()?.split(' ').nth(1)?.to_owned();
-    let length = head.iter().find_map(|line| line.strip_prefix("content-length:"));
-    let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some((path, serde_json::from_slice(&body).unwrap_or(Value::Null)))
 }
 
 /// Holds answers back until it is opened.
