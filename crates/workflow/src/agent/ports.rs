@@ -94,5 +94,8 @@ pub trait KnowledgeSource: Send + Sync + Debug {
     ///
     /// # Errors
     /// A failure of the storage. What is not there is not an error: the facts say so.
+    ///
+    /// # Cancel safety
+    /// Changes nothing; dropped when the turn is told to stop.
     async fn gather(&self, caller: &Caller, run: &WorkflowRun, request: &TurnRequest) -> Result<Knowledge, PortError>;
 }
