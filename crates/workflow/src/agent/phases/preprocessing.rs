@@ -66,7 +66,7 @@ pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
         "await_approval" => match state.all_exchanges().next_back().and_then(awaits_approval) {
             Some(subject) => {
                 let message = Some(answer.text.clone()).filter(|text| !text.trim().is_empty());
-                Heard::End(End::AwaitsApproval { subject, message })
+                Heard::End(End::AwaitsApproval { subject, others: Vec::new(), message })
             }
             None => hear_calls(state, answer, &Allowed { tools: &[], may_render: false }),
         },
@@ -94,7 +94,7 @@ fn call_place(state: &State) -> String {
 /// A result that a person must approve of ends the turn.
 pub(super) fn executed(state: &State) -> Option<Next> {
     let last = state.exchanges().next_back()?;
-    awaits_approval(last).map(|subject| Next::End(End::AwaitsApproval { subject, message: None }))
+    awaits_approval(last).map(|subject| Next::End(End::AwaitsApproval { subject, others: Vec::new(), message: None }))
 }
 
 enum TurnMode {
