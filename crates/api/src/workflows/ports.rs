@@ -12,7 +12,7 @@ use gristmill_jobs::{EventWriter, JobContext};
 use gristmill_persistence::repo::workflows::Workflows;
 use gristmill_workflow::{
     agent::{
-        machine::REMEMBERED,
+        machine::{REMEMBERED, left_out},
         ports::{ClientEvent, Told, TurnSink, TurnStore},
         wire::PLAIN,
     },
@@ -55,8 +55,12 @@ impl TurnStore for LeasedRun {
     async fn load(&self) -> Result<(WorkflowRun, Vec<WorkflowEvent>), PortError> {
         let mut run = self.state.workflows.find(&self.caller, &self.run).await.map_err(store)?;
         let found = self.state.workflows.turn_events(&self.caller, &self.run, self.turn, &REMEMBERED).await;
-        let (events, is_last) = found.map_err(store)?;
-        if !is_last && run.status == WorkflowStatus::Running {
+        let found = found.map_err(store)?;
+        let mut events = found.events;
+        if found.left_out > 0 {
+            events.insert(0, left_out(found.left_out));
+        }
+        if !found.is_last && run.status == WorkflowStatus::Running {
             // Another turn has begun while nobody worked on this one's job: it is not this job's business.
             run.status = WorkflowStatus::Interrupted;
         }

@@ -27,7 +27,7 @@ use gristmill_domain::{
 };
 use serde_json::{Map, Value, json};
 
-pub use self::beside::DecidedStep;
+pub use self::{beside::DecidedStep, events::TurnEvents};
 use self::{
     begin::{begin_in, reattached},
     fork::fork_in,

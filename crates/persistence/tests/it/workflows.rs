@@ -148,3 +148,26 @@ async fn a_fork_has_what_a_call_noted_once_the_call_has_ended() {
         assert!(!again.metadata.contains_key("noted"), "a fork of the fork after {after}");
     }
 }
+
+/// However long a run is, a turn reads so much of what was before it, and knows how much it did not.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_earlier_turns_the_last_events_are_read_that_fit() {
+    let turn = turn().await;
+    let long = json!({ "is": "x".repeat(3 * 1024 * 1024) });
+    let result = || NewWorkflowEvent::new("tool_executed", long.clone());
+    let began = NewWorkflowEvent::new("workflow_turn_started", json!({ "prompt": "Go on" }));
+    let record = RunRecord {
+        after: Some(1),
+        events: vec![NewWorkflowEvent::new("tool_started", json!({})), result(), result(), result(), began, result()],
+        ..RunRecord::default()
+    };
+    assert_eq!(turn.record(turn.lease, record).await.unwrap(), 7);
+    let read = async |at: i64| {
+        let types = ["workflow_turn_started", "tool_executed"];
+        let found = turn.workflows.turn_events(&turn.caller, &turn.run, at, &types).await.unwrap();
+        let places: Vec<i64> = found.events.iter().map(|event| event.sequence).collect();
+        (places, found.left_out, found.is_last)
+    };
+    assert_eq!(read(6).await, (vec![4, 5, 6, 7], 2, true), "its own are read whatever their size");
+    assert_eq!(read(1).await, (vec![1, 2, 3, 4, 5], 0, false));
+}

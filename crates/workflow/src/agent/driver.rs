@@ -167,7 +167,7 @@ impl Work<'_> {
     async fn go(mut self) -> Result<TurnEnd, TurnError> {
         if !matches!(self.state.effect, Effect::End(_) | Effect::Prepare) {
             // Taken up again: what is known is gathered anew, what was decided from it stays.
-            let gathered = self.gather().await?;
+            let Some(gathered) = self.gather().await? else { return Ok(TurnEnd::Stopped) };
             self.knowledge = gathered;
         }
         loop {
@@ -176,7 +176,7 @@ impl Work<'_> {
             }
             let event = match self.state.effect.clone() {
                 Effect::Prepare => {
-                    let gathered = self.gather().await?;
+                    let Some(gathered) = self.gather().await? else { return Ok(TurnEnd::Stopped) };
                     self.knowledge = gathered;
                     Some(TurnEvent::Prepared(Box::new(self.knowledge.facts.clone())))
                 }
@@ -192,9 +192,14 @@ impl Work<'_> {
         }
     }
 
-    async fn gather(&self) -> Result<Knowledge, TurnError> {
+    /// What is known. `None`: it was asked to stop; a search of documents may wait for a model of vectors.
+    async fn gather(&self) -> Result<Option<Knowledge>, TurnError> {
         let request = &self.state.turn.request;
-        Ok(self.engine.knowledge.gather(&self.caller, &self.run, request).await?)
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Ok(None),
+            gathered = self.engine.knowledge.gather(&self.caller, &self.run, request) => Ok(Some(gathered?)),
+        }
     }
 
     /// Takes an event in that is recorded with the next ones, or was recorded.

@@ -1,7 +1,7 @@
 //! A run's conversation as messages for a model, within a budget of tokens.
 //!
 //! What does not fit is shortened from its oldest end: first the results of old calls become digests, then whole old entries
-//! become one line that counts them. This turn's prompt always stays, and a result never stands without its call. Only as much
+//! become one line that counts them, with those that the store left out. This turn's prompt always stays, and a result never stands without its call. Only as much
 //! of a long conversation is looked at as there is room for.
 
 use std::{borrow::Cow, collections::HashSet, io};
@@ -42,16 +42,24 @@ pub(super) fn messages(state: &State, budget: usize) -> Vec<Message> {
     }
     let prompt = state.log.get(state.began).filter(|entry| matches!(entry, Entry::Asked(_)));
     let kept = kept(&log, prompt, budget);
+    let prompt = prompt.filter(|prompt| !kept.iter().any(|(entry, _)| std::ptr::eq(*entry, *prompt)));
+    let dropped = log.get(..log.len().saturating_sub(kept.len())).unwrap_or_default();
+    let dropped = dropped.iter().filter(|entry| !prompt.is_some_and(|prompt| std::ptr::eq(**entry, prompt)));
+    let dropped =
+        dropped.fold(0, |sum: u64, entry| sum.saturating_add(if let Entry::LeftOut(count) = entry { *count } else { 1 }));
     let mut messages = Vec::new();
-    let dropped = log.len().saturating_sub(kept.len());
     if dropped > 0 {
-        messages.push(Message::user(format!("({dropped} earlier entries of this conversation are left out.)")));
+        messages.push(Message::user(left_out(dropped)));
     }
-    if let Some(prompt) = prompt.filter(|prompt| !kept.iter().any(|(entry, _)| std::ptr::eq(*entry, *prompt))) {
+    if let Some(prompt) = prompt {
         messages.extend(grouped(&[(prompt, false)]));
     }
     messages.extend(grouped(&kept));
     messages
+}
+
+fn left_out(count: u64) -> String {
+    format!("({count} earlier entries of this conversation are left out.)")
 }
 
 /// Whether an entry is no part of the conversation: the model was asked about the prompt, not by the person.
@@ -94,6 +102,7 @@ fn kept<'a>(log: &[&'a Entry], prompt: Option<&'a Entry>, budget: usize) -> Vec<
 /// Tokens that an entry takes.
 fn cost(entry: &Entry, is_short: bool) -> usize {
     match entry {
+        Entry::LeftOut(count) => tokens(&left_out(*count)) + FRAME,
         Entry::Asked(prompt) => tokens(&text(prompt, is_short)) + FRAME,
         Entry::Noted(note) => tokens(note) + FRAME,
         Entry::Waits(subject) => told(subject).map_or(0, |told| tokens(&told) + FRAME),
@@ -111,6 +120,7 @@ fn grouped(entries: &[Shown<'_>]) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     for (index, (entry, is_short)) in entries.iter().enumerate() {
         match entry {
+            Entry::LeftOut(count) => messages.push(Message::user(left_out(*count))),
             Entry::Asked(prompt) => messages.push(Message::user(text(prompt, *is_short))),
             Entry::Noted(note) => messages.push(Message::user(note.clone())),
             Entry::Waits(subject) => messages.extend(told(subject).map(Message::user)),
@@ -317,6 +327,17 @@ mod tests {
             assert!(messages.iter().any(|it| matches!(it, Message::ToolResult { call_id, .. } if call_id == "e")), "{budget}");
         }
         assert_eq!(messages(&state, usize::MAX).iter().filter(|it| matches!(it, Message::ToolResult { .. })).count(), 6);
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        let before = vec![Entry::LeftOut(700), Entry::Asked("earlier".into()), did("a", 9_000)];
+        let state = state(before, vec![said("", &["e"]), did("e", 20_000)]);
+        for (budget, told) in [(usize::MAX, "(700 earlier"), (0, "(703 earlier")] {
+            let messages = messages(&state, budget);
+            assert!(messages[0].text().starts_with(told), "{budget}: {}", messages[0].text());
+            assert_eq!(messages.iter().filter(|message| message.text().contains("left out.)")).count(), 1, "{budget}");
+        }
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
+use chrono::DateTime;
 use gristmill_domain::workflows::{
     Phase, STAGE_HOPS_MAX, TURN_ITERATIONS_MAX, TURN_STEPS_MAX, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRun,
     WorkflowStatus,
 };
 use gristmill_llm::{FailureCode, ToolChoice};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     guards, phases,
@@ -18,6 +19,19 @@ use crate::tools::derived_id;
 /// Types of the events of earlier turns that say something to a turn. The others were of use while their turn went on.
 pub const REMEMBERED: [&str; 6] =
     [TURN_STARTED, "model_answered", "tool_executed", "workflow_completed", "workflow_paused", "workflow_failed"];
+/// Type of the event that stands for what a store left out.
+const LEFT_OUT: &str = "earlier_left_out";
+
+/// The event that stands, before all others, for so many events of earlier turns that a store left out. It is stored nowhere.
+#[must_use]
+pub fn left_out(count: u64) -> WorkflowEvent {
+    WorkflowEvent {
+        sequence: 0,
+        event_type: LEFT_OUT.to_owned(),
+        payload: json!({ "count": count }),
+        created_at: DateTime::UNIX_EPOCH,
+    }
+}
 
 /// How a model is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +97,8 @@ pub enum Effect {
 /// An entry of a run's conversation, oldest first.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
+    /// So many entries of earlier turns are not known any more.
+    LeftOut(u64),
     /// The person said this.
     Asked(String),
     /// The model said this, and made these calls.
@@ -404,6 +420,10 @@ fn read_turn(run: &WorkflowRun, started: &WorkflowEvent) -> Turn {
 
 /// Adds what an event of an earlier turn says to the conversation.
 fn remember(log: &mut Vec<Entry>, event: &WorkflowEvent) {
+    if event.event_type == LEFT_OUT {
+        log.extend(event.payload.get("count").and_then(Value::as_u64).map(Entry::LeftOut));
+        return;
+    }
     if !REMEMBERED.contains(&event.event_type.as_str()) {
         return;
     }

@@ -16,7 +16,8 @@ use crate::ports::PortError;
 #[async_trait]
 pub trait TurnStore: Send + Sync + Debug {
     /// Reads the run and its events, up to the end of this turn; of the turns before it, those of the types that are
-    /// [remembered](super::machine::REMEMBERED) suffice. When another turn has begun since, the run does not run.
+    /// [remembered](super::machine::REMEMBERED) suffice, and the oldest of these may be [left out](super::machine::left_out),
+    /// the same ones whenever it is read. When another turn has begun since, the run does not run.
     ///
     /// # Errors
     /// The run is gone, or the storage fails.
@@ -94,5 +95,8 @@ pub trait KnowledgeSource: Send + Sync + Debug {
     ///
     /// # Errors
     /// A failure of the storage. What is not there is not an error: the facts say so.
+    ///
+    /// # Cancel safety
+    /// Changes nothing; dropped when the turn is told to stop.
     async fn gather(&self, caller: &Caller, run: &WorkflowRun, request: &TurnRequest) -> Result<Knowledge, PortError>;
 }

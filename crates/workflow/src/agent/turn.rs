@@ -226,6 +226,9 @@ pub enum End {
     AwaitsApproval {
         /// Of what.
         subject: ApprovalSubject,
+        /// Of what else: any of these may be approved of in its place.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<ApprovalSubject>,
         /// What was said with it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,

@@ -12,14 +12,15 @@ pub enum Approval<'a> {
     None,
     /// Of this experiment.
     Of(&'a str),
-    /// The phrase is there, but no proposed experiment has the name that it names. Nothing is approved.
+    /// The phrase is there, but no experiment that was proposed has the name that it names. Nothing is approved.
     Unknown(&'a str),
 }
 
 /// Reads a prompt. `Of` has the experiment's id.
 ///
 /// The phrase counts on the first line only, from its beginning: what is quoted, and what the client or anybody else appends
-/// to a prompt, approves of nothing. Of several names the first counts; a name may itself have commas.
+/// to a prompt, approves of nothing. Of several names the first counts; a name may itself have commas. An experiment whose
+/// training began and did not come to a model is approved of too: the client's Retry button sends the same words again.
 #[must_use]
 pub fn approval<'a>(prompt: &'a str, experiments: &'a Experiments) -> Approval<'a> {
     let first = prompt.lines().next().unwrap_or_default().trim();
@@ -28,22 +29,32 @@ pub fn approval<'a>(prompt: &'a str, experiments: &'a Experiments) -> Approval<'
         return Approval::None;
     }
     let named = first.get(PHRASE.len()..).unwrap_or_default().trim();
-    let proposed: Vec<&Experiment> =
-        experiments.all().into_iter().filter(|one| one.status == ExperimentStatus::Proposed).collect();
-    match named_first(named, &proposed) {
+    match named_first(named, &experiments.all()) {
         Some(experiment) => Approval::Of(&experiment.experiment_id),
         None => Approval::Unknown(named),
     }
 }
 
+/// How well an experiment fits an approval of its name. `None`: it was not proposed, or has its model.
+fn fitness(status: ExperimentStatus) -> Option<u8> {
+    match status {
+        ExperimentStatus::Proposed => Some(2),
+        ExperimentStatus::Training | ExperimentStatus::Evaluated => Some(1),
+        // Another one may have its name.
+        ExperimentStatus::Failed => Some(0),
+        ExperimentStatus::Configured | ExperimentStatus::Registered => None,
+    }
+}
+
 /// The experiment that a list of names begins with: of the names that fit, the longest, so that `A, B` is not taken for `A`.
-fn named_first<'a>(named: &str, proposed: &[&'a Experiment]) -> Option<&'a Experiment> {
+fn named_first<'a>(named: &str, all: &[&'a Experiment]) -> Option<&'a Experiment> {
     let begins_with = |name: &str| {
         let rest = named.strip_prefix(name).map(str::trim_start);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(',') || rest == ".")
     };
-    let fitting = proposed.iter().copied().filter(|one| begins_with(&one.experiment_name));
-    fitting.max_by_key(|one| one.experiment_name.len())
+    let fitting = all.iter().filter(|one| begins_with(&one.experiment_name));
+    let ranked = fitting.filter_map(|one| Some(((one.experiment_name.len(), fitness(one.status)?), *one)));
+    ranked.max_by_key(|(rank, _)| *rank).map(|(_, one)| one)
 }
 
 #[cfg(test)]
@@ -84,6 +95,37 @@ mod tests {
         }
         let only_configured = run_with(&["Forest"]).experiments;
         assert_eq!(approval(&format!("{PHRASE} Forest"), &only_configured), Approval::Unknown("Forest"));
+    }
+
+    #[test]
+    fn what_did_not_come_to_a_model_can_be_tried_again() {
+        let statuses = [
+            (ExperimentStatus::Configured, false),
+            (ExperimentStatus::Proposed, true),
+            (ExperimentStatus::Training, true),
+            (ExperimentStatus::Evaluated, true),
+            (ExperimentStatus::Failed, true),
+            (ExperimentStatus::Registered, false),
+        ];
+        let prompt = format!("{PHRASE} Forest");
+        for (status, is_approved) in statuses {
+            let all = proposed(&["Forest"]);
+            let all = all.with(Experiment { status, ..all.get("exp-1").unwrap().clone() });
+            let expected = if is_approved { Approval::Of("exp-1") } else { Approval::Unknown("Forest") };
+            assert_eq!(approval(&prompt, &all), expected, "{status:?}");
+        }
+        // A name is free again when its experiment failed.
+        let two = proposed(&["Forest", "Other"]);
+        for (failed, other) in [("exp-1", "exp-2"), ("exp-2", "exp-1")] {
+            let name = "Forest".to_owned();
+            let two = two.with(Experiment {
+                status: ExperimentStatus::Failed,
+                experiment_name: name.clone(),
+                ..two.get(failed).unwrap().clone()
+            });
+            let two = two.with(Experiment { experiment_name: name, ..two.get(other).unwrap().clone() });
+            assert_eq!(approval(&prompt, &two), Approval::Of(other));
+        }
     }
 
     #[test]

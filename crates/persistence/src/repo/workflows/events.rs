@@ -1,7 +1,11 @@
 //! What a turn that is taken up reads of its run.
 
-use diesel::{dsl::max, prelude::*};
-use diesel_async::RunQueryDsl;
+use diesel::{
+    dsl::{max, sql},
+    prelude::*,
+    sql_types::BigInt,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller,
     ports::StoreError,
@@ -13,10 +17,24 @@ use crate::{database::DbError, schema::workflow_events as events};
 
 /// The type of the first event of every turn.
 const TURN_STARTED: &str = "workflow_turn_started";
+/// Most events of earlier turns that are read, and bytes of their payloads together: the run may be of any length.
+const EARLIER_MAX: i64 = 1_000;
+const EARLIER_BYTES_MAX: i64 = 8 * 1024 * 1024;
+
+/// What a turn reads of its run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TurnEvents {
+    /// Its own events, and those of earlier turns, oldest first.
+    pub events: Vec<WorkflowEvent>,
+    /// How many of earlier turns were left out for their number or size: the oldest.
+    pub left_out: u64,
+    /// Whether it is the last turn.
+    pub is_last: bool,
+}
 
 impl Workflows {
-    /// Reads the events of the turn that began with the event `turn`, and those of turns before it that are of one of these
-    /// types, oldest first; and whether it is the last turn. Arguments and facts of earlier turns need not fit into memory.
+    /// Reads the events of the turn that began with the event `turn`, and of those of turns before it that are of one of these
+    /// types the last 1,000, at most 8 MiB of them. The same for the same turn whenever it is read.
     ///
     /// # Errors
     /// `NotFound`, `Unavailable`, `Defect`.
@@ -26,7 +44,7 @@ impl Workflows {
         id: &WorkflowRunId,
         turn: i64,
         of_earlier: &[&str],
-    ) -> Result<(Vec<WorkflowEvent>, bool), StoreError> {
+    ) -> Result<TurnEvents, StoreError> {
         let mut connection = self.database.connection().await?;
         find_in(&mut connection, caller, id).await?;
         let of_run = || events::table.filter(events::run_id.eq(id.as_str()));
@@ -45,14 +63,46 @@ impl Workflows {
             .await
             .optional()
             .map_err(DbError::from)?;
+        let first = first.unwrap_or(0);
+        let (kept, left_out) = earlier(&mut connection, id, first, of_earlier).await?;
         let rows: Vec<EventRow> = of_run()
+            .filter(events::sequence.ge(kept))
             .filter(events::sequence.lt(next.unwrap_or(i64::MAX)))
-            .filter(events::sequence.ge(first.unwrap_or(0)).or(events::event_type.eq_any(of_earlier)))
+            .filter(events::sequence.ge(first).or(events::event_type.eq_any(of_earlier)))
             .order(events::sequence)
             .select(EventRow::as_select())
             .load(&mut connection)
             .await
             .map_err(DbError::from)?;
-        Ok((rows.into_iter().map(WorkflowEvent::from).collect(), next.is_none()))
+        Ok(TurnEvents { events: rows.into_iter().map(WorkflowEvent::from).collect(), left_out, is_last: next.is_none() })
     }
+}
+
+/// Where the events of these types begin that are read of the turns before `first`, and how many there are before them.
+async fn earlier(
+    connection: &mut AsyncPgConnection,
+    id: &WorkflowRunId,
+    first: i64,
+    types: &[&str],
+) -> Result<(i64, u64), DbError> {
+    let before = |position: i64| {
+        events::table
+            .filter(events::run_id.eq(id.as_str()))
+            .filter(events::sequence.lt(position))
+            .filter(events::event_type.eq_any(types))
+    };
+    let sizes: Vec<(i64, i64)> = before(first)
+        .order(events::sequence.desc())
+        .limit(EARLIER_MAX)
+        .select((events::sequence, sql::<BigInt>("octet_length(payload::text)::bigint")))
+        .load(connection)
+        .await?;
+    let mut room = EARLIER_BYTES_MAX;
+    let fitting = sizes.iter().take_while(|(_, bytes)| {
+        room = room.saturating_sub(*bytes);
+        room >= 0
+    });
+    let kept = fitting.last().map_or(first, |(sequence, _)| *sequence);
+    let left_out: i64 = before(kept).count().get_result(connection).await?;
+    Ok((kept, u64::try_from(left_out).unwrap_or(0)))
 }

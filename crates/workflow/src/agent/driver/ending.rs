@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{TurnError, Work};
 use crate::{
     agent::{
-        turn::{End, TurnEvent},
+        turn::{ApprovalSubject, End, TurnEvent},
         wire,
     },
     prompts::printable,
@@ -96,14 +96,14 @@ impl Work<'_> {
     }
 
     fn approval_of(&self, end: &End) -> Vec<NewApproval> {
-        let End::AwaitsApproval { subject, .. } = end else { return Vec::new() };
-        let id = derived_id(self.run.id.as_str(), &format!("approval {} {}", self.state.turn.number, subject.hash));
-        vec![NewApproval {
-            id,
+        let End::AwaitsApproval { subject, others, .. } = end else { return Vec::new() };
+        let asked = |subject: &ApprovalSubject| NewApproval {
+            id: derived_id(self.run.id.as_str(), &format!("approval {} {}", self.state.turn.number, subject.hash)),
             approval_type: subject.tool.clone(),
             subject_hash: subject.hash.clone(),
             payload: subject.payload.clone(),
-        }]
+        };
+        std::iter::once(subject).chain(others).map(asked).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     agent::{
         code,
         machine::{Ask, AskMode, Exchange, Heard, Next, State},
-        turn::{Answer, ApprovalSubject, Decision, End},
+        turn::{Answer, ApprovalSubject, Decision, End, ModelCall},
     },
     phrases,
 };
@@ -66,13 +66,24 @@ pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
         "await_approval" => match state.all_exchanges().next_back().and_then(awaits_approval) {
             Some(subject) => {
                 let message = Some(answer.text.clone()).filter(|text| !text.trim().is_empty());
-                Heard::End(End::AwaitsApproval { subject, message })
+                Heard::End(End::AwaitsApproval { subject, others: Vec::new(), message })
             }
             None => hear_calls(state, answer, &Allowed { tools: &[], may_render: false }),
         },
-        "plan_step" => hear_calls(state, answer, &Allowed { tools: &PLAN_TOOLS, may_render: false }),
+        "plan_step" => hear_calls(state, &up_to_a_step(answer), &Allowed { tools: &PLAN_TOOLS, may_render: false }),
         _ => hear_calls(state, answer, &Allowed { tools: &[], may_render: false }),
     }
+}
+
+/// An answer without what it calls after it proposed a step: steps are made one at a time. Another proposal would be refused
+/// because of the first, and the first be given up for it; and what else is called would come between it and its code.
+fn up_to_a_step(answer: &Answer) -> Answer {
+    let mut answer = answer.clone();
+    let proposes = |call: &ModelCall| call.name == ToolName::ProposeTransformationStep.as_str();
+    if let Some(at) = answer.calls.iter().position(proposes) {
+        answer.calls.truncate(at + 1);
+    }
+    answer
 }
 
 /// A place in the run that no other call of this turn has.
@@ -83,7 +94,7 @@ fn call_place(state: &State) -> String {
 /// A result that a person must approve of ends the turn.
 pub(super) fn executed(state: &State) -> Option<Next> {
     let last = state.exchanges().next_back()?;
-    awaits_approval(last).map(|subject| Next::End(End::AwaitsApproval { subject, message: None }))
+    awaits_approval(last).map(|subject| Next::End(End::AwaitsApproval { subject, others: Vec::new(), message: None }))
 }
 
 enum TurnMode {

@@ -32,7 +32,7 @@ pub(super) fn question(call: &ToolCall, said: &str) -> Option<End> {
     let message = [said.trim(), asked.as_str()].join("\n\n").trim().to_owned();
     let payload = json!({ "subject": subject, "call": call });
     let subject = ApprovalSubject { tool: call.tool.as_str().to_owned(), hash, payload };
-    Some(End::AwaitsApproval { subject, message: Some(message) })
+    Some(End::AwaitsApproval { subject, others: Vec::new(), message: Some(message) })
 }
 
 /// The call that the turn before ended with as a question, and what the person says to it. `None`: there is none, or it says

@@ -94,9 +94,7 @@ pub(super) fn hear(state: &State, answer: &Answer) -> Heard {
 pub(super) fn executed(state: &State) -> Option<Next> {
     let last = state.exchanges().next_back()?;
     match last.call.tool {
-        ToolName::ProposeTrainingPlan if last.output("status").as_str() == Some("awaiting_approval") => {
-            Some(Next::End(End::AwaitsApproval { subject: subject(last), message: None }))
-        }
+        ToolName::ProposeTrainingPlan => proposed(state),
         ToolName::RunCell if last.output("status").as_str() == Some("timeout") => {
             Some(Next::End(End::failed(FailureCode::TrainingRunCellTimeout)))
         }
@@ -109,6 +107,20 @@ pub(super) fn executed(state: &State) -> Option<Next> {
         }
         _ => None,
     }
+}
+
+/// The end of a turn that has proposed what it was to propose: a person chooses one of several, and is shown all of them. `None`:
+/// more is to be proposed first, or nothing waits for a person.
+fn proposed(state: &State) -> Option<Next> {
+    if state.pending.iter().any(|planned| planned.call.tool == ToolName::ProposeTrainingPlan) {
+        return None;
+    }
+    let waits = |done: &&Exchange| {
+        done.call.tool == ToolName::ProposeTrainingPlan && done.output("status").as_str() == Some("awaiting_approval")
+    };
+    let mut subjects = state.exchanges().filter(waits).map(subject);
+    let last = subjects.next_back()?;
+    Some(Next::End(End::AwaitsApproval { subject: last, others: subjects.collect(), message: None }))
 }
 
 fn mismatched(state: &State) -> Option<String> {

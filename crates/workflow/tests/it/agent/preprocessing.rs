@@ -237,3 +237,22 @@ async fn a_step_that_was_left_unfinished_is_given_up_for_another_one() {
     let (_, _, args, approved) = &effects[1];
     assert_eq!((&args["stepId"], &args["approved"], *approved), (&json!("step-0"), &json!(false), false));
 }
+
+/// Models make several calls at once. Only one step is on its way at a time, and the others do not cost it.
+#[tokio::test]
+async fn of_several_steps_that_are_proposed_at_once_the_first_is_made() {
+    let propose = |title: &str| {
+        let arguments = json!({ "title": title, "intentType": "drop" });
+        json!({ "name": "propose_transformation_step", "arguments": arguments })
+    };
+    let look = json!({ "name": "profile_active_dataset", "arguments": {} });
+    let mut script = script();
+    script["turns"][1]["reply"] = json!({ "toolCalls": [look, propose("Drop rows"), propose("Drop a column"), look] });
+    let bench = Bench::new(Phase::Preprocessing, tools(), script);
+    let run = bench.turn("Drop rows with missing values, and a column").await;
+    assert_eq!(run.pending_input, Some(PendingInput::Approval), "{:?}", run.failure_message);
+    let begun = [ToolName::ProfileActiveDataset, ToolName::ProposeTransformationStep, ToolName::MaterializeStepCode];
+    let called = bench.tools.called();
+    assert_eq!(called[..3], begun);
+    assert_eq!(called.iter().filter(|tool| **tool == ToolName::ProposeTransformationStep).count(), 1, "{called:?}");
+}

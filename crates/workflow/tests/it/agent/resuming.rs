@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gristmill_domain::workflows::{Phase, ToolName, WorkflowEvent, WorkflowStatus};
+use gristmill_domain::{
+    Caller,
+    workflows::{Phase, ToolName, WorkflowEvent, WorkflowRun, WorkflowStatus},
+};
 use gristmill_workflow::{
     agent::{
         Engine, TurnEnd, TurnError,
         machine::{REMEMBERED, State},
-        turn::TURN_STARTED,
+        ports::{Knowledge, KnowledgeSource},
+        turn::{TURN_STARTED, TurnRequest},
     },
+    ports::PortError,
     tools::{ToolContext, ToolHost, ToolOutput},
 };
 use serde_json::{Map, Value, json};
@@ -74,6 +79,31 @@ async fn what_a_stopped_call_says_is_no_result() {
     assert_eq!(bench.work().await.unwrap(), TurnEnd::Ended);
     assert_eq!(bench.tools.called(), [ToolName::ListProjectFiles]);
     assert_eq!(bench.store.run().status, WorkflowStatus::Completed, "{:?}", bench.store.run().failure_message);
+}
+
+/// A search that never ends, and tells that it began.
+#[derive(Debug)]
+struct Searching(CancellationToken);
+
+#[async_trait]
+impl KnowledgeSource for Searching {
+    async fn gather(&self, _: &Caller, _: &WorkflowRun, _: &TurnRequest) -> Result<Knowledge, PortError> {
+        self.0.cancel();
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_turn_stops_while_it_gathers_what_is_known() {
+    let mut bench = looking();
+    bench.begin("look");
+    // What begins the search stops the turn too.
+    let stop = CancellationToken::new();
+    let engine = Engine { knowledge: Arc::new(Searching(stop.clone())), ..bench.engine() };
+    assert_eq!(bench.work_by(&engine, &stop).await.unwrap(), TurnEnd::Stopped);
+    assert_eq!(bench.store.events().len(), 1, "nothing is known of it");
+    bench.another_server();
+    assert_eq!(bench.work().await.unwrap(), TurnEnd::Ended);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     agent::{
         machine::Entry,
-        turn::{DatasetFacts, Facts, Turn, TurnRequest},
+        turn::{DatasetFacts, Facts, PlannedCall, Turn, TurnRequest},
     },
     training::approval::PHRASE,
 };
@@ -180,4 +180,32 @@ fn a_mended_cell_takes_the_place_of_the_one_that_failed() {
     let (tool, args, _) = &calls[0];
     assert_eq!((node, *tool, args["cellId"].as_str()), ("write_code", ToolName::WriteCell, Some("c-1")));
     assert_eq!(args["content"], "# Cell 1: Fit\nm = XGBClassifier(max_depth=2)");
+}
+
+/// A person chooses one of several: none of the proposals that a model makes at once is lost.
+#[test]
+fn all_proposals_of_an_answer_are_made_before_a_person_is_asked() {
+    let propose = |id: &str| ToolCall {
+        id: format!("call-{id}"),
+        tool: ToolName::ProposeTrainingPlan,
+        args: fields(json!({ "experimentId": id })),
+        rationale: None,
+    };
+    let waiting = |id: &str| json!({ "experimentId": id, "status": "awaiting_approval" });
+    let mut state = approved(None, 9);
+    state.turn.request.prompt = "Compare two models".to_owned();
+    state.log.push(did(ToolName::ProposeTrainingPlan, json!({ "experimentId": "exp-1" }), waiting("exp-1")));
+    state.pending.push_back(PlannedCall { call: propose("exp-2"), decision: None });
+    assert!(executed(&state).is_none(), "another one is to be proposed");
+
+    let planned = state.pending.pop_front().unwrap();
+    let (refused, made) = (Some("no such experiment".to_owned()), Some(waiting("exp-2")));
+    for (output, error, others) in [(made, None, vec!["exp-1"]), (None, refused, Vec::new())] {
+        let mut state = state.clone();
+        let result = ToolResult { id: planned.call.id.clone(), tool: planned.call.tool, output, error };
+        state.log.push(Entry::Did(Exchange { call: planned.call.clone(), result, decision: None }));
+        let Some(Next::End(End::AwaitsApproval { others: asked, .. })) = executed(&state) else { panic!("nobody is asked") };
+        let ids: Vec<&str> = asked.iter().map(|it| it.payload["proposal"]["experimentId"].as_str().unwrap()).collect();
+        assert_eq!(ids, others);
+    }
 }
