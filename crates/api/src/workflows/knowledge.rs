@@ -125,13 +125,28 @@ impl KnowledgeSource for StoredKnowledge {
     }
 }
 
-/// The experiments that may still be approved of. Every turn records what it found: without those that were trained, with
-/// their code and scores, a long run does not repeat them in each.
+/// The experiments that may still become a model, also after a turn that failed. Every turn records what it found: without
+/// those that did, and without code and scores, a long run does not repeat them in each.
 fn open_experiments(run: &WorkflowRun) -> Map<String, Value> {
+    const RESULTS: [&str; 7] = [
+        "workflowPrepSegments",
+        "trainingCellIds",
+        "trainingMetrics",
+        "evaluationMetrics",
+        "learningCurve",
+        "featureImportance",
+        "evaluationNotes",
+    ];
     let all = run.metadata.get("experiments").and_then(Value::as_object);
-    let is_open = |experiment: &Value| matches!(experiment["status"].as_str(), Some("configured" | "proposed"));
-    let open = all.into_iter().flatten().filter(|(_, experiment)| is_open(experiment));
-    open.map(|(id, experiment)| (id.clone(), experiment.clone())).collect()
+    let open = all.into_iter().flatten().filter(|(_, experiment)| experiment["status"] != "registered");
+    let without_results = |experiment: &Value| match experiment {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(name, _)| !RESULTS.contains(&name.as_str()));
+            Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
+        other => other.clone(),
+    };
+    open.map(|(id, experiment)| (id.clone(), without_results(experiment))).collect()
 }
 
 fn snippet(citation: Citation) -> Material {
