@@ -6,7 +6,7 @@
 
 mod cells;
 
-use gristmill_domain::workflows::ToolName;
+use gristmill_domain::workflows::{ToolName, WorkflowStatus};
 use gristmill_llm::FailureCode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -21,7 +21,7 @@ use crate::{
     training::{
         approval::{Approval, approval},
         checks, code,
-        experiments::{Experiment, Experiments},
+        experiments::{Experiment, ExperimentStatus, Experiments},
         finalise, markers, packages,
         selection::{Selected, mismatch},
     },
@@ -48,13 +48,16 @@ fn experiments(state: &State) -> Experiments {
 }
 
 pub(super) fn decide(state: &State) -> Next {
-    if state.exchanges().next().is_none()
+    let all = experiments(state);
+    let approved = approval(state.prompt(), &all);
+    // An experiment's name is no wish, whichever file or column it speaks of.
+    if approved == Approval::None
+        && state.exchanges().next().is_none()
         && let Some(why) = mismatched(state)
     {
         return Next::End(End::failed_with(FailureCode::TrainingSelectionMismatch, why));
     }
-    let all = experiments(state);
-    match approval(state.prompt(), &all) {
+    match approved {
         Approval::Of(id) => match all.get(id) {
             Some(experiment) => match unlike_approved(state, experiment) {
                 Some(why) => Next::End(End::failed_with(FailureCode::TrainingSelectionMismatch, why)),
@@ -144,7 +147,13 @@ fn set_up(state: &State) -> Next {
             && !done.result.is_failed()
             && done.output("status").as_str() == Some("configured")
     };
-    let has_open = experiments(state).all().iter().any(|one| one.status.as_str() == "configured");
+    // Words instead of a yes may be answered with another proposal of the same experiment.
+    let is_asked = state.turn.status_before == Some(WorkflowStatus::Paused);
+    let has_open = experiments(state).all().iter().any(|one| match one.status {
+        ExperimentStatus::Configured => true,
+        ExperimentStatus::Proposed => is_asked,
+        _ => false,
+    });
     if state.exchanges().any(is_configured) || has_open {
         return Next::Ask(Ask::text(PROPOSE, proposing()));
     }

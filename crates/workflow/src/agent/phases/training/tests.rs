@@ -88,6 +88,37 @@ fn what_was_approved_is_what_is_selected() {
 }
 
 #[test]
+fn an_experiment_may_be_named_after_another_file() {
+    let mut state = approved(Some("species"), 9);
+    let facts = state.facts.as_mut().unwrap();
+    facts.other_datasets = vec!["other.csv".to_owned()];
+    facts.experiments["exp-1"]["experimentName"] = json!("Boosted, unlike other.csv");
+    state.turn.request.prompt = format!("{PHRASE} Boosted, unlike other.csv");
+    assert!(matches!(decide(&state), Next::Ask(ask) if ask.node == GENERATE));
+    state.turn.request.prompt = "Boost, unlike other.csv".to_owned();
+    assert_eq!(ended(&decide(&state)).map(|(code, _)| code), Some("TRAINING_SELECTION_MISMATCH"));
+}
+
+#[test]
+fn words_instead_of_a_yes_lead_to_another_proposal() {
+    let mut state = approved(Some("species"), 9);
+    state.turn.request.prompt = "What may go wrong?".to_owned();
+    let asks = |state: &State, node: &str| matches!(decide(state), Next::Ask(ask) if ask.node == node);
+    assert!(asks(&state, CONFIGURE));
+    state.turn.status_before = Some(WorkflowStatus::Paused);
+    assert!(asks(&state, PROPOSE));
+}
+
+#[test]
+fn a_training_that_came_to_no_model_is_trained_again() {
+    for status in ["proposed", "training", "evaluated", "failed"] {
+        let mut state = approved(Some("species"), 9);
+        state.facts.as_mut().unwrap().experiments["exp-1"]["status"] = json!(status);
+        assert!(matches!(decide(&state), Next::Ask(ask) if ask.node == GENERATE), "{status}");
+    }
+}
+
+#[test]
 fn generated_code_trains_what_was_approved() {
     let state = approved(None, 9);
     assert!(matches!(hear(&state, &said(GENERATE, CODE)), Heard::GoOn));
