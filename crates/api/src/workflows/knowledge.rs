@@ -29,6 +29,9 @@ const SNIPPETS: usize = 4;
 const DATASETS_SHOWN: usize = 20;
 /// Columns of a dataset that the model is shown; tools tell of the others.
 const COLUMNS_SHOWN: usize = 60;
+/// Rounds of questions whose questions the model is shown again, and runs that are looked through for them.
+const ROUNDS_SHOWN: usize = 5;
+const RUNS_SEEN: u32 = 12;
 /// Longest plan of a project, characters.
 const PLAN_CHARS: usize = 4_500;
 
@@ -57,6 +60,26 @@ impl StoredKnowledge {
                 Vec::new()
             }
         }
+    }
+
+    /// What was asked in the rounds before. Each round is a run of its own, and the client sends only the questions' ids with the
+    /// answers.
+    async fn questions(&self, caller: &Caller, run: &WorkflowRun, request: &TurnRequest) -> Result<Option<Material>, PortError> {
+        if request.question_answers.is_empty() {
+            return Ok(None);
+        }
+        let pauses = self.state.workflows.pauses(caller, run.project_id, run.phase, RUNS_SEEN).await.map_err(store)?;
+        let mut asked: Vec<&Vec<Value>> = pauses.iter().filter_map(|event| event.payload["questions"].as_array()).collect();
+        let rounds = usize::try_from(request.round).unwrap_or(ROUNDS_SHOWN).clamp(1, ROUNDS_SHOWN);
+        let earlier = asked.len().saturating_sub(rounds);
+        asked.drain(..earlier);
+        let is_answered = |id: &str| request.question_answers.iter().any(|answer| answer.question_id == id);
+        let text = |question: &Value| {
+            let id = question["id"].as_str().filter(|id| is_answered(id))?;
+            Some(format!("{id}: {}", question["question"].as_str()?))
+        };
+        let texts: Vec<String> = asked.into_iter().flatten().filter_map(text).collect();
+        Ok((!texts.is_empty()).then(|| Material { kind: "questions", text: texts.join("\n") }))
     }
 
     /// A dataset, unless it was deleted meanwhile.
@@ -105,6 +128,7 @@ impl KnowledgeSource for StoredKnowledge {
                     files.extend(self.dataset(caller, *id).await?.as_ref().map(outline));
                 }
                 material.push(Material { kind: "datasets", text: files.join("\n\n") });
+                material.extend(self.questions(caller, run, request).await?);
             }
             (_, Some(dataset)) => material.push(Material { kind: "dataset", text: outline(dataset) }),
             (_, None) => {}
