@@ -308,13 +308,13 @@ fn cell_args(
     }))
 }
 
-/// The cell that saves the model and says that the training is done, when no other did both.
+/// The cell that saves the model and says that the training is done, with scores, when no other did both.
 fn finish_cells(state: &State, experiment: &Experiment, cells: &Cells, segments: &[code::Segment]) -> Option<Next> {
     if cells.written.len() > segments.len() {
         return None;
     }
     let saves = cells.written.iter().any(|cell| finalise::saves_model(&cell.code));
-    let says = cells.written.iter().any(|cell| markers::completion(&cell.stdout).is_some());
+    let says = cells.written.iter().any(|cell| markers::completion(&cell.stdout).is_some_and(|scores| !scores.is_empty()));
     if saves && says {
         return None;
     }
