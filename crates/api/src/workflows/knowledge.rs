@@ -182,6 +182,7 @@ fn snippet(citation: Citation) -> Material {
 fn dataset_facts(dataset: &Dataset) -> DatasetFacts {
     DatasetFacts {
         id: dataset.id,
+        version: dataset.version,
         filename: dataset.filename.clone(),
         file_type: dataset.file_type.as_str().to_owned(),
         columns: dataset

@@ -179,6 +179,13 @@ fn unlike_approved(state: &State, experiment: &Experiment) -> Option<String> {
             crate::prompts::line(&dataset.filename, 120)
         ));
     }
+    if dataset.version > 0 && experiment.dataset_version.is_some_and(|version| version != dataset.version) {
+        return Some(format!(
+            "\"{name}\" was approved for {} as it was before types of its columns were changed; set an experiment up for it as \
+             it is now",
+            crate::prompts::line(&dataset.filename, 120)
+        ));
+    }
     let selected = state.turn.request.target_column.as_deref().map(str::trim).filter(|target| !target.is_empty())?;
     let approved = experiment.target_column.as_deref()?;
     (selected != approved).then(|| {
