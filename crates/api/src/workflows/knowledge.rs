@@ -143,7 +143,7 @@ impl KnowledgeSource for StoredKnowledge {
                 .filter(|(id, _)| Some(*id) != run.active_dataset_id)
                 .map(|(_, filename)| filename)
                 .collect(),
-            experiments: open_experiments(run),
+            experiments: open_experiments(&run.metadata),
         };
         Ok(Knowledge { facts, material })
     }
@@ -151,7 +151,7 @@ impl KnowledgeSource for StoredKnowledge {
 
 /// The experiments that may still become a model, also after a turn that failed. Every turn records what it found: without
 /// those that did, and without code and scores, a long run does not repeat them in each.
-fn open_experiments(run: &WorkflowRun) -> Map<String, Value> {
+fn open_experiments(metadata: &Map<String, Value>) -> Map<String, Value> {
     const RESULTS: [&str; 7] = [
         "workflowPrepSegments",
         "trainingCellIds",
@@ -161,7 +161,7 @@ fn open_experiments(run: &WorkflowRun) -> Map<String, Value> {
         "featureImportance",
         "evaluationNotes",
     ];
-    let all = run.metadata.get("experiments").and_then(Value::as_object);
+    let all = metadata.get("experiments").and_then(Value::as_object);
     let open = all.into_iter().flatten().filter(|(_, experiment)| experiment["status"] != "registered");
     let without_results = |experiment: &Value| match experiment {
         Value::Object(fields) => {
@@ -212,4 +212,22 @@ fn outline(dataset: &Dataset) -> String {
         let _ = write!(text, "\n- and {} more columns", dataset.columns.len() - COLUMNS_SHOWN);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_knows_the_experiments_that_have_no_model_yet() {
+        let of = |status: &str| json!({ "experimentName": status, "status": status, "workflowPrepSegments": ["x = 1"] });
+        let all = ["configured", "proposed", "training", "evaluated", "failed", "registered"];
+        let all: Map<String, Value> = all.into_iter().map(|status| (status.to_owned(), of(status))).collect();
+        let open = open_experiments(json!({ "experiments": all, "other": 1 }).as_object().unwrap());
+        assert_eq!((open.len(), open.contains_key("registered")), (5, false));
+        assert_eq!(open["evaluated"], json!({ "experimentName": "evaluated", "status": "evaluated" }), "no code");
+        assert!(open_experiments(&Map::new()).is_empty());
+    }
 }
