@@ -55,7 +55,8 @@ fn script() -> String {
     };
     let done = json!({ "text": "Done.", "usage": usage });
     let of = |tool: &str, content: Value| json!({ "tool": tool, "content": content });
-    let mut turns = Vec::new();
+    // What the server asks by itself when tables come is no part of this: it suggests by its own rules then.
+    let mut turns = vec![turn(json!({ "format": "nl_suggestions" }), json!({ "error": { "kind": "refused" } }))];
     for calls in [1, RUN_CALLS, CALLS_MAX] {
         let last = json!(format!("Dataset {calls} {} not found", "x".repeat(calls)));
         turns.push(turn(json!({ "toolResult": of("list_project_files", last) }), done.clone()));

@@ -40,6 +40,9 @@ const HEARTBEAT_MAX: Duration = Duration::from_secs(1);
 const STORE_ATTEMPTS: u32 = 6;
 const STORE_RETRY: Duration = Duration::from_millis(250);
 
+/// What a run says whose server failed at it.
+const SERVER_FAILED: &str = "The server could not run the code; try again, then report it";
+
 /// Names that the kernel's start-up code provides. Code that finds them missing gets a new kernel, once.
 const HELPERS: [&str; 5] =
     ["resolve_dataset_path", "load_preprocessing_dataset", "save_preprocessing_dataset", "save_to_project", "_display_df"];
@@ -315,11 +318,31 @@ pub(crate) fn memory_of(settings: &Settings) -> u64 {
 pub(crate) fn failed(error: &RuntimeError) -> ExecutionResult {
     if error.code() == ErrorCode::Internal {
         tracing::error!(error.cause = chain(error), "code could not be run");
-        refused("The server could not run the code; try again, then report it")
+        refused(SERVER_FAILED)
     } else {
         tracing::warn!(error.cause = chain(error), "code could not be run");
         refused(&capitalized(&error.to_string()))
     }
+}
+
+/// Why no code could be run, when what is kept of a run is what [`failed`] says and nothing else. Code that prints the same
+/// fools whoever wrote it.
+pub(crate) fn environment_error(outputs: &[RichOutput]) -> Option<ErrorCode> {
+    const BEGINNINGS: [(&str, ErrorCode); 5] = [
+        ("Code cannot be run here: ", ErrorCode::RuntimeUnavailable),
+        ("The sandbox could not be started: ", ErrorCode::SandboxFailed),
+        ("The Python kernel did not start: ", ErrorCode::SandboxFailed),
+        ("The kernel was closed while the request waited", ErrorCode::Conflict),
+        (SERVER_FAILED, ErrorCode::Internal),
+    ];
+    let [only] = outputs else { return None };
+    let text = only.content.as_str();
+    if only.kind != OutputKind::Error {
+        return None;
+    }
+    let is_full = text.contains("; try again in ") && text.ends_with(" seconds") && !text.contains('\n');
+    let known = BEGINNINGS.iter().find(|(beginning, _)| text.starts_with(beginning)).map(|(_, code)| *code);
+    known.or(is_full.then_some(ErrorCode::TooManyRequests))
 }
 
 fn refused(text: &str) -> ExecutionResult {
@@ -332,5 +355,29 @@ fn refused(text: &str) -> ExecutionResult {
         error: Some(text.to_owned()),
         execution_order: None,
         truncated_bytes: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_a_run_says_whether_any_code_ran() {
+        for error in [
+            RuntimeError::Unavailable { reason: "no Python; run setup".to_owned() },
+            RuntimeError::Sandbox { reason: "no room".to_owned(), source: None },
+            RuntimeError::Kernel { reason: "it ended".to_owned() },
+            RuntimeError::TooMany { reason: "as many sandboxes run as may", retry_after: Duration::from_secs(5) },
+            RuntimeError::Closed,
+            RuntimeError::Io { doing: "making a directory", source: std::io::ErrorKind::StorageFull.into() },
+        ] {
+            assert_eq!(environment_error(&failed(&error).outputs), Some(error.code()), "{error}");
+        }
+        let printed = RichOutput::new(OutputKind::Text, "Code cannot be run here: no");
+        let raised = RichOutput::new(OutputKind::Error, "Traceback\nValueError: Code cannot be run here: no");
+        for outputs in [vec![], vec![printed.clone()], vec![raised.clone()], vec![printed, raised]] {
+            assert_eq!(environment_error(&outputs), None, "{outputs:?}");
+        }
     }
 }

@@ -100,6 +100,11 @@ pub async fn interrupt_workflow(
 }
 
 /// Makes a new run that has gone as far as an event of another; the next turn goes on from there.
+///
+/// It has the dataset, experiments and open questions of that moment, and steps and features of its own. The notebook is not
+/// copied: both runs work in the one that is active, with its cells as they are now, whatever either has done in them since the
+/// event. To keep them apart, send another `notebookId` with the fork's next turn; cells of steps that were proposed before stay
+/// where they are.
 #[utoipa::path(
     tag = "workflows",
     params(WorkflowPath),

@@ -29,6 +29,9 @@ const SNIPPETS: usize = 4;
 const DATASETS_SHOWN: usize = 20;
 /// Columns of a dataset that the model is shown; tools tell of the others.
 const COLUMNS_SHOWN: usize = 60;
+/// Rounds of questions whose questions the model is shown again, and runs that are looked through for them.
+const ROUNDS_SHOWN: usize = 5;
+const RUNS_SEEN: u32 = 12;
 /// Longest plan of a project, characters.
 const PLAN_CHARS: usize = 4_500;
 
@@ -57,6 +60,26 @@ impl StoredKnowledge {
                 Vec::new()
             }
         }
+    }
+
+    /// What was asked in the rounds before. Each round is a run of its own, and the client sends only the questions' ids with the
+    /// answers.
+    async fn questions(&self, caller: &Caller, run: &WorkflowRun, request: &TurnRequest) -> Result<Option<Material>, PortError> {
+        if request.question_answers.is_empty() {
+            return Ok(None);
+        }
+        let pauses = self.state.workflows.pauses(caller, run.project_id, run.phase, RUNS_SEEN).await.map_err(store)?;
+        let mut asked: Vec<&Vec<Value>> = pauses.iter().filter_map(|event| event.payload["questions"].as_array()).collect();
+        let rounds = usize::try_from(request.round).unwrap_or(ROUNDS_SHOWN).clamp(1, ROUNDS_SHOWN);
+        let earlier = asked.len().saturating_sub(rounds);
+        asked.drain(..earlier);
+        let is_answered = |id: &str| request.question_answers.iter().any(|answer| answer.question_id == id);
+        let text = |question: &Value| {
+            let id = question["id"].as_str().filter(|id| is_answered(id))?;
+            Some(format!("{id}: {}", question["question"].as_str()?))
+        };
+        let texts: Vec<String> = asked.into_iter().flatten().filter_map(text).collect();
+        Ok((!texts.is_empty()).then(|| Material { kind: "questions", text: texts.join("\n") }))
     }
 
     /// A dataset, unless it was deleted meanwhile.
@@ -105,6 +128,7 @@ impl KnowledgeSource for StoredKnowledge {
                     files.extend(self.dataset(caller, *id).await?.as_ref().map(outline));
                 }
                 material.push(Material { kind: "datasets", text: files.join("\n\n") });
+                material.extend(self.questions(caller, run, request).await?);
             }
             (_, Some(dataset)) => material.push(Material { kind: "dataset", text: outline(dataset) }),
             (_, None) => {}
@@ -119,19 +143,34 @@ impl KnowledgeSource for StoredKnowledge {
                 .filter(|(id, _)| Some(*id) != run.active_dataset_id)
                 .map(|(_, filename)| filename)
                 .collect(),
-            experiments: open_experiments(run),
+            experiments: open_experiments(&run.metadata),
         };
         Ok(Knowledge { facts, material })
     }
 }
 
-/// The experiments that may still be approved of. Every turn records what it found: without those that were trained, with
-/// their code and scores, a long run does not repeat them in each.
-fn open_experiments(run: &WorkflowRun) -> Map<String, Value> {
-    let all = run.metadata.get("experiments").and_then(Value::as_object);
-    let is_open = |experiment: &Value| matches!(experiment["status"].as_str(), Some("configured" | "proposed"));
-    let open = all.into_iter().flatten().filter(|(_, experiment)| is_open(experiment));
-    open.map(|(id, experiment)| (id.clone(), experiment.clone())).collect()
+/// The experiments that may still become a model, also after a turn that failed. Every turn records what it found: without
+/// those that did, and without code and scores, a long run does not repeat them in each.
+fn open_experiments(metadata: &Map<String, Value>) -> Map<String, Value> {
+    const RESULTS: [&str; 7] = [
+        "workflowPrepSegments",
+        "trainingCellIds",
+        "trainingMetrics",
+        "evaluationMetrics",
+        "learningCurve",
+        "featureImportance",
+        "evaluationNotes",
+    ];
+    let all = metadata.get("experiments").and_then(Value::as_object);
+    let open = all.into_iter().flatten().filter(|(_, experiment)| experiment["status"] != "registered");
+    let without_results = |experiment: &Value| match experiment {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(name, _)| !RESULTS.contains(&name.as_str()));
+            Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
+        }
+        other => other.clone(),
+    };
+    open.map(|(id, experiment)| (id.clone(), without_results(experiment))).collect()
 }
 
 fn snippet(citation: Citation) -> Material {
@@ -143,6 +182,7 @@ fn snippet(citation: Citation) -> Material {
 fn dataset_facts(dataset: &Dataset) -> DatasetFacts {
     DatasetFacts {
         id: dataset.id,
+        version: dataset.version,
         filename: dataset.filename.clone(),
         file_type: dataset.file_type.as_str().to_owned(),
         columns: dataset
@@ -172,4 +212,22 @@ fn outline(dataset: &Dataset) -> String {
         let _ = write!(text, "\n- and {} more columns", dataset.columns.len() - COLUMNS_SHOWN);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_knows_the_experiments_that_have_no_model_yet() {
+        let of = |status: &str| json!({ "experimentName": status, "status": status, "workflowPrepSegments": ["x = 1"] });
+        let all = ["configured", "proposed", "training", "evaluated", "failed", "registered"];
+        let all: Map<String, Value> = all.into_iter().map(|status| (status.to_owned(), of(status))).collect();
+        let open = open_experiments(json!({ "experiments": all, "other": 1 }).as_object().unwrap());
+        assert_eq!((open.len(), open.contains_key("registered")), (5, false));
+        assert_eq!(open["evaluated"], json!({ "experimentName": "evaluated", "status": "evaluated" }), "no code");
+        assert!(open_experiments(&Map::new()).is_empty());
+    }
 }

@@ -44,7 +44,7 @@ async fn onboarding_ends_in_a_plan_that_can_be_read_again() {
         { "times": 1, "when": { "tools": ["ask_user"], "anyMessage": "penguins.csv" }, "reply": calls("list_project_files", &json!({})) },
         { "times": 1, "when": { "toolResult": { "tool": "list_project_files", "content": "penguins.csv" } },
           "reply": calls("ask_user", &json!({ "questions": [question] })) },
-        { "when": { "tools": ["plan_exit"], "anyMessage": "the species" },
+        { "when": { "tools": ["plan_exit"], "anyMessage": { "regex": r"(?s)q1: What is predicted\?.*the species" } },
           "reply": calls("plan_exit", &json!({ "planName": "penguins", "planMarkdown": "# Project Plan\n\n## Objective\nSpecies.\n\n## Approach\nTrees." })) },
     ]);
     let Setting { app: _app, ada, project, dataset: _, _script } = setting(turns).await;

@@ -87,6 +87,9 @@ pub struct ColumnFacts {
 pub struct DatasetFacts {
     /// Identity.
     pub id: DatasetId,
+    /// Which version of it; 0 in records of turns that did not say so.
+    #[serde(default)]
+    pub version: u32,
     /// The file's name: hostile text.
     pub filename: String,
     /// The family of format that the data came in.

@@ -12,15 +12,17 @@ pub enum Approval<'a> {
     None,
     /// Of this experiment.
     Of(&'a str),
-    /// The phrase is there, but no experiment that was proposed has the name that it names. Nothing is approved.
+    /// The phrase is there, but no experiment that could be trained has the name that it names. Nothing is approved.
     Unknown(&'a str),
 }
 
 /// Reads a prompt. `Of` has the experiment's id.
 ///
 /// The phrase counts on the first line only, from its beginning: what is quoted, and what the client or anybody else appends
-/// to a prompt, approves of nothing. Of several names the first counts; a name may itself have commas. An experiment whose
-/// training began and did not come to a model is approved of too: the client's Retry button sends the same words again.
+/// to a prompt, approves of nothing. Of several names the first counts; a name may itself have commas.
+///
+/// Besides proposed experiments it finds those that were approved of before and came to no model: when a turn fails, the client
+/// offers to send the same words once more.
 #[must_use]
 pub fn approval<'a>(prompt: &'a str, experiments: &'a Experiments) -> Approval<'a> {
     let first = prompt.lines().next().unwrap_or_default().trim();
@@ -29,32 +31,30 @@ pub fn approval<'a>(prompt: &'a str, experiments: &'a Experiments) -> Approval<'
         return Approval::None;
     }
     let named = first.get(PHRASE.len()..).unwrap_or_default().trim();
-    match named_first(named, &experiments.all()) {
+    let trainable: Vec<&Experiment> = experiments.all().into_iter().filter(|one| is_trainable(one.status)).collect();
+    match named_first(named, &trainable) {
         Some(experiment) => Approval::Of(&experiment.experiment_id),
         None => Approval::Unknown(named),
     }
 }
 
-/// How well an experiment fits an approval of its name. `None`: it was not proposed, or has its model.
-fn fitness(status: ExperimentStatus) -> Option<u8> {
+/// Whether a person's yes is about it: it is proposed, or it was, and only what a person approved of comes further than that.
+fn is_trainable(status: ExperimentStatus) -> bool {
     match status {
-        ExperimentStatus::Proposed => Some(2),
-        ExperimentStatus::Training | ExperimentStatus::Evaluated => Some(1),
-        // Another one may have its name.
-        ExperimentStatus::Failed => Some(0),
-        ExperimentStatus::Configured | ExperimentStatus::Registered => None,
+        ExperimentStatus::Proposed | ExperimentStatus::Training | ExperimentStatus::Evaluated | ExperimentStatus::Failed => true,
+        ExperimentStatus::Configured | ExperimentStatus::Registered => false,
     }
 }
 
-/// The experiment that a list of names begins with: of the names that fit, the longest, so that `A, B` is not taken for `A`.
-fn named_first<'a>(named: &str, all: &[&'a Experiment]) -> Option<&'a Experiment> {
+/// The experiment that a list of names begins with: of the names that fit, the longest, so that `A, B` is not taken for `A`; of
+/// several with that name, the one that is proposed, else the last.
+fn named_first<'a>(named: &str, trainable: &[&'a Experiment]) -> Option<&'a Experiment> {
     let begins_with = |name: &str| {
         let rest = named.strip_prefix(name).map(str::trim_start);
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(',') || rest == ".")
     };
-    let fitting = all.iter().filter(|one| begins_with(&one.experiment_name));
-    let ranked = fitting.filter_map(|one| Some(((one.experiment_name.len(), fitness(one.status)?), *one)));
-    ranked.max_by_key(|(rank, _)| *rank).map(|(_, one)| one)
+    let fitting = trainable.iter().copied().filter(|one| begins_with(&one.experiment_name));
+    fitting.max_by_key(|one| (one.experiment_name.len(), one.status == ExperimentStatus::Proposed))
 }
 
 #[cfg(test)]
@@ -98,33 +98,19 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_come_to_a_model_can_be_tried_again() {
-        let statuses = [
-            (ExperimentStatus::Configured, false),
-            (ExperimentStatus::Proposed, true),
-            (ExperimentStatus::Training, true),
-            (ExperimentStatus::Evaluated, true),
-            (ExperimentStatus::Failed, true),
-            (ExperimentStatus::Registered, false),
-        ];
+    fn what_failed_after_its_approval_can_be_approved_of_again() {
+        let with = |all: &Experiments, id: &str, status| all.with(Experiment { status, ..all.get(id).unwrap().clone() });
+        let all = proposed(&["Forest", "Ridge"]);
         let prompt = format!("{PHRASE} Forest");
-        for (status, is_approved) in statuses {
-            let all = proposed(&["Forest"]);
-            let all = all.with(Experiment { status, ..all.get("exp-1").unwrap().clone() });
-            let expected = if is_approved { Approval::Of("exp-1") } else { Approval::Unknown("Forest") };
-            assert_eq!(approval(&prompt, &all), expected, "{status:?}");
+        for status in [ExperimentStatus::Training, ExperimentStatus::Evaluated, ExperimentStatus::Failed] {
+            assert_eq!(approval(&prompt, &with(&all, "exp-1", status)), Approval::Of("exp-1"), "{status:?}");
         }
-        // A name is free again when its experiment failed.
-        let two = proposed(&["Forest", "Other"]);
-        for (failed, other) in [("exp-1", "exp-2"), ("exp-2", "exp-1")] {
-            let name = "Forest".to_owned();
-            let two = two.with(Experiment {
-                status: ExperimentStatus::Failed,
-                experiment_name: name.clone(),
-                ..two.get(failed).unwrap().clone()
-            });
-            let two = two.with(Experiment { experiment_name: name, ..two.get(other).unwrap().clone() });
-            assert_eq!(approval(&prompt, &two), Approval::Of(other));
+        let registered = with(&all, "exp-1", ExperimentStatus::Registered);
+        assert_eq!(approval(&prompt, &registered), Approval::Unknown("Forest"), "a second click trains nothing");
+        let named_alike = all.with(Experiment { experiment_name: "Forest".to_owned(), ..all.get("exp-2").unwrap().clone() });
+        for (failed, meant) in [("exp-1", "exp-2"), ("exp-2", "exp-1")] {
+            let one_failed = with(&named_alike, failed, ExperimentStatus::Failed);
+            assert_eq!(approval(&prompt, &one_failed), Approval::Of(meant), "the one that is proposed is meant");
         }
     }
 

@@ -160,6 +160,7 @@ fn experiment(run: &TrainingRun, args: &Map<String, Value>, setting: &Setting<'_
         feature_columns,
         random_seed: sent.random_seed,
         dataset_id: dataset.id,
+        dataset_version: Some(dataset.version),
         task_type: Some(task),
         target_column_profile: profile.map(profile_of),
         rationale: None,

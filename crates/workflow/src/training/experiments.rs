@@ -127,6 +127,9 @@ pub struct Experiment {
     pub random_seed: Option<u32>,
     /// The dataset.
     pub dataset_id: DatasetId,
+    /// Which version of it; none of experiments from before it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset_version: Option<u32>,
     /// What its model is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_type: Option<TaskType>,

@@ -7,12 +7,14 @@ pub const MODEL_FILE: &str = "model.joblib";
 /// The heading of the cell.
 pub const TITLE: &str = "Save the model";
 
-/// Whether code saves a model to a file.
+/// Whether code saves a model where it is taken from, and as what is read there: a library's own `save_model` writes another
+/// format under any name.
 #[must_use]
 pub fn saves_model(code: &str) -> bool {
     let all = active_tokens(code);
-    let dumps = all.iter().any(|token| token.is_name("dump") || token.is_name("save_model"));
-    dumps && all.iter().any(|token| token.content().is_some_and(|text| text.contains(MODEL_FILE)))
+    let is_file = |text: &str| text.strip_prefix("./").or_else(|| text.strip_prefix("/workspace/")).unwrap_or(text) == MODEL_FILE;
+    let dumps = all.iter().any(|token| token.is_name("dump"));
+    dumps && all.iter().any(|token| token.content().is_some_and(is_file))
 }
 
 /// Whether code prints the marker that ends a training.
@@ -111,8 +113,18 @@ mod tests {
 
     #[test]
     fn saving_is_seen_in_code_only() {
-        assert!(saves_model("joblib.dump(pipe, 'model.joblib')") && saves_model("m.save_model(\"out/model.joblib\")"));
-        for code in ["# joblib.dump(m, 'model.joblib')", "t = \"joblib.dump(m, 'model.joblib')\"", "joblib.dump(m, 'other')"] {
+        for code in
+            ["joblib.dump(pipe, 'model.joblib')", "dump(m, \"./model.joblib\")", "p = '/workspace/model.joblib'\ndump(m, p)"]
+        {
+            assert!(saves_model(code), "{code}");
+        }
+        for code in [
+            "# joblib.dump(m, 'model.joblib')",
+            "t = \"joblib.dump(m, 'model.joblib')\"",
+            "joblib.dump(m, 'other')",
+            "joblib.dump(m, 'out/model.joblib')",
+            "m.save_model('model.joblib')",
+        ] {
             assert!(!saves_model(code), "{code}");
         }
         assert!(prints_completion("print(f'__TRAIN_COMPLETE__|{x}')"));

@@ -8,6 +8,8 @@ use crate::plan::unfenced;
 /// Most questions that are asked at once, and options of one.
 const QUESTIONS_MAX: usize = 20;
 const OPTIONS_MAX: usize = 50;
+/// Longest id that a model may give: answers come back with it, where 200 bytes are taken, and a number may be added.
+const ID_BYTES_MAX: usize = 180;
 /// Characters of a header that is made from its question.
 const HEADER_CHARS: usize = 40;
 
@@ -104,7 +106,7 @@ fn question(value: &Value, index: usize) -> Option<Question> {
         (_, false) => QuestionKind::SingleSelect { options },
     };
     Some(Question {
-        id: words(fields, &["id"]).unwrap_or_else(|| format!("q{}", index + 1)),
+        id: words(fields, &["id"]).filter(|id| id.len() <= ID_BYTES_MAX).unwrap_or_else(|| format!("q{}", index + 1)),
         header: words(fields, &["header", "title"]).unwrap_or_else(|| beginning(&asked)),
         question: asked,
         allow_custom: fields.get("allowCustom").and_then(Value::as_bool),
@@ -191,6 +193,8 @@ mod tests {
         }
         let twice = read(&json!({ "questions": [{ "id": "a", "question": "1" }, { "id": "a", "question": "2" }] })).unwrap();
         assert_eq!((&twice["questions"][0]["id"], &twice["questions"][1]["id"]), (&json!("a"), &json!("a-2")));
+        let long = read(&json!({ "questions": [{ "id": "x".repeat(201), "question": "Why?" }] })).unwrap();
+        assert_eq!(long["questions"][0]["id"], "q1", "answers to a longer id would be refused");
     }
 
     #[test]

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use super::{Failure, find_cell, find_notebook, known_notebook, store};
 use crate::{
-    notebooks::{interrupt_cell, run_cell_keyed, timeout_of},
+    notebooks::{environment_error, interrupt_cell, run_cell_keyed, timeout_of},
     state::AppState,
 };
 
@@ -242,6 +242,9 @@ fn result_of(cell: &Cell) -> Value {
     if let Some(fields) = result.as_object_mut() {
         if !is_success {
             fields.insert("error".into(), last_error(&cell.output).into());
+            if let Some(code) = environment_error(&cell.output) {
+                fields.insert(ENVIRONMENT_ERROR.into(), code.as_str().into());
+            }
         }
         fields.insert("executionOrder".into(), json!(cell.execution_order));
     }

@@ -7,16 +7,21 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
-    Caller,
+    Caller, ProjectId,
     ports::StoreError,
-    workflows::{WorkflowEvent, WorkflowRunId},
+    workflows::{Phase, WorkflowEvent, WorkflowRunId},
 };
 
-use super::{Workflows, find_in, rows::EventRow};
-use crate::{database::DbError, schema::workflow_events as events};
+use super::{super::ownership::own_project, Workflows, find_in, rows::EventRow};
+use crate::{
+    database::DbError,
+    schema::{workflow_events as events, workflow_runs as runs},
+};
 
 /// The type of the first event of every turn.
 const TURN_STARTED: &str = "workflow_turn_started";
+/// The type of the last event of a turn that waits for a person.
+const PAUSED: &str = "workflow_paused";
 /// Most events of earlier turns that are read, and bytes of their payloads together: the run may be of any length.
 const EARLIER_MAX: i64 = 1_000;
 const EARLIER_BYTES_MAX: i64 = 8 * 1024 * 1024;
@@ -75,6 +80,39 @@ impl Workflows {
             .await
             .map_err(DbError::from)?;
         Ok(TurnEvents { events: rows.into_iter().map(WorkflowEvent::from).collect(), left_out, is_last: next.is_none() })
+    }
+
+    /// Reads how the last turns of a phase ended that wait for a person, oldest first: of the project's last `runs_max` runs.
+    ///
+    /// # Errors
+    /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
+    pub async fn pauses(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        phase: Phase,
+        runs_max: u32,
+    ) -> Result<Vec<WorkflowEvent>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        own_project(&mut connection, caller.user_id, project).await?;
+        let ids: Vec<String> = runs::table
+            .filter(runs::project_id.eq(project.0))
+            .filter(runs::phase.eq(phase.as_str()))
+            .order((runs::updated_at.desc(), runs::run_id))
+            .limit(i64::from(runs_max))
+            .select(runs::run_id)
+            .load(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        let rows: Vec<EventRow> = events::table
+            .filter(events::run_id.eq_any(ids))
+            .filter(events::event_type.eq(PAUSED))
+            .order((events::created_at, events::run_id, events::sequence))
+            .select(EventRow::as_select())
+            .load(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        Ok(rows.into_iter().map(WorkflowEvent::from).collect())
     }
 }
 

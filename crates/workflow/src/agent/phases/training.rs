@@ -6,7 +6,7 @@
 
 mod cells;
 
-use gristmill_domain::workflows::ToolName;
+use gristmill_domain::workflows::{ToolName, WorkflowStatus};
 use gristmill_llm::FailureCode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -21,7 +21,7 @@ use crate::{
     training::{
         approval::{Approval, approval},
         checks, code,
-        experiments::{Experiment, Experiments},
+        experiments::{Experiment, ExperimentStatus, Experiments},
         finalise, markers, packages,
         selection::{Selected, mismatch},
     },
@@ -48,13 +48,16 @@ fn experiments(state: &State) -> Experiments {
 }
 
 pub(super) fn decide(state: &State) -> Next {
-    if state.exchanges().next().is_none()
+    let all = experiments(state);
+    let approved = approval(state.prompt(), &all);
+    // An experiment's name is no wish, whichever file or column it speaks of.
+    if approved == Approval::None
+        && state.exchanges().next().is_none()
         && let Some(why) = mismatched(state)
     {
         return Next::End(End::failed_with(FailureCode::TrainingSelectionMismatch, why));
     }
-    let all = experiments(state);
-    match approval(state.prompt(), &all) {
+    match approved {
         Approval::Of(id) => match all.get(id) {
             Some(experiment) => match unlike_approved(state, experiment) {
                 Some(why) => Next::End(End::failed_with(FailureCode::TrainingSelectionMismatch, why)),
@@ -156,7 +159,13 @@ fn set_up(state: &State) -> Next {
             && !done.result.is_failed()
             && done.output("status").as_str() == Some("configured")
     };
-    let has_open = experiments(state).all().iter().any(|one| one.status.as_str() == "configured");
+    // Words instead of a yes may be answered with another proposal of the same experiment.
+    let is_asked = state.turn.status_before == Some(WorkflowStatus::Paused);
+    let has_open = experiments(state).all().iter().any(|one| match one.status {
+        ExperimentStatus::Configured => true,
+        ExperimentStatus::Proposed => is_asked,
+        _ => false,
+    });
     if state.exchanges().any(is_configured) || has_open {
         return Next::Ask(Ask::text(PROPOSE, proposing()));
     }
@@ -179,6 +188,13 @@ fn unlike_approved(state: &State, experiment: &Experiment) -> Option<String> {
     if dataset.id != experiment.dataset_id {
         return Some(format!(
             "\"{name}\" was approved for another dataset than {}; select that one, or set an experiment up for this one",
+            crate::prompts::line(&dataset.filename, 120)
+        ));
+    }
+    if dataset.version > 0 && experiment.dataset_version.is_some_and(|version| version != dataset.version) {
+        return Some(format!(
+            "\"{name}\" was approved for {} as it was before types of its columns were changed; set an experiment up for it as \
+             it is now",
             crate::prompts::line(&dataset.filename, 120)
         ));
     }
@@ -311,13 +327,13 @@ fn cell_args(
     }))
 }
 
-/// The cell that saves the model and says that the training is done, when no other did both.
+/// The cell that saves the model and says that the training is done, with scores, when no other did both.
 fn finish_cells(state: &State, experiment: &Experiment, cells: &Cells, segments: &[code::Segment]) -> Option<Next> {
     if cells.written.len() > segments.len() {
         return None;
     }
     let saves = cells.written.iter().any(|cell| finalise::saves_model(&cell.code));
-    let says = cells.written.iter().any(|cell| markers::completion(&cell.stdout).is_some());
+    let says = cells.written.iter().any(|cell| markers::completion(&cell.stdout).is_some_and(|scores| !scores.is_empty()));
     if saves && says {
         return None;
     }

@@ -244,6 +244,7 @@ impl Bench {
         let facts = Facts {
             dataset: Some(DatasetFacts {
                 id: dataset,
+                version: 1,
                 filename: "penguins.csv".to_owned(),
                 file_type: "csv".to_owned(),
                 columns: vec![ColumnFacts { name: "bill_length_mm".to_owned(), dtype: "float".to_owned() }],

@@ -32,11 +32,12 @@ fn approved(target: Option<&str>, dataset: u128) -> State {
     let experiment = json!({
         "experimentId": "exp-1", "experimentName": "Boosted", "modelType": "xgboost", "status": "proposed",
         "splitStrategy": "train_test", "splitRatio": 0.8, "targetColumn": "species", "taskType": "classification",
-        "datasetId": DatasetId(uuid::Uuid::from_u128(9)),
+        "datasetId": DatasetId(uuid::Uuid::from_u128(9)), "datasetVersion": 1,
         "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z",
     });
     let dataset = DatasetFacts {
         id: DatasetId(uuid::Uuid::from_u128(dataset)),
+        version: 1,
         filename: "penguins.csv".to_owned(),
         file_type: "csv".to_owned(),
         columns: Vec::new(),
@@ -80,10 +81,47 @@ fn what_was_approved_is_what_is_selected() {
     for selected in [Some("species"), Some(" species "), Some(""), None] {
         assert!(matches!(decide(&approved(selected, 9)), Next::Ask(ask) if ask.node == GENERATE), "{selected:?}");
     }
-    for (state, why) in [(approved(Some("sex"), 9), "selected target is \"sex\""), (approved(None, 8), "another dataset")] {
+    let mut retyped = approved(None, 9);
+    retyped.facts.as_mut().and_then(|facts| facts.dataset.as_mut()).unwrap().version = 2;
+    for (state, why) in [
+        (approved(Some("sex"), 9), "selected target is \"sex\""),
+        (approved(None, 8), "another dataset"),
+        (retyped, "types of its columns were changed"),
+    ] {
         let next = decide(&state);
         let (code, message) = ended(&next).unwrap();
         assert!(code == "TRAINING_SELECTION_MISMATCH" && message.contains(why), "{code}: {message}");
+    }
+}
+
+#[test]
+fn an_experiment_may_be_named_after_another_file() {
+    let mut state = approved(Some("species"), 9);
+    let facts = state.facts.as_mut().unwrap();
+    facts.other_datasets = vec!["other.csv".to_owned()];
+    facts.experiments["exp-1"]["experimentName"] = json!("Boosted, unlike other.csv");
+    state.turn.request.prompt = format!("{PHRASE} Boosted, unlike other.csv");
+    assert!(matches!(decide(&state), Next::Ask(ask) if ask.node == GENERATE));
+    state.turn.request.prompt = "Boost, unlike other.csv".to_owned();
+    assert_eq!(ended(&decide(&state)).map(|(code, _)| code), Some("TRAINING_SELECTION_MISMATCH"));
+}
+
+#[test]
+fn words_instead_of_a_yes_lead_to_another_proposal() {
+    let mut state = approved(Some("species"), 9);
+    state.turn.request.prompt = "What may go wrong?".to_owned();
+    let asks = |state: &State, node: &str| matches!(decide(state), Next::Ask(ask) if ask.node == node);
+    assert!(asks(&state, CONFIGURE));
+    state.turn.status_before = Some(WorkflowStatus::Paused);
+    assert!(asks(&state, PROPOSE));
+}
+
+#[test]
+fn a_training_that_came_to_no_model_is_trained_again() {
+    for status in ["proposed", "training", "evaluated", "failed"] {
+        let mut state = approved(Some("species"), 9);
+        state.facts.as_mut().unwrap().experiments["exp-1"]["status"] = json!(status);
+        assert!(matches!(decide(&state), Next::Ask(ask) if ask.node == GENERATE), "{status}");
     }
 }
 
