@@ -454,8 +454,8 @@ pub struct ApprovalDecision {
 pub struct RunRecord {
     /// Position of the event that these follow: where the run stands elsewhere, nothing is written. `None`: any.
     pub after: Option<i64>,
-    /// Whether it need not wait for the disk: when the database's machine loses its power right now, it is lost with all that
-    /// was written after it.
+    /// Whether it need not wait for the disk: when the database crashes right now, or its machine does, it is lost with all that
+    /// was written after it. Only events can be written so; a record of more waits.
     pub may_be_lost: bool,
     /// Events to append, in order.
     pub events: Vec<NewWorkflowEvent>,

@@ -349,6 +349,26 @@ pub(super) async fn lock(connection: &mut AsyncPgConnection, id: JobId) -> Resul
     Ok(())
 }
 
+/// Locks those of these jobs that are there, as [`lock`] does, in the order in which everybody locks several.
+pub(super) async fn lock_all(connection: &mut AsyncPgConnection, ids: Vec<uuid::Uuid>) -> Result<(), DbError> {
+    let all = jobs::table.filter(jobs::job_id.eq_any(ids)).order(jobs::job_id);
+    let _: Vec<uuid::Uuid> = all.select(jobs::job_id).for_update().load(connection).await?;
+    Ok(())
+}
+
+/// Locks the unfinished jobs of a project of their owner's that lock themselves before the project when they store what they
+/// made: all but turns of agents.
+pub(super) async fn lock_makers(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
+    let makers = jobs::table
+        .filter(jobs::project_id.eq(project.0))
+        .filter(jobs::owner_id.eq(owner.0))
+        .filter(jobs::finished_at.is_null())
+        .filter(jobs::kind.ne(JobKind::AgentTurn.as_str()))
+        .order(jobs::job_id);
+    let _: Vec<uuid::Uuid> = makers.select(jobs::job_id).for_update().load(connection).await?;
+    Ok(())
+}
+
 /// Reads one of the caller's jobs, in the caller's transaction.
 pub(super) async fn find_in(connection: &mut AsyncPgConnection, caller: &Caller, id: JobId) -> Result<Job, DbError> {
     let row: JobRow = owned(caller, id).first(connection).await?;

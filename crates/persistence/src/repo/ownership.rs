@@ -30,3 +30,15 @@ pub(super) async fn lock_project(connection: &mut AsyncPgConnection, owner: User
         .await?;
     Ok(())
 }
+
+/// As [`own_project`], and holds the project's row until this commits: its deletion comes before or after, as a whole.
+pub(super) async fn hold_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
+    let _: Uuid = projects::table
+        .find(project.0)
+        .filter(projects::owner_id.eq(owner.0))
+        .select(projects::project_id)
+        .for_key_share()
+        .first(connection)
+        .await?;
+    Ok(())
+}

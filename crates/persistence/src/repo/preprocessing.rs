@@ -23,7 +23,7 @@ use self::{
     states::keep_state,
 };
 use super::{
-    ownership::own_project,
+    ownership::{hold_project, own_project},
     workflows::{DecidedStep, decide_beside},
 };
 use crate::{
@@ -239,7 +239,7 @@ impl PreprocessingRuns {
         let mut connection = self.database.connection().await?;
         let answer = connection
             .transaction(async |connection| {
-                own_project(connection, caller.user_id, call.project).await?;
+                hold_project(connection, caller.user_id, call.project).await?;
                 let row: RunRow = runs::table
                     .find(call.run.0)
                     .filter(runs::project_id.eq(call.project.0))

@@ -15,6 +15,7 @@ use super::{
     admin::announce,
     file_deletions,
     idempotency::{self, Idempotency},
+    jobs,
 };
 use crate::{Database, database::DbError, files, notifications::Channel, schema::projects};
 
@@ -225,6 +226,8 @@ impl Projects {
         connection
             .transaction(async |connection| {
                 tell_workers(connection, caller, id).await?;
+                // One that stores its result locks itself, then the project. Without this, the two would wait for each other.
+                jobs::lock_makers(connection, caller.user_id, id).await?;
                 let deleted = diesel::delete(
                     projects::table.filter(projects::project_id.eq(id.0)).filter(projects::owner_id.eq(caller.user_id.0)),
                 )

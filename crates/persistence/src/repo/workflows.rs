@@ -2,6 +2,10 @@
 //!
 //! A turn of a run is a job, and what it writes carries the job's lease: a turn whose worker was taken for dead, or that was
 //! interrupted, changes nothing more.
+//!
+//! Transactions over several of these rows lock them in one order, so that no two wait for each other: the project, the jobs of
+//! turns by their ids, the run of preprocessing, the dataset, the notebook, the run. The other jobs, which store what they make,
+//! come before the project. Who needs less leaves out the rest, but none goes back.
 
 mod begin;
 mod beside;
@@ -34,10 +38,13 @@ use self::{
     rows::{ApprovalRow, ArtifactRow, EventRow, RunRow},
     write::{keep_state, write_in},
 };
-pub(super) use self::{beside::decide_beside, release::release_dataset};
+pub(super) use self::{
+    beside::decide_beside,
+    release::{lock_turns, release_dataset},
+};
 use super::{
     Idempotency, jobs,
-    ownership::{lock_project, own_project},
+    ownership::{hold_project, lock_project, own_project},
 };
 use crate::{
     Database,
@@ -353,6 +360,7 @@ impl Workflows {
         let row = connection
             .transaction(async |connection| {
                 let origin = find_in(connection, caller, id).await?;
+                hold_project(connection, caller.user_id, ProjectId(origin.project_id)).await?;
                 fork_in(connection, origin, after_sequence, now).await
             })
             .await?;

@@ -1,10 +1,10 @@
-//! What a turn writes to its run: only what follows the history that it knows, and only while it may.
+//! What a turn writes to its run: only what follows the history that it knows, and only while it may. Who waits for whom.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
-    Caller, JobId, ProjectId, UserId,
+    Caller, DatasetId, JobId, ProjectId, UserId,
     jobs::{JobKind, Lease, NewJob},
     ports::{ClaimRequest, JobStore, StoreError},
     workflows::{NewWorkflowEvent, Phase, RunRecord, WorkflowEvent, WorkflowRun, WorkflowRunId},
@@ -12,12 +12,15 @@ use gristmill_domain::{
 use gristmill_persistence::{
     Database, DatabaseOptions,
     repo::{
+        datasets::{DatasetDeletion, Datasets},
         jobs::Jobs,
+        projects::Projects,
         workflows::{NewTurn, TURN_ENDED, TurnBegun, Workflows},
     },
 };
 use gristmill_testkit::{job_store_suite::caller_for, pg::TestDatabase};
 use serde_json::json;
+use tokio::task::JoinSet;
 
 /// A run with a turn that is worked on.
 struct Turn {
@@ -25,8 +28,10 @@ struct Turn {
     caller: Caller,
     run: WorkflowRunId,
     lease: Lease,
+    project: ProjectId,
+    database: Database,
     // Last: it is dropped when nobody is connected any more.
-    _database: TestDatabase,
+    test: TestDatabase,
 }
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
@@ -40,7 +45,7 @@ async fn turn() -> Turn {
     );
     test.client().await.unwrap().batch_execute(&sql).await.unwrap();
     let database = Database::connect(&DatabaseOptions::new(test.url().clone())).await.unwrap();
-    let (workflows, jobs) = (Workflows::new(database.clone()), Jobs::new(database));
+    let (workflows, jobs) = (Workflows::new(database.clone()), Jobs::new(database.clone()));
     let caller = caller_for(user);
     let job = NewJob {
         id: JobId::random(),
@@ -66,7 +71,7 @@ async fn turn() -> Turn {
     let request =
         ClaimRequest { worker: "test", kinds: &[JobKind::AgentTurn], lease: Duration::from_secs(30), owner_running_max: None };
     let lease = jobs.claim(request).await.unwrap().unwrap().lease;
-    Turn { workflows, caller, run: run.id, lease, _database: test }
+    Turn { workflows, caller, run: run.id, lease, project, database, test }
 }
 
 impl Turn {
@@ -170,4 +175,74 @@ async fn of_earlier_turns_the_last_events_are_read_that_fit() {
     };
     assert_eq!(read(6).await, (vec![4, 5, 6, 7], 2, true), "its own are read whatever their size");
     assert_eq!(read(1).await, (vec![1, 2, 3, 4, 5], 0, false));
+}
+
+/// Waits until as many connections wait for a lock.
+async fn until_waiting(client: &tokio_postgres::Client, expected: i64) {
+    let sql = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let waiting: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
+        if waiting == expected {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{waiting} wait, not {expected}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_waits_for_the_turn_that_takes_up_the_dataset() {
+    let turn = turn().await;
+    let (holder, observer) = (turn.test.client().await.unwrap(), turn.test.client().await.unwrap());
+    let (dataset, user) = (DatasetId::random(), turn.caller.user_id);
+    let sql = format!(
+        "insert into datasets (dataset_id, owner_id, project_id, filename, file_type, size_bytes, stored_bytes, sql_name,
+             physical_name, version, row_count, profile, sample, ingest, metadata)
+         values ('{dataset}', '{user}', '{}', 'a.csv', 'csv', 1, 1, 'a', 'a', 1, 1, '[]', '[]', '{{}}', '{{}}')",
+        turn.project
+    );
+    holder.batch_execute(&sql).await.unwrap();
+    holder.batch_execute("begin; select from workflow_runs for update").await.unwrap();
+    let (workflows, datasets) = (turn.workflows.clone(), Datasets::new(turn.database.clone()));
+    let (lease, run, caller) = (turn.lease, turn.run.clone(), turn.caller.clone());
+    let mut recording = JoinSet::new();
+    recording.spawn(async move {
+        let record = RunRecord { active_dataset_id: Some(dataset), ..events(1, &["tool_executed"]) };
+        workflows.record(lease, &run, record, NOW).await
+    });
+    until_waiting(&observer, 1).await;
+    let mut deleting = JoinSet::new();
+    deleting.spawn(async move { datasets.delete(&caller, dataset, NOW).await });
+    until_waiting(&observer, 2).await;
+    holder.batch_execute("commit").await.unwrap();
+    let (recorded, _) = recording.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(recorded.active_dataset_id, Some(dataset));
+    match deleting.join_next().await.unwrap().unwrap().unwrap() {
+        DatasetDeletion::InUse { runs, .. } => assert_eq!(runs.iter().map(|one| &one.id).collect::<Vec<_>>(), [&turn.run]),
+        DatasetDeletion::Deleted => panic!("a turn works on it"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_stores_its_result_and_the_deletion_of_its_project_do_not_wait_for_each_other() {
+    let turn = turn().await;
+    let (worker, observer) = (turn.test.client().await.unwrap(), turn.test.client().await.unwrap());
+    let (job, project, user) = (JobId::random(), turn.project, turn.caller.user_id);
+    let sql = format!(
+        "insert into jobs (job_id, kind, owner_id, project_id, state, payload, attempts_max, lease_expires_at)
+         values ('{job}', 'ingest', '{user}', '{project}', 'running', '{{}}', 1, now())"
+    );
+    worker.batch_execute(&sql).await.unwrap();
+    worker.batch_execute(&format!("begin; select from jobs where job_id = '{job}' for update")).await.unwrap();
+    let (projects, caller) = (Projects::new(turn.database.clone()), turn.caller.clone());
+    let mut deletion = JoinSet::new();
+    deletion.spawn(async move { projects.delete(&caller, project).await });
+    until_waiting(&observer, 1).await;
+    // With the project's row locked, this would close the circle.
+    let lock = format!("select from projects where project_id = '{project}' for no key update");
+    worker.batch_execute(&lock).await.unwrap();
+    worker.batch_execute("commit").await.unwrap();
+    deletion.join_next().await.unwrap().unwrap().unwrap();
+    assert!(matches!(turn.record(turn.lease, events(1, &["x"])).await, Err(StoreError::LeaseLost)), "the turn went with it");
 }

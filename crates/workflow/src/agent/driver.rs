@@ -105,8 +105,8 @@ struct Work<'e> {
     was_streamed: bool,
     /// Whether the end of the turn is recorded.
     is_recorded: bool,
-    /// How many events of the end the client has seen.
-    ending_told: usize,
+    /// What the client was told before.
+    told: Told,
 }
 
 impl Engine {
@@ -140,9 +140,9 @@ impl Engine {
             waiting: Vec::new(),
             was_streamed,
             is_recorded,
-            ending_told: told.ending,
+            told,
         };
-        work.catch_up(&events, told).await?;
+        work.catch_up(&events).await?;
         // The state has what it needs of them; long results would be kept twice for as long as the turn takes.
         drop(events);
         work.go().await
@@ -151,9 +151,9 @@ impl Engine {
 
 impl Work<'_> {
     /// Tells the client what another server recorded and did not tell.
-    async fn catch_up(&self, events: &[WorkflowEvent], told: Told) -> Result<(), TurnError> {
+    async fn catch_up(&self, events: &[WorkflowEvent]) -> Result<(), TurnError> {
         let Some(first) = events.iter().rposition(|event| event.event_type == TURN_STARTED) else { return Ok(()) };
-        for event in events.iter().skip(first).filter(|event| event.sequence > told.sequence) {
+        for event in events.iter().skip(first).filter(|event| event.sequence > self.told.sequence) {
             let untold = match TurnEvent::read(event) {
                 Some(TurnEvent::Started(planned)) => wire::tool_started(&planned.call, event.sequence),
                 Some(TurnEvent::Executed(done)) => wire::tool_executed(&done.0, &done.1, event.sequence),
@@ -219,7 +219,7 @@ impl Work<'_> {
         if !is_begun {
             let started = TurnEvent::Started(Box::new(planned.clone()));
             let decisions = planned.decision.iter().map(|decision| self.decided(decision)).collect();
-            let record = RunRecord { decisions, may_be_lost: may_be_lost(planned.call.tool), ..RunRecord::default() };
+            let record = RunRecord { decisions, may_be_lost: is_harmless(planned.call.tool), ..RunRecord::default() };
             let sequence = self.record(vec![started.stored()], record).await?;
             self.engine.sink.emit(wire::tool_started(&planned.call, sequence)).await?;
             self.happened(started);
@@ -234,10 +234,13 @@ impl Work<'_> {
         };
         let active = result.output.as_ref().filter(|_| result.error.is_none()).and_then(|made| active_dataset(call.tool, made));
         let executed = TurnEvent::Executed(Box::new((call.clone(), result.clone())));
-        let may_be_lost = may_be_lost(call.tool);
+        let may_be_lost = is_found_again(call.tool);
         let record = RunRecord { active_dataset_id: active, may_be_lost, ..RunRecord::default() };
         let sequence = self.record(vec![executed.stored()], record).await?;
-        self.engine.sink.emit(wire::tool_executed(&call, &result, sequence)).await?;
+        // Of a call that is made again because the database lost its result, the client may have been told already.
+        if !is_begun || sequence > self.told.sequence {
+            self.engine.sink.emit(wire::tool_executed(&call, &result, sequence)).await?;
+        }
         Ok(Some(executed))
     }
 
@@ -301,10 +304,15 @@ fn with_ours(planned: &PlannedCall, dataset: Option<DatasetId>) -> Map<String, V
     args
 }
 
-/// Whether the records of a call need not wait for the disk. Made again it does no harm, and the client is told of it by a log
-/// that does wait, and with which everything before it is on the disk.
-fn may_be_lost(tool: ToolName) -> bool {
+/// Whether a call changes nothing, so that not even that it begins must be on the disk before it does.
+fn is_harmless(tool: ToolName) -> bool {
     registry::group(tool) == ToolGroup::Data
+}
+
+/// Whether the result of a call need not wait for the disk, because the call gives it anew when it is made again: it changes
+/// nothing, or what it changed is in the database, on the disk before the result is known (ADR 0023). Packages are not.
+fn is_found_again(tool: ToolName) -> bool {
+    registry::group(tool) != ToolGroup::Packages
 }
 
 /// The dataset that is worked on after a call.

@@ -10,7 +10,11 @@ use super::Datasets;
 use crate::{
     database::DbError,
     files,
-    repo::{file_deletions, ownership::lock_project, workflows::release_dataset},
+    repo::{
+        file_deletions,
+        ownership::lock_project,
+        workflows::{lock_turns, release_dataset},
+    },
     schema::datasets,
 };
 
@@ -42,8 +46,9 @@ impl Datasets {
                 let project: Option<Uuid> = target().select(datasets::project_id).first(connection).await?;
                 let project = project.map(ProjectId);
                 if let Some(project) = project {
-                    // The project first: the lock order of a turn that begins.
+                    // In the order that is stated with the workflows.
                     lock_project(connection, caller.user_id, project).await?;
+                    lock_turns(connection, project).await?;
                 }
                 let filename: String = target().select(datasets::filename).for_update().first(connection).await?;
                 if let Some(project) = project {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
-    ProjectId, UserId,
+    DatasetId, ProjectId, UserId,
     preprocessing::PrepAnswer,
     workflows::{
         ApprovalStatus, NewApproval, NewWorkflowEvent, PendingInput, RunRecord, RunStanding, ToolCall, ToolResult, WorkflowRunId,
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     rows::{ApprovalRow, RunRow},
-    write::{resolve, write_in},
+    write::{hold_dataset, resolve, write_in},
 };
 use crate::{
     database::DbError,
@@ -45,6 +45,8 @@ pub(in crate::repo) async fn decide_beside(
     answer: &PrepAnswer,
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
+    let derived: Option<DatasetId> = answer.output.get("derivedDatasetId").and_then(Value::as_str).and_then(|id| id.parse().ok());
+    let derived = hold_dataset(connection, derived).await?;
     let row: Option<RunRow> = workflow_runs::table
         .find(run.as_str())
         .filter(workflow_runs::project_id.eq(project.0))
@@ -61,12 +63,8 @@ pub(in crate::repo) async fn decide_beside(
         return Ok(());
     }
     let standing = was_asked.then(|| answered(&row, decided.is_approved)).flatten();
-    let record = RunRecord {
-        events: vec![carried_out(decided, answer)],
-        standing,
-        active_dataset_id: answer.output.get("derivedDatasetId").and_then(Value::as_str).and_then(|id| id.parse().ok()),
-        ..RunRecord::default()
-    };
+    let record =
+        RunRecord { events: vec![carried_out(decided, answer)], standing, active_dataset_id: derived, ..RunRecord::default() };
     write_in(connection, row, record, now).await?;
     Ok(())
 }

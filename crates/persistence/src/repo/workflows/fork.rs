@@ -7,6 +7,7 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
+    DatasetId,
     ports::StoreError,
     workflows::{NewWorkflowEvent, PendingInput, RunRecord, WorkflowRunId, WorkflowStatus},
 };
@@ -16,7 +17,7 @@ use uuid::Uuid;
 use super::{
     FIRST_NODE,
     rows::{ApprovalRow, EventRow, RunRow},
-    write::write_in,
+    write::{hold_dataset, write_in},
 };
 use crate::{
     database::DbError,
@@ -37,7 +38,7 @@ insert into workflow_states (run_id, sequence, metadata, active_dataset_id, acti
 select $1, sequence, metadata, active_dataset_id, active_notebook_id
 from workflow_states where run_id = $2 and sequence <= $3";
 
-/// Makes a run with the events of `origin` up to one of them, and with what `origin` had then.
+/// Makes a run with the events of `origin` up to one of them, and with what `origin` had then. The transaction holds the project.
 pub(super) async fn fork_in(
     connection: &mut AsyncPgConnection,
     origin: RunRow,
@@ -74,6 +75,8 @@ pub(super) async fn fork_in(
         diesel::insert_into(workflow_runs::table).values(&row).returning(RunRow::as_returning()).get_result(connection).await?;
     let steps = preprocessing::copy_run(connection, row.project_id, (&from, &row.run_id), after_sequence, now).await?;
     let features = feature_runs::copy_run(connection, row.project_id, (&from, &row.run_id), last.created_at, now).await?;
+    // Whoever deletes it sees the fork. When it is gone, the fork's next turn says so.
+    hold_dataset(connection, dataset.map(DatasetId)).await?;
     let named = |ids: Option<(Uuid, Uuid)>| ids.map(|(old, new)| (old.to_string(), new.to_string())).unwrap_or_default();
     let ((old_steps, new_steps), (old_features, new_features)) = (named(steps), named(features));
     diesel::sql_query(COPY_EVENTS)

@@ -14,7 +14,11 @@ use gristmill_domain::{
 };
 use serde_json::Value;
 
-use super::{TURN_ENDED, Workflows, rows::RunRow, write::write_in};
+use super::{
+    TURN_ENDED, Workflows,
+    rows::RunRow,
+    write::{hold_dataset, write_in},
+};
 use crate::{
     database::DbError,
     repo::{jobs, statement::Statement},
@@ -72,6 +76,8 @@ impl Workflows {
         let (row, last) = connection
             .transaction(async |connection| {
                 jobs::fence(connection, lease).await?;
+                let mut record = record;
+                record.active_dataset_id = hold_dataset(connection, record.active_dataset_id).await?;
                 let row: Option<RunRow> = workflow_runs::table
                     .find(id.as_str())
                     .filter(workflow_runs::turn_job_id.eq(lease.job_id.0))

@@ -23,11 +23,23 @@ const STALE_NOTEBOOK: &str = "STALE_NOTEBOOK_REFERENCE";
 /// Why such a run ended.
 const NOTEBOOK_GONE: &str = "The notebook that the run worked in is gone, and its dataset was deleted";
 
+/// Locks the jobs of the turns that run in a project, which this transaction has locked. Until it ends, they record nothing, and
+/// take up no dataset.
+pub(in crate::repo) async fn lock_turns(connection: &mut AsyncPgConnection, project: ProjectId) -> Result<(), DbError> {
+    let running: Vec<Option<Uuid>> = workflow_runs::table
+        .filter(workflow_runs::project_id.eq(project.0))
+        .filter(workflow_runs::status.eq(WorkflowStatus::Running.as_str()))
+        .select(workflow_runs::turn_job_id)
+        .load(connection)
+        .await?;
+    jobs::lock_all(connection, running.into_iter().flatten().collect()).await
+}
+
 /// Ends the runs that work on a dataset of the project in a notebook that is gone. Returns those that work on it otherwise,
 /// the last changed first; when there is one, none is ended.
 ///
-/// The transaction has locked the project, so that no turn begins and no notebook goes meanwhile, and the dataset, so that no
-/// turn takes it up.
+/// The transaction has locked the project, so that no turn begins and no notebook goes meanwhile; the turns that run
+/// ([`lock_turns`]), which so write nothing; and the dataset, so that nobody else takes it up.
 pub(in crate::repo) async fn release_dataset(
     connection: &mut AsyncPgConnection,
     caller: &Caller,
@@ -72,10 +84,6 @@ async fn end_stale(
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
     let job = found.turn_job_id.filter(|_| found.is_running()).map(JobId);
-    if let Some(job) = job {
-        // The job first: the lock order of a turn that records what it did.
-        jobs::lock(connection, job).await?;
-    }
     let row: Option<RunRow> = workflow_runs::table
         .find(&found.run_id)
         .filter(workflow_runs::active_dataset_id.eq(dataset.0))
@@ -85,7 +93,7 @@ async fn end_stale(
         .first(connection)
         .await
         .optional()?;
-    // It has ended by itself meanwhile, or gone on to another dataset.
+    // A person has decided beside it meanwhile, and it works on what came of that.
     let Some(row) = row else { return Ok(()) };
     if let Some(job) = job.filter(|_| row.is_running()) {
         jobs::request_cancel_in(connection, caller, job).await?;

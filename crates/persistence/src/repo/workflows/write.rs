@@ -16,7 +16,8 @@ use crate::{
     schema::{datasets, workflow_approvals, workflow_artifacts, workflow_events, workflow_runs, workflow_states},
 };
 
-/// Writes to a run whose row this transaction has locked or made. Returns it with the position of its last event.
+/// Writes to a run whose row this transaction has locked or made, and whose next dataset it holds ([`hold_dataset`]). Returns
+/// it with the position of its last event.
 pub(super) async fn write_in(
     connection: &mut AsyncPgConnection,
     row: RunRow,
@@ -59,7 +60,6 @@ pub(super) async fn write_in(
     if record.ends_turn {
         close_in(connection, &row.run_id, &asked, now).await?;
     }
-    let taken_up = take_up(connection, &row, record.active_dataset_id).await?;
     let standing = record.standing;
     let changed = diesel::update(workflow_runs::table.find(&row.run_id))
         .set((
@@ -67,7 +67,7 @@ pub(super) async fn write_in(
             workflow_runs::revision.eq(row.revision + 1),
             workflow_runs::updated_at.eq(now),
             record.metadata.map(|metadata| workflow_runs::metadata.eq(Value::Object(metadata))),
-            workflow_runs::active_dataset_id.eq(taken_up.or(row.active_dataset_id)),
+            workflow_runs::active_dataset_id.eq(record.active_dataset_id.map(|id| id.0).or(row.active_dataset_id)),
             standing.as_ref().map(|standing| {
                 (
                     workflow_runs::status.eq(standing.status.as_str()),
@@ -121,12 +121,16 @@ pub(super) async fn keep_state(connection: &mut AsyncPgConnection, run: &RunRow,
     Ok(())
 }
 
-/// The other dataset that is worked on from now. Held until this commits, so that whoever deletes it sees the run; `None`
-/// when it was deleted meanwhile.
-async fn take_up(connection: &mut AsyncPgConnection, row: &RunRow, next: Option<DatasetId>) -> Result<Option<Uuid>, DbError> {
-    let Some(next) = next.map(|id| id.0).filter(|next| Some(*next) != row.active_dataset_id) else { return Ok(None) };
-    let held = datasets::table.find(next).select(datasets::dataset_id).for_key_share().first(connection).await.optional()?;
-    Ok(held)
+/// Holds the dataset that a run is to work on from now until this commits, so that whoever deletes it sees the run. `None`
+/// when it was deleted meanwhile. Comes before the lock of the run.
+pub(super) async fn hold_dataset(
+    connection: &mut AsyncPgConnection,
+    dataset: Option<DatasetId>,
+) -> Result<Option<DatasetId>, DbError> {
+    let Some(next) = dataset else { return Ok(None) };
+    let held: Option<Uuid> =
+        datasets::table.find(next.0).select(datasets::dataset_id).for_key_share().first(connection).await.optional()?;
+    Ok(held.map(DatasetId))
 }
 
 async fn ask_in(

@@ -52,7 +52,7 @@ impl Work<'_> {
         }
         let target = self.state.turn.request.target_column.as_deref();
         let events = wire::ending(&self.run, target, Some(&end), self.was_streamed, &artifact.to_string());
-        for event in events.into_iter().skip(self.ending_told) {
+        for event in events.into_iter().skip(self.told.ending) {
             self.engine.sink.emit(event).await?;
         }
         Ok(())

@@ -55,3 +55,36 @@ async fn a_turn_whose_server_dies_at_any_write_ends_alike() {
         }
     }
 }
+
+/// The server lives on; what was written last and did not wait for the disk is gone, though the client was told of it.
+#[tokio::test]
+async fn a_turn_whose_last_result_the_database_loses_ends_alike() {
+    let whole = bench();
+    whole.turn("Drop rows with missing values").await;
+    whole.turn("yes, go ahead").await;
+    let (expected, writes) = (whole.store.picture(), *whole.store.writes.lock().unwrap());
+    let mut lost = 0;
+    for place in 0..writes {
+        let mut bench = bench();
+        *bench.store.crashes.lock().unwrap() = Some(place);
+        for prompt in ["Drop rows with missing values", "yes, go ahead"] {
+            bench.begin(prompt);
+            while let Err(error) = bench.work().await {
+                assert!(error.to_string().contains("the store broke"), "{error}");
+                let crashed = bench.store.crashes.lock().unwrap().take();
+                assert!(crashed.is_some(), "write {place}: it does not come back");
+                bench.another_server();
+            }
+        }
+        lost += *bench.store.lost.lock().unwrap();
+        let place = format!("a crash at write {place}");
+        assert_eq!(bench.store.picture(), expected, "{place}");
+        check_effects(&bench, &bench.store, &place);
+        for name in ["tool_started", "tool_executed"] {
+            let told: Vec<String> = bench.client.of(name).iter().map(|event| event["call"]["id"].to_string()).collect();
+            let once: BTreeSet<&String> = told.iter().collect();
+            assert_eq!((told.len(), once.len()), (bench.tools.called().len(), told.len()), "{place}: {name} once a call");
+        }
+    }
+    assert!(lost > 5, "crashes took {lost} events");
+}

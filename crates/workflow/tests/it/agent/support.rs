@@ -24,11 +24,17 @@ use gristmill_workflow::{
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 
-/// A run in memory. It breaks after so many more writes: before a write, or after it.
+/// A run in memory. It breaks after so many more writes: before a write, or after it. Or it crashes, and loses what may be lost.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     state: Mutex<Option<(WorkflowRun, Vec<WorkflowEvent>)>>,
     pub(crate) breaks: Mutex<Option<(usize, bool)>>,
+    /// After how many more writes it crashes.
+    pub(crate) crashes: Mutex<Option<usize>>,
+    /// Events that crashes took.
+    pub(crate) lost: Mutex<usize>,
+    /// How many events are on the disk.
+    durable: Mutex<usize>,
     pub(crate) writes: Mutex<usize>,
     pub(crate) decisions: Mutex<Vec<ApprovalDecision>>,
 }
@@ -61,6 +67,27 @@ impl Store {
         self.state.lock().unwrap().as_mut().unwrap().0.status = WorkflowStatus::Interrupted;
     }
 
+    /// Counts a write, and loses at the last one what is not on the disk. Returns whether it did.
+    fn crash(&self) -> bool {
+        let mut crashes = self.crashes.lock().unwrap();
+        let Some(left) = crashes.as_mut() else { return false };
+        if *left > 0 {
+            *left -= 1;
+            return false;
+        }
+        let mut state = self.state.lock().unwrap();
+        let events = &mut state.as_mut().unwrap().1;
+        let durable = *self.durable.lock().unwrap();
+        *self.lost.lock().unwrap() += events.len() - durable;
+        events.truncate(durable);
+        true
+    }
+
+    /// All that was written until now is on the disk.
+    fn flush(&self) {
+        *self.durable.lock().unwrap() = self.events().len();
+    }
+
     fn append(&self, event_type: &str, payload: Value) {
         let mut state = self.state.lock().unwrap();
         let events = &mut state.as_mut().unwrap().1;
@@ -87,7 +114,7 @@ impl TurnStore for Store {
                 None => None,
             }
         };
-        if breaks == Some(false) {
+        if breaks == Some(false) || self.crash() {
             return Err(broken());
         }
         if self.run().status != WorkflowStatus::Running {
@@ -95,9 +122,14 @@ impl TurnStore for Store {
         }
         assert_eq!(record.after, self.events().last().map(|event| event.sequence), "what is recorded follows what is known");
         *self.writes.lock().unwrap() += 1;
+        let is_plain = record.standing.is_none() && record.active_dataset_id.is_none() && record.decisions.is_empty();
+        let waits = !(record.may_be_lost && is_plain);
         self.decisions.lock().unwrap().extend(record.decisions);
         for event in record.events {
             self.append(&event.event_type, event.payload);
+        }
+        if waits {
+            self.flush();
         }
         let mut state = self.state.lock().unwrap();
         let (run, events) = state.as_mut().unwrap();
@@ -275,6 +307,7 @@ impl Bench {
         payload["statusBefore"] = if is_first { json!("new") } else { json!(was) };
         payload["by"] = json!(self.caller.user_id);
         self.store.append(TURN_STARTED, payload);
+        self.store.flush();
         let mut state = self.store.state.lock().unwrap();
         let run = &mut state.as_mut().unwrap().0;
         run.status = WorkflowStatus::Running;
