@@ -151,7 +151,8 @@ fn text_of<T: Serialize>(view: &T) -> Result<String, ErrorData> {
     })
 }
 
-fn store_error(error: StoreError) -> ErrorData {
+/// The failure of a repository.
+pub(super) fn store_error(error: StoreError) -> ErrorData {
     let error = ApiError::store(ErrorCode::ProjectNotFound)(error);
     error.log();
     ErrorData::internal_error(error.to_string(), None)
