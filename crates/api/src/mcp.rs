@@ -12,6 +12,7 @@ mod completions;
 mod endpoint;
 mod fixtures;
 mod handler;
+mod late;
 mod outside;
 mod prompts;
 mod resources;

@@ -87,6 +87,14 @@ where
     kept_alive(StreamForm::Ndjson, lines, KEEP_WATCHED)
 }
 
+/// Streams server-sent events that are ready to be sent, under the rules of [`ndjson_response`]: a comment keeps silence alive.
+pub(crate) fn sse_response<S>(events: S) -> HttpResponse
+where
+    S: Stream<Item = Result<Bytes, ApiError>> + 'static,
+{
+    kept_alive(StreamForm::ServerSentEvents, events, KEEP_WATCHED)
+}
+
 fn kept_alive<S>(form: StreamForm, encoded: S, every: Duration) -> HttpResponse
 where
     S: Stream<Item = Result<Bytes, ApiError>> + 'static,

@@ -302,7 +302,7 @@ mod tests {
         let step = |id: &str, code: &str, status: FeatureStatus| FeatureStep {
             feature_id: id.to_owned(),
             name: id.to_owned(),
-            method: "custom".to_owned(),
+            method: "ratio".to_owned(),
             rationale: None,
             source_columns: Vec::new(),
             params: serde_json::Map::new(),

@@ -34,9 +34,6 @@ pub async fn run_tool(
     tool: ToolName,
     args: &Map<String, Value>,
 ) -> ToolOutput {
-    if args.values().any(has_nul) {
-        return ToolOutput::failed("The arguments have a NUL character in a text; leave it out");
-    }
     let call = Call { state, context, args };
     let answer: BoxFuture<'_, Result<Value, Failure>> = match tool {
         ToolName::ProposeFeature => Box::pin(propose::propose(&call)),
@@ -130,14 +127,4 @@ fn plain(text: &str, chars: usize) -> String {
 /// The same, none when nothing is left of it.
 fn plain_or_none(text: Option<&str>, chars: usize) -> Option<String> {
     text.map(|text| plain(text, chars)).filter(|text| !text.is_empty())
-}
-
-/// No database takes it.
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || has_nul(value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }

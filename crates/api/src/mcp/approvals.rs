@@ -1,10 +1,10 @@
 //! A person's word for calls that lose something. The protocol keeps no state here: the question goes out with a sealed note
-//! of exactly what is asked about, and the call comes back with the note and the answer. Of another call, another caller or
-//! after a while the note is worth nothing.
+//! of exactly what is asked about, and the call comes back with the note and the answer. Of another call, another caller, what
+//! was changed since, or after a while the note is worth nothing.
 
 use std::time::Duration;
 
-use gristmill_domain::workflows::Risk;
+use gristmill_domain::{CellId, ports::StoreError, workflows::Risk};
 use gristmill_workflow::tools::registry;
 use rmcp::{
     RoleServer,
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::{
     asker::{Asker, can_ask},
     calls::{Call, Reply},
+    resources::store_error,
     tools::Known,
 };
 
@@ -43,7 +44,7 @@ pub(super) enum Standing {
 
 /// Where the approval of a call stands. Clients that cannot ask are trusted to have asked: they showed the call to a person,
 /// or chose not to.
-pub(super) fn standing(
+pub(super) async fn standing(
     asker: &Asker,
     call: &Call,
     context: &RequestContext<RoleServer>,
@@ -52,10 +53,13 @@ pub(super) fn standing(
     if !loses_something(call) || !can_ask(context) {
         return Ok(Standing::NotAsked);
     }
-    let subject = subject(asker, call);
+    // Nobody is asked about what is not there: the tool says so.
+    let Some(lost) = lost(asker, call).await? else { return Ok(Standing::NotAsked) };
+    let subject = subject(asker, call, &lost);
     let Some(state) = &reply.state else { return question(asker, call, &subject) };
     if asker.state.mcp.seal.open_with(state, &subject).ok().as_deref() != Some(SEALED) {
-        return Err(ErrorData::invalid_params("requestState is not of this call, or too old; repeat the call without it", None));
+        let words = "requestState is not of this call, or too old, or the cell was changed since; repeat the call without it";
+        return Err(ErrorData::invalid_params(words, None));
     }
     match reply.responses.as_ref().and_then(|responses| responses.get(QUESTION)) {
         Some(answer) => Ok(decision(answer)),
@@ -68,6 +72,17 @@ fn loses_something(call: &Call) -> bool {
         Known::Agents(_, tool) => registry::risk(tool, &call.args) == Risk::High,
         // A job that was stopped can be started again.
         Known::Outside(_) => false,
+    }
+}
+
+/// What the call takes away, as it is now: the text of its cell. `None`: the caller has no such cell.
+async fn lost(asker: &Asker, call: &Call) -> Result<Option<String>, ErrorData> {
+    let named = call.args.get("cellId").and_then(Value::as_str).and_then(|id| id.parse::<CellId>().ok());
+    let Some(id) = named else { return Ok(Some(String::new())) };
+    match asker.state.notebooks.find_cell(&asker.caller, id, asker.state.clock.now()).await {
+        Ok(cell) => Ok(Some(cell.content)),
+        Err(StoreError::NotFound) => Ok(None),
+        Err(error) => Err(store_error(error)),
     }
 }
 
@@ -102,14 +117,16 @@ fn question(asker: &Asker, call: &Call, subject: &[u8]) -> Result<Standing, Erro
     Ok(Standing::Asks(Box::new(InputRequiredResult::new(Some(asked), Some(state)))))
 }
 
-/// What exactly is asked about: the caller, the tool and its arguments, in whatever order they come.
-fn subject(asker: &Asker, call: &Call) -> Vec<u8> {
+/// What exactly is asked about: the caller, the tool, its arguments, in whatever order they come, and what is lost.
+fn subject(asker: &Asker, call: &Call, lost: &str) -> Vec<u8> {
     let args = ordered(&Value::Object(call.args.clone())).to_string();
     let digest = Sha256::new()
         .chain_update(asker.caller.user_id.0.as_bytes())
         .chain_update(call.known.name())
         .chain_update([0_u8])
         .chain_update(args)
+        .chain_update([0_u8])
+        .chain_update(lost)
         .finalize();
     digest.to_vec()
 }

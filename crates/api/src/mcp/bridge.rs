@@ -12,14 +12,18 @@ use actix_web::{
     web,
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use http_body_util::{BodyDataStream, BodyExt, Full, combinators::BoxBody};
 use rmcp::model::{ErrorCode as RpcCode, ProtocolVersion};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{asker::Asker, endpoint::InSession};
+use super::{
+    asker::Asker,
+    endpoint::InSession,
+    late::{HEAD_PATIENCE, late_response},
+};
 use crate::{
     deployments::server_url,
     error::ApiError,
@@ -37,7 +41,8 @@ const REVISION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// Answers a request of the protocol.
 ///
 /// # Cancel safety
-/// actix does not cancel handlers; a client that goes away cancels what still runs for it.
+/// actix does not cancel handlers; a client that goes away cancels what still runs for it, once the answer has begun: after five
+/// seconds at the latest.
 pub async fn answer(request: &HttpRequest, state: &web::Data<AppState>, payload: Payload) -> HttpResponse {
     match served(request, state, payload).await {
         Ok(response) => response,
@@ -120,7 +125,15 @@ async fn served(request: &HttpRequest, state: &web::Data<AppState>, payload: Pay
     let Some(bridged) = bridged(request, asker, body) else {
         return Err(Refusal::form(StatusCode::BAD_REQUEST, RpcCode::INVALID_REQUEST.0, "The request's head is not readable"));
     };
-    Ok(response_of(state.mcp.handle(bridged, in_session).await).await)
+    if in_session == InSession::Yes {
+        return Ok(response_of(state.mcp.handle(bridged, in_session).await).await);
+    }
+    let shared = state.clone();
+    let mut answering = async move { shared.mcp.handle(bridged, InSession::No).await }.boxed_local();
+    match tokio::time::timeout(HEAD_PATIENCE, &mut answering).await {
+        Ok(answer) => Ok(response_of(answer).await),
+        Err(_elapsed) => Ok(late_response(answering)),
+    }
 }
 
 /// Whether a request names a revision of the protocol that has no `initialize`. Clients of others name theirs after it.
@@ -202,7 +215,7 @@ fn bridged(request: &HttpRequest, asker: Asker, body: Bytes) -> Option<::http::R
 async fn response_of(response: ::http::Response<BoxBody<Bytes, Infallible>>) -> HttpResponse {
     let (parts, body) = response.into_parts();
     let status = StatusCode::from_u16(parts.status.as_u16()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let media_type = parts.headers.get(::http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type(&parts.headers);
     if !status.is_success() && !media_type.starts_with("application/json") {
         let text = body.collect().await.map(|collected| collected.to_bytes()).unwrap_or_default();
         return plain_refusal(status, &String::from_utf8_lossy(&text));
@@ -221,6 +234,11 @@ async fn response_of(response: ::http::Response<BoxBody<Bytes, Infallible>>) -> 
     answer.streaming(BodyDataStream::new(body))
 }
 
+/// The form of an answer of the library's.
+pub(super) fn media_type(headers: &::http::HeaderMap) -> &str {
+    headers.get(::http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 /// What the library refused without JSON.
 fn plain_refusal(status: StatusCode, text: &str) -> HttpResponse {
     match status {
@@ -235,7 +253,7 @@ fn plain_refusal(status: StatusCode, text: &str) -> HttpResponse {
 }
 
 /// An event of a stream that carries a message, with its name. Others stay.
-fn named(event: Bytes) -> Bytes {
+pub(super) fn named(event: Bytes) -> Bytes {
     if !event.starts_with(b"data: {") {
         return event;
     }

@@ -48,7 +48,7 @@ pub(super) async fn answer(
         Err(refused) => return Ok(failed(refused).into()),
     };
     let reply = Reply { responses: input_responses, state: request_state };
-    let is_approved = match approvals::standing(asker, &call, context, &reply)? {
+    let is_approved = match approvals::standing(asker, &call, context, &reply).await? {
         Standing::NotAsked => false,
         Standing::Approved => true,
         Standing::Declined => {

@@ -1,11 +1,11 @@
 //! Prompts: ways to begin the main job. Their texts are ours; what a caller names in them is an id, looked up first, or a text
 //! in quotes.
 
-use gristmill_domain::DatasetId;
+use gristmill_domain::{DatasetId, ports::StoreError};
 use rmcp::model::{ErrorData, GetPromptRequestParams, GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::Value;
 
-use super::{asker::Asker, calls::own_project, results::Refused};
+use super::{asker::Asker, calls::own_project, resources::store_error, results::Refused};
 
 /// Characters of a text that a caller puts in.
 const TEXT_CHARS_MAX: usize = 500;
@@ -91,7 +91,8 @@ async fn dataset_of(asker: &Asker, project: gristmill_domain::ProjectId, args: &
     let id: DatasetId = text(args, "datasetId")?.parse().map_err(|_error| missing())?;
     match asker.state.datasets.find(&asker.caller, id).await {
         Ok(dataset) if dataset.project_id == Some(project) => Ok(id),
-        _ => Err(missing()),
+        Ok(_) | Err(StoreError::NotFound) => Err(missing()),
+        Err(error) => Err(store_error(error)),
     }
 }
 

@@ -103,7 +103,8 @@ fn read_cursor(text: &str) -> Option<ResourcePlace> {
     let (kind, at, id) = (parts.next()?, parts.next()?, parts.next()?);
     Some(ResourcePlace {
         kind: kind.parse().ok()?,
-        created_at: DateTime::from_timestamp_micros(at.parse().ok()?)?,
+        // Nothing is older; and there are times that PostgreSQL does not know.
+        created_at: DateTime::from_timestamp_micros(at.parse().ok()?).filter(|at| *at >= DateTime::UNIX_EPOCH)?,
         id: id.parse().ok()?,
     })
 }
@@ -151,7 +152,8 @@ fn text_of<T: Serialize>(view: &T) -> Result<String, ErrorData> {
     })
 }
 
-fn store_error(error: StoreError) -> ErrorData {
+/// The failure of a repository.
+pub(super) fn store_error(error: StoreError) -> ErrorData {
     let error = ApiError::store(ErrorCode::ProjectNotFound)(error);
     error.log();
     ErrorData::internal_error(error.to_string(), None)
@@ -236,7 +238,9 @@ mod tests {
         let at = DateTime::from_timestamp_micros(1_700_000_000_123_456).unwrap();
         let place = ResourcePlace { kind: 1, created_at: at, id: DatasetId::random().0 };
         assert_eq!(read_cursor(&cursor_of(place)), Some(place));
-        for wrong in ["", "200", "x", "1.2", "1.2.3", "1.x.00000000-0000-0000-0000-000000000000"] {
+        let nil = uuid::Uuid::nil();
+        let (ancient, none) = (format!("1.-8000000000000000000.{nil}"), format!("1.x.{nil}"));
+        for wrong in ["", "200", "x", "1.2", "1.2.3", &none, &ancient] {
             assert_eq!(read_cursor(wrong), None, "{wrong}");
         }
     }

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use actix_web::ResponseError;
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use gristmill_api_types::{
@@ -33,7 +34,7 @@ use crate::{
     datasets::discard_cancelled,
     deployments::deployment_error,
     error::ApiError,
-    models::{evaluation_file, failure_of, trained},
+    models::{evaluation_file, failure_of},
     routes::models::model_error,
 };
 
@@ -88,7 +89,12 @@ pub(super) async fn get(asker: &Asker, id: &str) -> Result<DetailedTask, ErrorDa
     let payload = match job.state {
         JobState::Queued | JobState::Running => TaskPayload::Working,
         JobState::Cancelled => TaskPayload::Cancelled,
-        JobState::Succeeded | JobState::Failed => ended(outcome(asker, &job).await)?,
+        JobState::Succeeded | JobState::Failed => match outcome(asker, &job).await {
+            Ok(output) => ended(Ok(output))?,
+            Err(Untold::Failed(refused)) => ended(Err(refused))?,
+            // Told as the task's result, it would be that for ever to its client.
+            Err(Untold::Unread(error)) => return Err(of_server(&error)),
+        },
     };
     Ok(DetailedTask::new(task_of(asker, &job), payload))
 }
@@ -143,7 +149,11 @@ fn store_error(error: StoreError) -> ErrorData {
     if matches!(error, StoreError::NotFound) {
         return unknown();
     }
-    let error = ApiError::store(ErrorCode::JobNotFound)(error);
+    of_server(&ApiError::store(ErrorCode::JobNotFound)(error))
+}
+
+/// The server's own failure. The same question may be answered another time.
+fn of_server(error: &ApiError) -> ErrorData {
     error.log();
     ErrorData::internal_error(error.to_string(), None)
 }
@@ -175,7 +185,7 @@ pub(super) async fn followed(asker: &Asker, job: &Job, context: &RequestContext<
         }
     }
     let ended = asker.state.jobs.find(&asker.caller, job.id).await;
-    outcome(asker, &ended.map_err(ApiError::store(ErrorCode::JobNotFound))?).await
+    Ok(outcome(asker, &ended.map_err(ApiError::store(ErrorCode::JobNotFound))?).await?)
 }
 
 fn left(job: JobId) -> Refused {
@@ -197,48 +207,81 @@ async fn tell(context: &RequestContext<RoleServer>, token: &ProgressToken, event
     fraction
 }
 
+/// Why it is not told what a job made.
+#[derive(Debug)]
+pub(super) enum Untold {
+    /// It made nothing, or nothing that is still there: that is how it ended.
+    Failed(Refused),
+    /// It could not be read just now.
+    Unread(ApiError),
+}
+
+impl From<ApiError> for Untold {
+    fn from(error: ApiError) -> Self {
+        if error.status_code().is_server_error() { Self::Unread(error) } else { Self::Failed(error.into()) }
+    }
+}
+
+impl From<Untold> for Refused {
+    fn from(untold: Untold) -> Self {
+        match untold {
+            Untold::Failed(refused) => refused,
+            Untold::Unread(error) => error.into(),
+        }
+    }
+}
+
 /// What a job that has ended made, as the tool that started it gives it.
-pub(super) async fn outcome(asker: &Asker, job: &Job) -> Result<Value, Refused> {
+async fn outcome(asker: &Asker, job: &Job) -> Result<Value, Untold> {
     if job.state == JobState::Cancelled {
-        return Err(Refused::new("The job was cancelled").with("job", json!(JobView::from(job.clone()))));
+        return Err(Untold::Failed(Refused::new("The job was cancelled").with("job", json!(JobView::from(job.clone())))));
     }
     match job.kind {
         JobKind::ModelTrain => training(asker, job).await,
         JobKind::ModelEvaluate => {
             let id = named(job, "modelId").and_then(|id| id.parse::<ModelId>().ok());
-            let id = id.ok_or_else(|| Refused::from(ApiError::internal("an evaluation without a model")))?;
+            let id = id.ok_or_else(|| ApiError::internal("an evaluation without a model"))?;
             let model = asker.state.models.find(&asker.caller, id).await.map_err(model_error)?;
             evaluation(asker, &model).await
         }
         JobKind::DeploymentStart if job.state == JobState::Succeeded => {
             let id = named(job, "deploymentId").and_then(|id| id.parse::<DeploymentId>().ok());
-            let id = id.ok_or_else(|| Refused::from(ApiError::internal("a start without a deployment")))?;
+            let id = id.ok_or_else(|| ApiError::internal("a start without a deployment"))?;
             let deployment = asker.state.deployments.find(&asker.caller, id).await.map_err(deployment_error)?;
             Ok(json!(DeploymentEnvelope { deployment: DeploymentView::new(deployment, &asker.server) }))
         }
-        _ if job.state == JobState::Failed => Err(failure_of(job.error.clone()).into()),
+        _ if job.state == JobState::Failed => Err(failed_job(job)),
         _ => Ok(json!(JobEnvelope { job: JobView::from(job.clone()) })),
     }
+}
+
+/// What the job says of its failure, which is its end whatever the server's share in it.
+fn failed_job(job: &Job) -> Untold {
+    Untold::Failed(failure_of(job.error.clone()).into())
 }
 
 fn named<'a>(job: &'a Job, key: &str) -> Option<&'a str> {
     job.payload.get(key).and_then(Value::as_str)
 }
 
-async fn training(asker: &Asker, job: &Job) -> Result<Value, Refused> {
-    // It has ended: this does not wait.
-    let model = trained(&asker.state, &asker.caller, job.id).await?;
+async fn training(asker: &Asker, job: &Job) -> Result<Value, Untold> {
+    let id = named(job, "modelId").and_then(|id| id.parse::<ModelId>().ok());
+    let id = id.ok_or_else(|| ApiError::internal("a training without a model"))?;
+    let model = match asker.state.models.find(&asker.caller, id).await {
+        Err(StoreError::NotFound) if job.state == JobState::Failed => return Err(failed_job(job)),
+        found => found.map_err(model_error)?,
+    };
     let error = model.error.clone();
     let message = error.clone().unwrap_or_else(|| format!("{} was trained", model.plan.name));
     let view = json!(TrainingView { model: model.into(), success: error.is_none(), message });
     match (error, view) {
-        (Some(error), Value::Object(more)) => Err(Refused { words: error, more }),
+        (Some(error), Value::Object(more)) => Err(Untold::Failed(Refused { words: error, more })),
         (_, view) => Ok(view),
     }
 }
 
 /// A model's evaluation, or why there is none.
-pub(super) async fn evaluation(asker: &Asker, model: &Model) -> Result<Value, Refused> {
+pub(super) async fn evaluation(asker: &Asker, model: &Model) -> Result<Value, Untold> {
     let file = match model.evaluation_status {
         EvaluationStatus::Ready => evaluation_file(&asker.state, model, "evaluation.json").await?,
         _ => None,
@@ -246,7 +289,7 @@ pub(super) async fn evaluation(asker: &Asker, model: &Model) -> Result<Value, Re
     let Some(file) = file else {
         let why = model.evaluation_error.clone().unwrap_or_else(|| "there is none yet; ask for it `again`".to_owned());
         let refused = Refused::new(format!("The model is not evaluated: {why}"));
-        return Err(refused.with("evaluationStatus", json!(model.evaluation_status)));
+        return Err(Untold::Failed(refused.with("evaluationStatus", json!(model.evaluation_status))));
     };
     let evaluation: Value = serde_json::from_slice(&file).map_err(ApiError::internal)?;
     Ok(json!({ "modelId": model.id, "evaluationStatus": model.evaluation_status, "evaluation": evaluation }))

@@ -23,9 +23,7 @@ impl Peers {
         let cache = sandbox_settings().into_iter().find(|(name, _)| name == "XDG_CACHE_HOME").map(|(_, path)| path);
         let found = environment::locate(&Path::new(&cache.unwrap()).join("gristmill"), PythonVersion::default());
         let python = found.unwrap_or_else(|error| panic!("{error}; run `cargo xtask test` once")).interpreter();
-        let mut install = command(Path::new(env!("CARGO")));
-        install.args(["--quiet", "xtask", "peers"]).arg(&python).current_dir(env!("CARGO_MANIFEST_DIR"));
-        let output = install.output().unwrap();
+        let output = installer().arg("peers").arg(&python).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "without these programs nothing can be tried; `cargo xtask peers` said:\n{errors}");
         let told = String::from_utf8(output.stdout).unwrap();
@@ -46,6 +44,22 @@ impl Peers {
         });
         ended.await.unwrap()
     }
+}
+
+/// `cargo xtask`, as it was built last where it is there: through cargo this would wait for whoever builds into the same
+/// directory, and that can take minutes.
+fn installer() -> Command {
+    let test = std::env::current_exe().unwrap();
+    let built = test.parent().and_then(Path::parent).map(|profile| profile.join("xtask")).filter(|program| program.exists());
+    let Some(program) = built else {
+        let mut cargo = command(Path::new(env!("CARGO")));
+        cargo.args(["--quiet", "xtask"]);
+        return cargo;
+    };
+    let mut built = command(&program);
+    // Of this checkout, should others share the directory.
+    built.env("CARGO_MANIFEST_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/../../xtask"));
+    built
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test runs another program")]

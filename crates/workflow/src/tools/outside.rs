@@ -130,7 +130,7 @@ impl OutsideSpec {
     pub fn check(&self, args: &Map<String, Value>) -> Result<Map<String, Value>, ArgsError> {
         let theirs = args.iter().filter(|(key, _)| self.reach == Reach::Account || *key != "projectId");
         let theirs: Map<String, Value> = theirs.map(|(key, value)| (key.clone(), value.clone())).collect();
-        match checked(Value::Object(theirs), &self.arguments, "")? {
+        match checked(Value::Object(theirs), &self.arguments)? {
             Value::Object(taken) => Ok(taken),
             _ => Err(ArgsError::new("arguments", "must be an object")),
         }

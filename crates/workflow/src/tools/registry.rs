@@ -227,7 +227,7 @@ pub fn check(tool: ToolName, args: &Map<String, Value>) -> Result<Map<String, Va
         // It was lifted out of the arguments, to be kept with the call.
         theirs.insert("rationale".into(), "".into());
     }
-    match checked(Value::Object(theirs), &spec.parameters, "")? {
+    match checked(Value::Object(theirs), &spec.parameters)? {
         Value::Object(taken) => Ok(taken),
         _ => Err(ArgsError::new("arguments", "must be an object")),
     }

@@ -104,11 +104,40 @@ fn without_null(fields: &mut Map<String, Value>) {
     }
 }
 
-/// Checks a value against a schema of [`schema_of`], and puts right what is meant without doubt.
+/// Checks a value against a schema of [`schema_of`], and puts right what is meant without doubt. Nowhere in what is taken is
+/// the character NUL, which PostgreSQL keeps in no text and reads in no JSON: not in what the schema leaves open either.
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub(super) fn checked(value: Value, schema: &Value, path: &str) -> Result<Value, ArgsError> {
+pub(super) fn checked(value: Value, schema: &Value) -> Result<Value, ArgsError> {
+    let taken = fitting(value, schema, "")?;
+    match nul_in(&taken) {
+        Some(place) => Err(ArgsError::new(place, "must not have the character NUL")),
+        None => Ok(taken),
+    }
+}
+
+/// Where the character NUL is.
+fn nul_in(value: &Value) -> Option<String> {
+    let joined = |place: String, within: &str| {
+        let joint = if within.is_empty() || within.starts_with('[') { "" } else { "." };
+        format!("{place}{joint}{within}")
+    };
+    match value {
+        Value::String(text) => text.contains('\0').then(String::new),
+        Value::Array(items) => {
+            let mut places = items.iter().enumerate();
+            places.find_map(|(index, item)| Some(joined(format!("[{index}]"), &nul_in(item)?)))
+        }
+        Value::Object(fields) => fields.iter().find_map(|(key, value)| {
+            let within = if key.contains('\0') { String::new() } else { nul_in(value)? };
+            Some(joined(below("", key), &within))
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn fitting(value: Value, schema: &Value, path: &str) -> Result<Value, ArgsError> {
     let Some(kind) = schema.get("type").and_then(Value::as_str) else {
         return Ok(value);
     };
@@ -177,13 +206,13 @@ fn object(fields: Map<String, Value>, schema: &Value, path: &str) -> Result<Map<
         match (known.and_then(|known| known.get(&key)), others) {
             // Null is how some say that there is nothing.
             (Some(_), _) if value.is_null() => {}
-            (Some(inner), _) => drop(taken.insert(key, checked(value, inner, &place)?)),
+            (Some(inner), _) => drop(taken.insert(key, fitting(value, inner, &place)?)),
             (None, Some(Value::Bool(false))) => {
                 let names: Vec<&str> = known.into_iter().flat_map(Map::keys).map(String::as_str).collect();
                 let takes = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
                 return Err(ArgsError::new(place, format!("is unknown; known: {takes}")));
             }
-            (None, Some(inner @ Value::Object(_))) => drop(taken.insert(key, checked(value, inner, &place)?)),
+            (None, Some(inner @ Value::Object(_))) => drop(taken.insert(key, fitting(value, inner, &place)?)),
             (None, _) => drop(taken.insert(key, value)),
         }
     }
@@ -199,7 +228,7 @@ fn array(items: Vec<Value>, schema: &Value, path: &str) -> Result<Vec<Value>, Ar
     let Some(inner) = schema.get("items") else {
         return Ok(items);
     };
-    items.into_iter().enumerate().map(|(index, item)| checked(item, inner, &format!("{path}[{index}]"))).collect()
+    items.into_iter().enumerate().map(|(index, item)| fitting(item, inner, &format!("{path}[{index}]"))).collect()
 }
 
 fn string(text: &str, schema: &Value, path: &str) -> Result<(), ArgsError> {
@@ -211,9 +240,6 @@ fn string(text: &str, schema: &Value, path: &str) -> Result<(), ArgsError> {
     }
     if schema.get("format").is_some() && !text.parse::<CellId>().is_ok_and(|id| !id.0.is_nil()) {
         return Err(ArgsError::new(path, "must be the id of one, a UUID as another tool gave it"));
-    }
-    if text.contains('\0') {
-        return Err(ArgsError::new(path, "must not have the character NUL"));
     }
     within(text.chars().count(), schema, ("minLength", "maxLength"), "characters", path)
 }
@@ -326,7 +352,7 @@ mod tests {
     fn check(fields: Value) -> Result<Value, String> {
         let mut value = fields;
         value.as_object_mut().unwrap().entry("name").or_insert("n".into());
-        checked(value, &schema(), "").map_err(|error| error.to_string())
+        checked(value, &schema()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -358,6 +384,10 @@ mod tests {
             (json!({ "name": "toolong" }), "`name` must have at most 5 characters, not 7"),
             (json!({ "name": { "a": 1 } }), "`name` must be a text, not an object"),
             (json!({ "name": "a\0" }), "`name` must not have the character NUL"),
+            (json!({ "list": "[\"x\", \"\\u0000\"]" }), "`list[1]` must not have the character NUL"),
+            (json!({ "free": { "a": [{ "b": ["x\0"] }] } }), "`free.a[0].b[0]` must not have the character NUL"),
+            (json!({ "free": { "a\0": 1 } }), "`free.a\0` must not have the character NUL"),
+            (json!({ "any": "\0" }), "`any` must not have the character NUL"),
             (json!({ "kind": "c" }), "`kind` must be one of a, b"),
             (json!({ "id": "x" }), "`id` must be the id of one"),
             (json!({ "id": "00000000-0000-0000-0000-000000000000" }), "`id` must be the id of one"),
@@ -386,8 +416,8 @@ mod tests {
             let mut fields = Map::new();
             fields.insert("name".to_owned(), "n".into());
             fields.insert(key.to_owned(), value);
-            if let Ok(taken) = checked(Value::Object(fields), &schema(), "") {
-                prop_assert_eq!(checked(taken.clone(), &schema(), ""), Ok(taken));
+            if let Ok(taken) = checked(Value::Object(fields), &schema()) {
+                prop_assert_eq!(checked(taken.clone(), &schema()), Ok(taken));
             }
         }
     }

@@ -15,7 +15,7 @@ use gristmill_workflow::tools::{
 use serde_json::{Map, Value, json};
 
 use super::{Failure, find_dataset, named, store};
-use crate::state::AppState;
+use crate::{error::DATABASE_SILENT, state::AppState};
 
 const PROFILE_COLUMNS_MAX: usize = 50;
 const TOP_VALUES_MAX: usize = 5;
@@ -148,9 +148,13 @@ pub(super) async fn search_documents(
         let SearchError::Store(error) = error;
         match error.as_ref() {
             StoreError::NotFound => Failure::missing("Project", context.project),
-            _ => {
+            failed => {
                 tracing::warn!(error.cause = crate::error::chain(&error), "documents could not be searched");
-                Failure::new("The documents cannot be searched now; try again later")
+                match failed {
+                    // In these words, for the call to be made again.
+                    StoreError::Unavailable(_) => Failure::new(format!("{DATABASE_SILENT}; try again shortly")),
+                    _ => Failure::new("The documents cannot be searched now; try again later"),
+                }
             }
         }
     })?;

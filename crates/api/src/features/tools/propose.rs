@@ -32,11 +32,12 @@ pub(super) async fn propose(call: &Call<'_>) -> Result<Value, Failure> {
     if let Some(run) = call.earlier().await? {
         return answer(&run, &id);
     }
+    let method = args.method;
     let proposal = proposal(id, args)?;
     let (dataset, run) = (call.known_dataset().await?, call.run().await?);
     check_name(&proposal, &dataset, &run)?;
-    check_sources(&proposal, &dataset, &run)?;
-    check_method(&proposal, &dataset, &run)?;
+    check_sources(method, &proposal, &dataset, &run)?;
+    check_method(method, &proposal, &dataset, &run)?;
     let id = proposal.feature_id.clone();
     let run = call.change(FeatureCommand::Propose(Box::new(proposal))).await?;
     answer(&run, &id)
@@ -76,7 +77,7 @@ fn proposal(feature_id: String, args: ProposeFeatureArgs) -> Result<FeaturePropo
     Ok(FeatureProposal {
         feature_id,
         name,
-        method: plain(&args.method, NAME_CHARS_MAX),
+        method: args.method.as_str().to_owned(),
         rationale: plain_or_none(Some(&args.rationale), TEXT_CHARS_MAX),
         source_columns,
         params,
@@ -106,11 +107,11 @@ fn check_name(proposal: &FeatureProposal, dataset: &Dataset, run: &FeatureRun) -
 }
 
 /// Whether the feature is made from columns that are there, and from none that only names rows.
-fn check_sources(proposal: &FeatureProposal, dataset: &Dataset, run: &FeatureRun) -> Result<(), Failure> {
+fn check_sources(method: FeatureMethod, proposal: &FeatureProposal, dataset: &Dataset, run: &FeatureRun) -> Result<(), Failure> {
     for source in &proposal.source_columns {
         let column = dataset.columns.iter().find(|column| column.name == *source);
         match column {
-            Some(column) if names_rows(column) && !may_use_texts(&proposal.method) => {
+            Some(column) if names_rows(column) && !may_use_texts(method) => {
                 return Err(Failure::new(format!(
                     "\"{source}\" looks like an identifier: it names rows and says nothing general about them. Make the feature \
                      from other columns"
@@ -136,10 +137,9 @@ fn names_rows(column: &ColumnProfile) -> bool {
 }
 
 /// These look at what a text is like, not at which one it is.
-fn may_use_texts(method: &str) -> bool {
+fn may_use_texts(method: FeatureMethod) -> bool {
     use FeatureMethod as M;
-    let method = FeatureMethod::from_name(method);
-    method.is_some_and(|it| matches!(it, M::TextLength | M::WordCount | M::ContainsPattern | M::MissingIndicator))
+    matches!(method, M::TextLength | M::WordCount | M::ContainsPattern | M::MissingIndicator)
 }
 
 /// Columns that features of the run make.
@@ -148,9 +148,8 @@ fn outputs(run: &FeatureRun) -> impl Iterator<Item = &String> {
     made.flat_map(|step| &step.output_columns)
 }
 
-/// Whether a method of the catalog can make it. Other words for methods are the model's own: its code says what they mean.
-fn check_method(proposal: &FeatureProposal, dataset: &Dataset, run: &FeatureRun) -> Result<(), Failure> {
-    let Some(method) = FeatureMethod::from_name(&proposal.method) else { return Ok(()) };
+/// Whether the method can make it, which is asked again when features are applied.
+fn check_method(method: FeatureMethod, proposal: &FeatureProposal, dataset: &Dataset, run: &FeatureRun) -> Result<(), Failure> {
     let mut sources = proposal.source_columns.iter();
     let Some(source) = sources.next() else {
         return Err(Failure::new(format!("{} is made from a column; name it in sourceColumns", method.as_str())));
@@ -237,6 +236,6 @@ mod tests {
         ] {
             assert_eq!(names_rows(&column(name, dtype, value)), expected, "{name}");
         }
-        assert!(may_use_texts("text_length") && !may_use_texts("label_encode") && !may_use_texts("custom"));
+        assert!(may_use_texts(FeatureMethod::TextLength) && !may_use_texts(FeatureMethod::LabelEncode));
     }
 }

@@ -102,7 +102,7 @@ pub(super) async fn evaluate_model(asker: &Asker, project: ProjectId, args: Map<
     let model = find_model(asker, project, model_id).await?;
     if again != Some(true) {
         if model.evaluation_status == EvaluationStatus::Ready {
-            return tasks::evaluation(asker, &model).await.map(Done::Output);
+            return Ok(Done::Output(tasks::evaluation(asker, &model).await?));
         }
         // Each training is followed by an evaluation: that one is waited for.
         if let Some(id) = model.evaluation_job

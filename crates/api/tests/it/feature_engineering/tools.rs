@@ -72,7 +72,8 @@ impl Agent {
     }
 
     async fn proposed(&self, name: &str, sources: Value) -> String {
-        let args = json!({ "featureName": name, "method": "custom", "rationale": "larger bills", "sourceColumns": sources });
+        let args =
+            json!({ "featureName": name, "method": "square_transform", "rationale": "larger bills", "sourceColumns": sources });
         self.ok(ToolName::ProposeFeature, args).await["featureId"].as_str().unwrap().to_owned()
     }
 
@@ -128,12 +129,14 @@ async fn features_are_proposed_from_columns_that_can_tell_something() {
         (propose("x", "log1p_transform", json!(["species"])), "holds texts"),
         (propose("x", "log1p_transform", json!([])), "sourceColumns"),
         (propose("x", "ratio", json!(["year"])), "two columns"),
-        (propose("island", "custom", json!(["year"])), "already"),
-        (propose("mass_log", "custom", json!(["year"])), "already"),
-        (propose("new_column", "custom", json!(["year"])), "no name for a column"),
-        (json!({ "method": "custom", "rationale": "" }), "featureName"),
-        (json!({ "featureName": "x\u{0}", "method": "custom", "rationale": "" }), "NUL"),
-        (json!({ "featureName": "x", "method": "custom", "rationale": "", "featureId": "a, b" }), "featureId"),
+        // Nobody could apply it: the catalog is named.
+        (propose("x", "custom", json!(["year"])), "`method` must be one of log_transform, log1p_transform,"),
+        (propose("island", "square_transform", json!(["year"])), "already"),
+        (propose("mass_log", "square_transform", json!(["year"])), "already"),
+        (propose("new_column", "square_transform", json!(["year"])), "no name for a column"),
+        (json!({ "method": "square_transform", "rationale": "" }), "featureName"),
+        (json!({ "featureName": "x\u{0}", "method": "square_transform", "rationale": "" }), "NUL"),
+        (json!({ "featureName": "x", "method": "square_transform", "rationale": "", "featureId": "a, b" }), "featureId"),
     ] {
         let error = agent.refused(ToolName::ProposeFeature, args.clone()).await;
         assert!(error.contains(words), "{args}: {error}");
@@ -155,7 +158,8 @@ async fn features_are_proposed_from_columns_that_can_tell_something() {
 async fn a_call_that_is_repeated_finds_what_it_did() {
     let agent = Agent::new().await;
     let context = agent.context("call-1");
-    let args = json!({ "featureName": "bill_area", "method": "custom", "rationale": "r", "sourceColumns": ["bill_depth_mm"] });
+    let args =
+        json!({ "featureName": "bill_area", "method": "square_transform", "rationale": "r", "sourceColumns": ["bill_depth_mm"] });
     let (first, second) = tokio::join!(
         agent.call(&context, ToolName::ProposeFeature, args.clone()),
         agent.call(&context, ToolName::ProposeFeature, args.clone())
@@ -346,7 +350,8 @@ async fn a_fork_has_features_of_its_own() {
     ))
     .await;
     let by = |run: &str, key: &str| ToolContext { run: WorkflowRunId::parse(run), ..agent.context(&format!("{run}/{key}")) };
-    let propose = |name: &str| json!({ "featureName": name, "method": "custom", "rationale": "r", "sourceColumns": ["year"] });
+    let propose =
+        |name: &str| json!({ "featureName": name, "method": "square_transform", "rationale": "r", "sourceColumns": ["year"] });
     let first = agent.call(&by("fe-1", "1"), ToolName::ProposeFeature, propose("early")).await.output.unwrap();
     happened(1, &first).await;
     let late = agent.call(&by("fe-1", "2"), ToolName::ProposeFeature, propose("late")).await.output.unwrap();
@@ -389,7 +394,7 @@ async fn runs_are_their_owner_s() {
     let run = agent.runs().await["runs"][0]["runId"].as_str().unwrap().to_owned();
     let second = notebook(&agent.lab.ada, &agent.lab.project, &json!({})).await;
     let elsewhere = ToolContext { notebook: Some(second.parse().unwrap()), ..agent.context("second") };
-    let args = json!({ "featureName": "x", "method": "custom", "rationale": "r" });
+    let args = json!({ "featureName": "x", "method": "square_transform", "rationale": "r", "sourceColumns": ["year"] });
     let made = agent.call(&elsewhere, ToolName::ProposeFeature, args.clone()).await.output.unwrap();
     assert_ne!(made["runId"], run.as_str(), "another notebook has a run of its own");
     let list = agent.runs().await;

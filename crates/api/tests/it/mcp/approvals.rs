@@ -97,10 +97,17 @@ async fn a_yes_holds_for_what_it_was_said_to() {
     let own = eve.project("Hers").await;
     let mut call = setting.call(&yes);
     call["arguments"]["projectId"] = json!(own);
-    assert_eq!(hers.refuse("tools/call", &call).await["code"], -32602);
+    let missing = hers.ask("tools/call", &call).await;
+    assert!(missing["content"][0]["text"].as_str().unwrap().contains("not found"), "{missing}");
     let missing = hers.ask("tools/call", &setting.call(&yes)).await;
     assert_eq!(missing["content"][0]["text"], "Project not found");
     assert!(setting.is_there().await);
+    // To the cell as it was: what a person wrote into it since is something else.
+    setting.ada.patch(&format!("/api/cells/{}", setting.cell), &json!({ "content": "precious = 1" })).await.expect(200);
+    let stale = setting.asking.refuse("tools/call", &setting.call(&yes)).await;
+    assert!(stale["message"].as_str().unwrap().contains("changed since"), "{stale}");
+    let state = setting.question(&setting.asking, &json!({})).await["requestState"].clone();
+    let yes = answer(&state, "accept", true);
     // Every server of an installation opens what one of them sealed.
     let second = setting.app.second_server(&[]).await;
     let client = Client::new(&format!("http://{}", second.address()), setting.ada.token.as_deref());

@@ -1,5 +1,7 @@
 //! Long work: as a task, waited for with its progress, and the whole main job by the client of the protocol's authors.
 
+use gristmill_domain::ModelId;
+use gristmill_persistence::files::model_prefix;
 use serde_json::{Value, json};
 
 use super::Mcp;
@@ -7,7 +9,8 @@ use crate::{
     deployments::row,
     models::{PENGUINS, lab},
     peers::Peers,
-    support::{Client, eventually},
+    support::{Client, TestApp, eventually},
+    tenancy::things_of,
 };
 
 fn tasks() -> Value {
@@ -73,6 +76,34 @@ async fn a_task_is_cancelled() {
     .await;
     mcp.ask("tasks/cancel", &json!({ "taskId": task })).await;
     assert_eq!(ended(&mcp, &task).await["status"], "cancelled");
+}
+
+#[actix_web::test]
+async fn what_cannot_be_read_just_now_is_no_end_of_a_task() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let things = things_of(&app, &ada).await;
+    let (job, model) = (&things.job, things.model);
+    // As if the job had evaluated the model, and the disk were not there.
+    let sql = format!(
+        "update models set evaluation_status = 'ready', evaluation_storage = 'evaluation-1' where model_id = '{model}';
+         update jobs set kind = 'model_evaluate', payload = '{{\"modelId\": \"{model}\"}}' where job_id = '{job}'"
+    );
+    app.database.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let directory = app.server.state().files.path(&model_prefix(things.project.parse().unwrap(), ModelId(model)));
+    let file = directory.join("evaluation-1/evaluation.json");
+    std::fs::create_dir_all(&file).unwrap();
+    let mcp = Mcp::newest(&ada, tasks());
+    let asked = json!({ "taskId": job });
+    assert_eq!(mcp.refuse("tasks/get", &asked).await["code"], -32603);
+    std::fs::remove_dir(&file).unwrap();
+    std::fs::write(&file, "{\"metrics\": {}}").unwrap();
+    let task = mcp.ask("tasks/get", &asked).await;
+    assert_eq!((&task["status"], &task["result"]["isError"]), (&json!("completed"), &json!(false)), "{task}");
+    // What is gone for good is how it ended.
+    std::fs::remove_file(&file).unwrap();
+    let task = mcp.ask("tasks/get", &asked).await;
+    assert_eq!((&task["status"], &task["result"]["isError"]), (&json!("completed"), &json!(true)), "{task}");
 }
 
 #[actix_web::test]

@@ -1,11 +1,11 @@
 //! Arguments of the tools that make features.
 
-use gristmill_domain::CellId;
-use schemars::JsonSchema;
+use gristmill_domain::{CellId, features::FeatureMethod};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{id, yes};
+use super::{id, words, yes};
 
 choices! {
     /// How much a feature is expected to help.
@@ -50,9 +50,9 @@ pub struct ProposeFeatureArgs {
     /// The name of the new column, lower case with underscores.
     #[schemars(length(min = 1, max = 200))]
     pub feature_name: String,
-    /// How it is made: a method of the catalog such as `log_transform`, `one_hot_encode`, `ratio`, `extract_month`, or `custom`.
-    #[schemars(length(min = 1, max = 100))]
-    pub method: String,
+    /// How it is made: a method of the catalog. Where none makes it, the one that comes closest: what is made, its code says.
+    #[schemars(schema_with = "method")]
+    pub method: FeatureMethod,
     /// Why it should help, from what the data say.
     pub rationale: String,
     /// A feature to propose anew; a new one when absent.
@@ -151,6 +151,12 @@ pub struct CheckpointFeaturePipelineArgs {
     /// The dataset that they belong to.
     #[schemars(length(max = 500))]
     pub dataset_id: Option<String>,
+}
+
+/// The schema of the catalog: whatever else a feature were called, nobody could apply it.
+fn method(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = FeatureMethod::ALL.iter().map(|method| method.as_str()).collect();
+    words(&names)
 }
 
 arguments_of! {

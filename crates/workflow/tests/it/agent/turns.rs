@@ -132,7 +132,7 @@ async fn proposals_are_shown_whatever_the_model_does_beside() {
         0..3 => ToolOutput::failed("there is no such column"),
         _ => ToolOutput::of(json!({ "status": "proposed", "featureId": "feat-1", "featureName": args["featureName"] })),
     });
-    let propose = json!({ "name": "propose_feature", "arguments": { "featureName": "a", "method": "custom", "rationale": "r" } });
+    let propose = json!({ "name": "propose_feature", "arguments": { "featureName": "a", "method": "ratio", "rationale": "r" } });
     let look = json!({ "name": "list_project_files", "arguments": {} });
     let bench = Bench::new(
         Phase::FeatureEngineering,
