@@ -71,12 +71,15 @@ async fn code_that_makes_nothing_says_why() {
     let body = lab.ada.post(APPLY, &request).await.refused(400, "features_refused");
     assert!(body["error"].as_str().unwrap().contains("longer than 5 seconds"), "{body}");
     // Text that looks like a table of something else stays text in its column.
-    let made = lab.apply(json!([coded("x", "df['x'] = '1,\"2\"\\n=cmd|x\\ry'")]), json!({})).await;
+    let code = "df['x'] = '1,\"2\"\\n=cmd|x\\ry'\ndf['home'] = df['sex'].map({'male': 'NA', 'female': 'None'}).fillna('-')";
+    let made = lab.apply(json!([coded("x", code)]), json!({})).await;
     assert_eq!(
         (&made["dataset"]["sample"][0]["x"], &made["dataset"]["n_rows"]),
         (&json!("1,\"2\"\n=cmd|x\ry"), &json!(344)),
         "{made}"
     );
+    let (dtypes, null_counts) = (&made["dataset"]["dtypes"], &made["dataset"]["null_counts"]);
+    assert_eq!((&dtypes["home"], &null_counts["home"]), (&json!("string"), &json!(0)), "no text is taken for none: {made}");
     lab.ada.delete(&format!("/api/datasets/{}", id_of(&made))).await.expect(200);
     lab.assert_only_the_source().await;
 }
