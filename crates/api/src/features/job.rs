@@ -464,7 +464,7 @@ fn note_code(
     before: &BTreeMap<String, ColumnType>,
     (rows_before, read): (u64, &IngestedDataset),
 ) {
-    let made = read.columns.iter().filter(|column| !before.contains_key(&column.name));
+    let made = read.columns.iter().filter(|column| !before.contains_key(&column.name) && column.name != ROW_ID_COLUMN);
     let outputs: Vec<Value> =
         made.map(|column| json!({ "name": column.name, "dtype": column.dtype, "nullCount": column.null_count })).collect();
     // Code is run as a whole, so what is new is told with the last feature of a run.

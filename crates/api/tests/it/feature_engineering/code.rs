@@ -143,6 +143,7 @@ async fn rows_are_traced_to_those_that_models_hold_out() {
     assert_eq!(answer["dataset"]["dtypes"]["__row_id"], "integer");
     let of_code = &answer["features"][1];
     assert_eq!((&of_code["rowsBefore"], &of_code["rowsAfter"]), (&json!(344), &json!(333)), "lost rows are counted: {answer}");
+    assert_eq!(of_code["outputs"].as_array().unwrap().len(), 1, "the numbers of rows are no feature: {answer}");
 
     let state = lab.app.server.state();
     let places = StoredModels { files: state.files.clone() };
