@@ -78,12 +78,13 @@ impl Learner<'_> {
             .iter()
             .map(|feature| (!feature.learns()).then(|| Step::new(feature.clone(), Learned::Nothing, None, reference)))
             .collect();
-        let mut rows = self.table.row_count();
+        let (mut rows, mut memory) = (self.table.row_count(), 0_usize);
         for level in 0..self.plan.passes() {
             check_made(features, &steps)?;
             let walk = self.walk(level, &steps, &classes);
-            let (gathered, walked) = self.gather(&walk, level)?;
+            let (gathered, walked) = self.gather(&walk, level, memory)?;
             rows = walked;
+            memory = gathered.iter().map(Gathering::memory).fold(memory, usize::saturating_add);
             let mut learned = Vec::with_capacity(gathered.len());
             for (at, gathering) in walk.learning.iter().zip(gathered) {
                 let Some(feature) = features.get(*at) else { continue };
@@ -132,8 +133,9 @@ impl Learner<'_> {
         }
     }
 
-    /// Walks over the rows. Returns what the features gathered, and how many rows they learned from.
-    fn gather(&self, walk: &Walk<'_>, level: usize) -> Result<(Vec<Gathering<'_>>, u64), FeatureError> {
+    /// Walks over the rows, when the categories of features before take so much memory. Returns what the features gathered, and
+    /// how many rows they learned from.
+    fn gather(&self, walk: &Walk<'_>, level: usize, memory: usize) -> Result<(Vec<Gathering<'_>>, u64), FeatureError> {
         let features: Vec<&PlannedFeature> = walk.learning.iter().filter_map(|at| self.plan.features.get(*at)).collect();
         let directory: &Path = &self.options.temporary_directory;
         let mut gathered = gather::begin(&features, &self.options.limits, self.options.folds(), directory);
@@ -148,8 +150,11 @@ impl Learner<'_> {
             },
             |(first_row, batch)| self.parts(walk, &features, &batch, first_row),
             |(batch_rows, learned_rows, parts): (u64, u64, Vec<Part>)| {
+                let mut memory = memory;
                 for ((gathering, part), feature) in gathered.iter_mut().zip(parts).zip(&features) {
                     gathering.merge(part, feature, &self.options.limits)?;
+                    memory = memory.saturating_add(gathering.memory());
+                    gather::check_memory(memory, self.options.limits.category_memory_max, feature)?;
                 }
                 walked += batch_rows;
                 rows += learned_rows;
@@ -183,8 +188,14 @@ impl Learner<'_> {
                 *column = column.keep(&mask)?;
             }
         }
-        let parts = features.iter().map(|feature| gather::part(feature, &frame, &kept, self.options.folds(), walk.classes));
-        Ok((all, num::count(kept.len()), parts.collect::<Result<_, _>>()?))
+        let (mut parts, mut memory) = (Vec::with_capacity(features.len()), 0_usize);
+        for feature in features {
+            let part = gather::part(feature, &frame, &kept, self.options.folds(), walk.classes)?;
+            memory = memory.saturating_add(part.memory());
+            gather::check_memory(memory, self.options.limits.category_memory_max / 2, feature)?;
+            parts.push(part);
+        }
+        Ok((all, num::count(kept.len()), parts))
     }
 
     /// The fold of each row; none for those that are held out.
