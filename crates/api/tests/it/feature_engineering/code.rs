@@ -177,8 +177,13 @@ async fn rows_are_traced_to_those_that_models_hold_out() {
 
     // Rows of such rows have no numbers: they would be taken for those of the source.
     let between = feature("depth_log", "log1p_transform", "bill_depth_mm");
-    let answer = lab.apply(json!([lost, between, coded("n", "df = df.head(300)\ndf['n'] = 1")]), json!({})).await;
+    let long = "df = df.sort_values('bill_length_mm').reset_index(drop=True)\n\
+                df['long'] = pd.array([2**53 + 1, None] * 172, 'Int64')";
+    let steps = json!([coded("long", long), between, coded("n", "df = df.head(300)\ndf['n'] = 1")]);
+    let answer = lab.apply(steps, json!({})).await;
     assert!(answer["dataset"]["dtypes"].get("__row_id").is_none() && answer["warning"].is_string(), "{answer}");
+    let shown = answer["dataset"]["sample"][0]["long"].to_string();
+    assert_eq!((answer["dataset"]["dtypes"]["long"].as_str(), shown.trim_matches('"')), (Some("integer"), "9007199254740993"));
     assert_eq!(places.origin(owner, project, id_of(&answer).parse().unwrap(), 1), None);
 }
 
