@@ -472,7 +472,8 @@ fn replays_are_checked_step_by_step() {
     use ColumnType::{Float, Integer, String, Unknown};
     let mut run = run();
     let first = ready(&mut run, "fill");
-    let (input, output) = (schema(&[("a", Float), ("b", String)]), schema(&[("a", Float), ("c", Integer)]));
+    let input = schema(&[("__row_id", Integer), ("a", Float), ("b", String)]);
+    let output = schema(&[("a", Float), ("c", Integer)]);
     committed(&mut run, first, Approval::Absent, Kept { input, output: output.clone(), ..kept() }).unwrap();
     let second = ready(&mut run, "fill");
     let kept = Kept { input: output.clone(), output, ..kept() };
