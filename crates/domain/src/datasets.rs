@@ -152,6 +152,31 @@ pub struct ColumnProfile {
     pub max_date: Option<DateTime<Utc>>,
 }
 
+impl ColumnProfile {
+    /// A column of so many values, so many of them distinct, of which nothing else is known.
+    #[must_use]
+    pub fn of_values(name: &str, dtype: ColumnType, count: u64, distinct: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            dtype,
+            null_count: 0,
+            sample_count: count,
+            unique_count: distinct,
+            top_values: Vec::new(),
+            min: None,
+            max: None,
+            mean: None,
+            median: None,
+            std_dev: None,
+            skewness: None,
+            q1: None,
+            q3: None,
+            min_date: None,
+            max_date: None,
+        }
+    }
+}
+
 /// Values of one column that did not fit its type, and what became of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

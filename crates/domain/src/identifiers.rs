@@ -53,24 +53,7 @@ mod tests {
     use super::*;
 
     fn column(name: &str, dtype: ColumnType, unique: u64, range: (f64, f64)) -> ColumnProfile {
-        ColumnProfile {
-            name: name.to_owned(),
-            dtype,
-            null_count: 0,
-            sample_count: 100,
-            unique_count: unique,
-            top_values: Vec::new(),
-            min: Some(range.0),
-            max: Some(range.1),
-            mean: None,
-            median: None,
-            std_dev: None,
-            skewness: None,
-            q1: None,
-            q3: None,
-            min_date: None,
-            max_date: None,
-        }
+        ColumnProfile { min: Some(range.0), max: Some(range.1), ..ColumnProfile::of_values(name, dtype, 100, unique) }
     }
 
     #[test]

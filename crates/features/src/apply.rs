@@ -91,7 +91,8 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn write(&self, file: &DatasetFile, output: &Path, columns: &[DerivedColumn]) -> Result<(u64, Vec<Tally>), FeatureError> {
         let places: Vec<usize> = (0..file.columns().len()).collect();
-        let mut batches = Numbered::new(TableReader::batches(file, &places)?);
+        let made: usize = self.learning.steps.iter().map(|step| step.outputs.len()).sum();
+        let mut batches = Numbered::new(TableReader::batches(file, &places)?, made);
         let mut tallies = vec![Tally::default(); self.learning.steps.len()];
         let mut rows = 0;
         let derivation =

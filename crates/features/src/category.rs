@@ -125,6 +125,13 @@ impl<V> Keyed<V> {
         }
     }
 
+    /// Memory that it takes, about, when what is kept for each value takes so many bytes.
+    pub(crate) fn memory(&self, value_bytes: usize) -> usize {
+        // The key, and its share of the places that a map keeps free.
+        const ENTRY_BYTES: usize = 64;
+        self.text_bytes().saturating_add(self.len().saturating_mul(value_bytes.saturating_add(ENTRY_BYTES)))
+    }
+
     /// Visits the rows that have a value, with what is kept for it.
     pub(crate) fn visit(&mut self, column: &Column, make: impl Fn() -> V, mut visit: impl FnMut(usize, &mut V)) {
         match (self, column) {

@@ -239,6 +239,14 @@ pub enum Unlearnable {
         /// The most.
         max: usize,
     },
+    /// The categories of all features together take more memory than they may.
+    #[error(
+        "the categories of \"{column}\" and of the features before it take too much memory; make fewer such features at a time"
+    )]
+    TooMuchMemory {
+        /// The column.
+        column: String,
+    },
     /// No column would be made.
     #[error("\"{column}\" has no categories that columns could be made for; it has {found} in all")]
     NoColumns {

@@ -78,12 +78,13 @@ impl Learner<'_> {
             .iter()
             .map(|feature| (!feature.learns()).then(|| Step::new(feature.clone(), Learned::Nothing, None, reference)))
             .collect();
-        let mut rows = self.table.row_count();
+        let (mut rows, mut memory) = (self.table.row_count(), 0_usize);
         for level in 0..self.plan.passes() {
             check_made(features, &steps)?;
             let walk = self.walk(level, &steps, &classes);
-            let (gathered, walked) = self.gather(&walk, level)?;
+            let (gathered, walked) = self.gather(&walk, level, memory)?;
             rows = walked;
+            memory = gathered.iter().map(Gathering::memory).fold(memory, usize::saturating_add);
             let mut learned = Vec::with_capacity(gathered.len());
             for (at, gathering) in walk.learning.iter().zip(gathered) {
                 let Some(feature) = features.get(*at) else { continue };
@@ -132,12 +133,14 @@ impl Learner<'_> {
         }
     }
 
-    /// Walks over the rows. Returns what the features gathered, and how many rows they learned from.
-    fn gather(&self, walk: &Walk<'_>, level: usize) -> Result<(Vec<Gathering<'_>>, u64), FeatureError> {
+    /// Walks over the rows, when the categories of features before take so much memory. Returns what the features gathered, and
+    /// how many rows they learned from.
+    fn gather(&self, walk: &Walk<'_>, level: usize, memory: usize) -> Result<(Vec<Gathering<'_>>, u64), FeatureError> {
         let features: Vec<&PlannedFeature> = walk.learning.iter().filter_map(|at| self.plan.features.get(*at)).collect();
         let directory: &Path = &self.options.temporary_directory;
         let mut gathered = gather::begin(&features, &self.options.limits, self.options.folds(), directory);
-        let mut batches = Numbered::new(self.table.batches(&walk.columns)?);
+        let made: usize = walk.steps.iter().map(|step| step.outputs.len()).sum();
+        let mut batches = Numbered::new(self.table.batches(&walk.columns)?, made);
         let (mut rows, mut walked) = (0_u64, 0_u64);
         let passes = num::float(num::count(self.plan.passes()));
         ordered::run(
@@ -148,8 +151,11 @@ impl Learner<'_> {
             },
             |(first_row, batch)| self.parts(walk, &features, &batch, first_row),
             |(batch_rows, learned_rows, parts): (u64, u64, Vec<Part>)| {
+                let mut memory = memory;
                 for ((gathering, part), feature) in gathered.iter_mut().zip(parts).zip(&features) {
                     gathering.merge(part, feature, &self.options.limits)?;
+                    memory = memory.saturating_add(gathering.memory());
+                    gather::check_memory(memory, self.options.limits.category_memory_max, feature)?;
                 }
                 walked += batch_rows;
                 rows += learned_rows;
@@ -183,8 +189,14 @@ impl Learner<'_> {
                 *column = column.keep(&mask)?;
             }
         }
-        let parts = features.iter().map(|feature| gather::part(feature, &frame, &kept, self.options.folds(), walk.classes));
-        Ok((all, num::count(kept.len()), parts.collect::<Result<_, _>>()?))
+        let (mut parts, mut memory) = (Vec::with_capacity(features.len()), 0_usize);
+        for feature in features {
+            let part = gather::part(feature, &frame, &kept, self.options.folds(), walk.classes)?;
+            memory = memory.saturating_add(part.memory());
+            gather::check_memory(memory, self.options.limits.category_memory_max / 2, feature)?;
+            parts.push(part);
+        }
+        Ok((all, num::count(kept.len()), parts))
     }
 
     /// The fold of each row; none for those that are held out.
@@ -201,15 +213,23 @@ impl Learner<'_> {
     }
 }
 
+/// Bytes of the columns that are made of a batch, at most: with hundreds of them, batches have fewer rows.
+const MADE_BYTES_MAX: usize = 256 << 20;
+
 /// Batches with the number of the first row of each.
 pub(crate) struct Numbered<I> {
     batches: I,
     rows: u64,
+    rows_max: usize,
+    /// What is left of the batch that was read last.
+    rest: Option<RecordBatch>,
 }
 
 impl<I> Numbered<I> {
-    pub(crate) fn new(batches: I) -> Self {
-        Self { batches, rows: 0 }
+    /// Batches of which so many columns are made.
+    pub(crate) fn new(batches: I, made: usize) -> Self {
+        let rows_max = (MADE_BYTES_MAX / (made.max(1) * size_of::<f64>())).max(1);
+        Self { batches, rows: 0, rows_max, rest: None }
     }
 }
 
@@ -217,12 +237,18 @@ impl<I: Iterator<Item = Result<RecordBatch, FeatureError>>> Iterator for Numbere
     type Item = Result<(u64, RecordBatch), FeatureError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let batch = self.batches.next()?;
-        Some(batch.map(|batch| {
-            let first = self.rows;
-            self.rows += num::count(batch.num_rows());
-            (first, batch)
-        }))
+        let batch = match self.rest.take() {
+            Some(rest) => rest,
+            None => match self.batches.next()? {
+                Ok(batch) => batch,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        let rows = batch.num_rows().min(self.rows_max);
+        self.rest = (rows < batch.num_rows()).then(|| batch.slice(rows, batch.num_rows() - rows));
+        let first = self.rows;
+        self.rows += num::count(rows);
+        Some(Ok((first, batch.slice(0, rows))))
     }
 }
 
@@ -288,4 +314,26 @@ fn check_names(plan: &Plan, steps: &[Option<Step>]) -> Result<(), FeatureError> 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array};
+
+    use super::*;
+
+    #[test]
+    fn batches_of_which_much_is_made_have_fewer_rows() {
+        let batch = |rows: std::ops::Range<i64>| {
+            let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(rows));
+            Ok::<_, FeatureError>(RecordBatch::try_from_iter([("n", numbers)]).unwrap())
+        };
+        let made = MADE_BYTES_MAX / size_of::<f64>() / 4;
+        let pieces: Vec<(u64, usize)> = Numbered::new([batch(0..10), batch(10..13)].into_iter(), made)
+            .map(|piece| piece.map(|(first, piece)| (first, piece.num_rows())).unwrap())
+            .collect();
+        assert_eq!(pieces, [(0, 4), (4, 4), (8, 2), (10, 3)]);
+    }
 }

@@ -51,6 +51,9 @@ pub struct FeatureLimits {
     pub categories_max: usize,
     /// Most bytes of their texts. Default 32 MiB.
     pub category_bytes_max: usize,
+    /// Memory of the categories of all features together while they are learned, bytes; those of one batch of rows may take
+    /// half of it. Default 512 MiB.
+    pub category_memory_max: usize,
     /// Values that are held in memory in one walk for quantiles and powers, bytes; the rest goes to temporary files.
     /// Default 256 MiB.
     pub values_bytes_max: usize,
@@ -65,6 +68,7 @@ impl Default for FeatureLimits {
             one_hot_categories_max: 256,
             categories_max: 200_000,
             category_bytes_max: 32 << 20,
+            category_memory_max: 512 << 20,
             values_bytes_max: 256 << 20,
             threads: NonZeroUsize::new(available.min(4)).unwrap_or(NonZeroUsize::MIN),
         }

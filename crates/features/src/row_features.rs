@@ -12,10 +12,12 @@ use gristmill_domain::{
     datasets::ColumnType,
     features::{ComputedColumn, RawColumn, ServedColumns},
 };
+use gristmill_ingest::read_scalar;
 use serde_json::{Map, Value};
 
 use self::reading::{Given, Reading};
 use crate::{
+    category::Categories,
     column::Column,
     error::FeatureError,
     fitted::{damaged, steps_of},
@@ -105,6 +107,8 @@ struct Place {
     kind: ColumnType,
     /// The step that makes it; rows must have all others.
     maker: Option<usize>,
+    /// Whether words such as `NA` are texts in it, and stand for no missing value.
+    is_literal: bool,
 }
 
 impl RowFeatures {
@@ -131,7 +135,11 @@ impl RowFeatures {
                 steps.push(step);
             }
         }
-        let Graph { places, columns, needs, makes } = graph;
+        let Graph { places, mut columns, needs, makes } = graph;
+        for column in &mut columns {
+            let knows = |step: &Step| step.feature.source.name == column.name && knows_words(step);
+            column.is_literal = features.made_by_code.contains(&column.name) || steps.iter().any(knows);
+        }
         let mut computed = Vec::with_capacity(features.computed.len());
         for name in &features.computed {
             let is_made = |place: &usize| columns.get(*place).is_some_and(|column| column.maker.is_some());
@@ -299,6 +307,13 @@ impl Graph {
 
     fn push(&mut self, name: &str, kind: ColumnType, maker: Option<usize>) {
         self.places.insert(name.to_owned(), self.columns.len());
-        self.columns.push(Place { name: name.to_owned(), kind, maker });
+        self.columns.push(Place { name: name.to_owned(), kind, maker, is_literal: false });
     }
+}
+
+/// Whether what was learned from had words as texts that stand for a missing value in an upload. Preprocessing leaves such
+/// datasets, and so does code.
+fn knows_words(step: &Step) -> bool {
+    let is_word = |text: &String| !text.is_empty() && matches!(read_scalar(ColumnType::String, text), Ok(None));
+    matches!(step.learned.categories(), Some(Categories::String(texts)) if texts.iter().any(is_word))
 }

@@ -1,7 +1,7 @@
 //! Making a dataset with features, as a job: file by file, in the order in which the features were asked for.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,9 +17,9 @@ use gristmill_domain::{
 };
 use gristmill_features::{CodeNote, FeatureError, FeatureSpec, FitOptions, RECIPE_VERSION, Recipe, RecipeStep, apply, plan};
 use gristmill_ingest::{
-    IngestError, IngestObserver, IngestRequest, IngestedDataset,
+    IngestError, IngestObserver, IngestRequest, IngestedDataset, RetypeError,
     derive::{DatasetFile, describe},
-    export, retype_from_source,
+    export, ingest_typed,
 };
 use gristmill_jobs::{EventWriter, JobContext, JobHandler, JobVerdict};
 use gristmill_persistence::{
@@ -201,7 +201,7 @@ impl FeatureHandler {
             let table = output.with_extension("csv");
             // As much as a sandbox may write has been written already.
             take(&end.out, TABLE, &table, u64::MAX - 1).map_err(|error| stop_of_taking(&error))?;
-            let made: HashMap<String, ColumnType> =
+            let made: BTreeMap<String, ColumnType> =
                 end.result.get("types").cloned().and_then(|types| serde_json::from_value(types).ok()).unwrap_or_default();
             let request = IngestRequest {
                 source: &table,
@@ -211,8 +211,9 @@ impl FeatureHandler {
                 rejects: &output.with_extension("rejects"),
                 limits,
             };
-            let read = retype_from_source(&request, &made, &observer);
-            let read = read.map_err(|error| stop_of_table(&error))?;
+            // Texts stand for themselves: `NA` and `None` in the frame are texts, and only what was missing there is missing.
+            let read = ingest_typed(&request, &made, &observer);
+            let read = read.map_err(|error| stop_of_table(&RetypeError::from(error)))?;
             fs::remove_file(&table).map_err(|error| stop_of_io(&error))?;
             ensure_whole(&read)?;
             let rows_before = DatasetFile::open(&before.file).map_err(|error| stop_of_ingest(&error))?.row_count();
@@ -463,7 +464,7 @@ fn note_code(
     before: &BTreeMap<String, ColumnType>,
     (rows_before, read): (u64, &IngestedDataset),
 ) {
-    let made = read.columns.iter().filter(|column| !before.contains_key(&column.name));
+    let made = read.columns.iter().filter(|column| !before.contains_key(&column.name) && column.name != ROW_ID_COLUMN);
     let outputs: Vec<Value> =
         made.map(|column| json!({ "name": column.name, "dtype": column.dtype, "nullCount": column.null_count })).collect();
     // Code is run as a whole, so what is new is told with the last feature of a run.

@@ -11,6 +11,8 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
+import pyarrow.types
 
 IN, OUT = "/in", "/out"
 ROW_ID = "__row_id"
@@ -40,9 +42,23 @@ class Refused(Exception):
 
 def load():
     """Returns the dataset, and its row ids where it brings them along."""
-    frame = pd.read_parquet(os.path.join(IN, "source.parquet"))
+    path = os.path.join(IN, "source.parquet")
+    frame = exact(pd.read_parquet(path), path)
     ids = frame.pop(ROW_ID) if ROW_ID in frame.columns else None
     return frame, ids
+
+
+def exact(frame, path):
+    """Gives whole numbers back that pandas rounded: it makes floats of a column in which some are missing."""
+    whole = {field.name for field in pyarrow.parquet.read_schema(path) if pyarrow.types.is_integer(field.type)}
+    widened = [name for name in frame.columns if name in whole and frame[name].dtype.kind == "f"]
+    rounded = [name for name in widened if frame[name].abs().max() >= 2**53]
+    if rounded:
+        table = pyarrow.parquet.read_table(path).select(rounded)
+        numbers = table.to_pandas(types_mapper={pyarrow.int64(): pd.Int64Dtype()}.get)
+        for name in rounded:
+            frame[name] = numbers[name]
+    return frame
 
 
 def is_loading(statement):

@@ -197,24 +197,7 @@ mod tests {
     use super::*;
 
     fn column(dtype: ColumnType, unique_count: u64) -> ColumnProfile {
-        ColumnProfile {
-            name: "y".to_owned(),
-            dtype,
-            null_count: 0,
-            sample_count: 100,
-            unique_count,
-            top_values: Vec::new(),
-            min: None,
-            max: None,
-            mean: None,
-            median: None,
-            std_dev: None,
-            skewness: None,
-            q1: None,
-            q3: None,
-            min_date: None,
-            max_date: None,
-        }
+        ColumnProfile::of_values("y", dtype, 100, unique_count)
     }
 
     #[test]

@@ -200,6 +200,14 @@ fn risky_kinds_and_measured_losses_need_a_person() {
         ("fewer nulls", table(3, &[("a", ColumnType::Float, 0), ("b", ColumnType::String, 0)]), false),
         ("rows", table(2, &[("a", ColumnType::Integer, 1), ("b", ColumnType::String, 0)]), true),
         ("a column", table(3, &[("a", ColumnType::Integer, 1), ("c", ColumnType::String, 0)]), true),
+        ("values", table(3, &[("a", ColumnType::Integer, 1), ("b", ColumnType::Float, 2)]), true),
+        ("values among more rows", table(4, &[("a", ColumnType::Integer, 3), ("b", ColumnType::String, 0)]), true),
+        (
+            "a new column",
+            table(3, &[("a", ColumnType::Integer, 1), ("b", ColumnType::String, 0), ("c", ColumnType::Date, 3)]),
+            false,
+        ),
+        ("more rows with gaps", table(4, &[("a", ColumnType::Integer, 2), ("b", ColumnType::String, 1)]), false),
     ] {
         let mut run = run();
         let id = ready(&mut run, "fill");
@@ -240,6 +248,16 @@ fn changes_are_told_by_name() {
         ]
     );
     assert_eq!((validation.schema_drift, validation.columns_lost, validation.notes.as_deref()), (true, 1, Some("fine")));
+    assert_eq!(validation.columns_emptied, 0, "fewer rows say it all");
+
+    let before = table(3, &[("a", ColumnType::String, 0)]);
+    let measured = self::measured(&run, id, before, table(3, &[("a", ColumnType::Float, 2)]));
+    validate(&mut run, id, &facts, &measured, Remarks::default(), NOW).unwrap();
+    let validation = run.step(id).unwrap().validation.clone().unwrap();
+    assert_eq!(
+        validation.changes,
+        ["missing values: 0 before, 2 after", "column \"a\" was string, is float", "column \"a\" has 2 values fewer"]
+    );
 }
 
 /// W7: after a failure, better code takes the step up again.
@@ -454,7 +472,8 @@ fn replays_are_checked_step_by_step() {
     use ColumnType::{Float, Integer, String, Unknown};
     let mut run = run();
     let first = ready(&mut run, "fill");
-    let (input, output) = (schema(&[("a", Float), ("b", String)]), schema(&[("a", Float), ("c", Integer)]));
+    let input = schema(&[("__row_id", Integer), ("a", Float), ("b", String)]);
+    let output = schema(&[("a", Float), ("c", Integer)]);
     committed(&mut run, first, Approval::Absent, Kept { input, output: output.clone(), ..kept() }).unwrap();
     let second = ready(&mut run, "fill");
     let kept = Kept { input: output.clone(), output, ..kept() };

@@ -30,6 +30,9 @@ pub struct Validation {
     pub null_count_after: u64,
     /// Columns that are gone.
     pub columns_lost: u64,
+    /// Columns that stayed and have fewer values than before, though there are as many rows.
+    #[serde(default)]
+    pub columns_emptied: u64,
     /// Whether columns came, went or changed their type.
     pub schema_drift: bool,
     /// What changed, a sentence each, at most 50 about columns.
@@ -41,10 +44,10 @@ pub struct Validation {
 }
 
 impl Validation {
-    /// Whether rows or columns are fewer than before: a person is asked then.
+    /// Whether rows, columns or the values of one are fewer than before: a person is asked then.
     #[must_use]
     pub fn loses_data(&self) -> bool {
-        self.row_count_after < self.row_count_before || self.columns_lost > 0
+        self.row_count_after < self.row_count_before || self.columns_lost > 0 || self.columns_emptied > 0
     }
 
     fn of(measurement: &Measurement, notes: Option<String>) -> Self {
@@ -54,8 +57,10 @@ impl Validation {
         counted("rows", before.row_count, after.row_count, &mut changes);
         counted("missing values", before.null_count(), after.null_count(), &mut changes);
         let schema_drift = !columns.is_empty();
-        let more = columns.len().saturating_sub(CHANGES_MAX);
-        changes.extend(columns.into_iter().take(CHANGES_MAX));
+        let emptied = emptied_columns(before, after);
+        let columns_emptied = u64::try_from(emptied.len()).unwrap_or(u64::MAX);
+        let more = (columns.len() + emptied.len()).saturating_sub(CHANGES_MAX);
+        changes.extend(columns.into_iter().chain(emptied).take(CHANGES_MAX));
         if more > 0 {
             changes.push(format!("{more} more columns changed"));
         }
@@ -65,6 +70,7 @@ impl Validation {
             null_count_before: before.null_count(),
             null_count_after: after.null_count(),
             columns_lost,
+            columns_emptied,
             schema_drift,
             changes,
             notes,
@@ -107,6 +113,21 @@ fn column_changes(before: &TableNow, after: &TableNow) -> (u64, Vec<String>) {
         changes.push(format!("column \"{}\" is new ({})", short(&column.name), column.dtype.as_str()));
     }
     (lost, changes)
+}
+
+/// A sentence for each column that has fewer values than before, though there are as many rows: text that could not be made a
+/// number, say. Where rows are fewer, that says it all.
+fn emptied_columns(before: &TableNow, after: &TableNow) -> Vec<String> {
+    if after.row_count < before.row_count {
+        return Vec::new();
+    }
+    let new: BTreeMap<&str, &ColumnNow> = after.columns.iter().map(|column| (column.name.as_str(), column)).collect();
+    let lost = |column: &ColumnNow| {
+        let known_after = after.row_count.saturating_sub(new.get(column.name.as_str())?.null_count);
+        let lost = before.row_count.saturating_sub(column.null_count).saturating_sub(known_after);
+        (lost > 0).then(|| format!("column \"{}\" has {lost} values fewer", plain(&column.name, NAME_CHARS_MAX)))
+    };
+    before.columns.iter().filter_map(lost).collect()
 }
 
 /// What the model adds to a measurement.
@@ -163,7 +184,7 @@ fn ensure_ran(id: StepId, cells: &CellsNow) -> Result<(), Refusal> {
     }
 }
 
-/// Records what a step did. Remarks can only add an approval, never take one away: who loses rows or columns is asked.
+/// Records what a step did. Remarks can only add an approval, never take one away: who loses rows, columns or values is asked.
 ///
 /// # Errors
 /// As [`check_measurable`]. Recorded, and the step failed: `PROCESSED_DATASET_NOT_FOUND`, `PROCESSED_DATASET_PERSIST_FAILED`.

@@ -35,9 +35,18 @@ pub(crate) enum Gathering<'a> {
         of_values: Moments,
         not_positive: u64,
     },
-    /// How many rows have each category, and how many categories there were when their texts were measured last.
-    Counts(Keyed<u64>, usize),
-    Target(TargetSums, usize),
+    /// How many rows have each category, and what was measured of the categories last.
+    Counts(Keyed<u64>, Measured),
+    Target(TargetSums, Measured),
+}
+
+/// What was measured of categories.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Measured {
+    /// How many there were.
+    count: usize,
+    /// Memory that they took, bytes.
+    memory: usize,
 }
 
 /// What a feature gathered from one batch.
@@ -48,6 +57,17 @@ pub(crate) enum Part {
     Logarithms { logarithms: Vec<f64>, moments: Moments, of_values: Moments, not_positive: u64 },
     Counts(Keyed<u64>),
     Target(TargetSums),
+}
+
+impl Part {
+    /// Memory that its categories take, bytes.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::Counts(counts) => counts.memory(size_of::<u64>()),
+            Self::Target(sums) => sums.categories().memory(sums.value_bytes()),
+            Self::Moments(_) | Self::Values(_) | Self::Logarithms { .. } => 0,
+        }
+    }
 }
 
 /// What a feature has learned.
@@ -109,8 +129,8 @@ pub(super) fn begin<'a>(
         Wants::Logarithms(_) => {
             Gathering::Logarithms { store: store(), moments: Moments::default(), of_values: Moments::default(), not_positive: 0 }
         }
-        Wants::Counts => Gathering::Counts(Keyed::new(feature.source.kind), 0),
-        Wants::Target => Gathering::Target(TargetSums::new(feature, folds), 0),
+        Wants::Counts => Gathering::Counts(Keyed::new(feature.source.kind), Measured::default()),
+        Wants::Target => Gathering::Target(TargetSums::new(feature, folds), Measured::default()),
     };
     features.iter().map(begin).collect()
 }
@@ -175,15 +195,23 @@ impl Gathering<'_> {
             }
             (Self::Counts(all, measured), Part::Counts(part)) => {
                 all.merge(part, |count, more| *count += more);
-                check_categories(all, measured, feature, limits)?;
+                check_categories((&*all, size_of::<u64>()), measured, feature, limits)?;
             }
             (Self::Target(all, measured), Part::Target(part)) => {
                 all.merge(part);
-                check_categories(all.categories(), measured, feature, limits)?;
+                check_categories((all.categories(), all.value_bytes()), measured, feature, limits)?;
             }
             _ => return Err(FeatureError::internal("parts of different kinds")),
         }
         Ok(())
+    }
+
+    /// Memory that its categories take, bytes.
+    pub(super) fn memory(&self) -> usize {
+        match self {
+            Self::Counts(_, measured) | Self::Target(_, measured) => measured.memory,
+            Self::Moments(_) | Self::Values(_) | Self::Logarithms { .. } => 0,
+        }
     }
 
     /// Learns from all rows.
@@ -222,17 +250,26 @@ impl Gathering<'_> {
     }
 }
 
+/// Refuses a feature with which the categories of all features take more memory than they may: many that are made from one
+/// column would keep its values once each.
+pub(super) fn check_memory(memory: usize, max: usize, feature: &PlannedFeature) -> Result<(), FeatureError> {
+    if memory <= max {
+        return Ok(());
+    }
+    Err(FeatureError::unlearnable(&feature.name, Unlearnable::TooMuchMemory { column: feature.source.name.clone() }))
+}
+
 fn check_categories<V>(
-    all: &Keyed<V>,
-    measured: &mut usize,
+    (all, value_bytes): (&Keyed<V>, usize),
+    measured: &mut Measured,
     feature: &PlannedFeature,
     limits: &FeatureLimits,
 ) -> Result<(), FeatureError> {
     let column = || feature.source.name.clone();
-    if all.len() == *measured {
+    if all.len() == measured.count {
         return Ok(());
     }
-    *measured = all.len();
+    *measured = Measured { count: all.len(), memory: all.memory(value_bytes) };
     let (max, one_hot_max) = (limits.categories_max, limits.one_hot_categories_max);
     if matches!(feature.operation, Operation::OneHotEncode { .. }) && all.len() > one_hot_max {
         return Err(FeatureError::unlearnable(&feature.name, Unlearnable::TooManyColumns { column: column(), max: one_hot_max }));

@@ -113,6 +113,11 @@ impl TargetSums {
         &self.categories
     }
 
+    /// Memory of what is kept for each category, bytes.
+    pub(super) fn value_bytes(&self) -> usize {
+        size_of::<Vec<Sum>>() + num::index(self.folds) * size_of::<Sum>()
+    }
+
     /// Whether any row has a target.
     pub(super) fn has_target(&self) -> bool {
         total(&self.all).count > 0

@@ -34,8 +34,8 @@ impl<'a> Cells<'a> {
         }
     }
 
-    /// Reads the value of a row.
-    pub(super) fn set(&mut self, row: usize, value: &'a Value) -> Result<(), RowFault> {
+    /// Reads the value of a row. Texts of a literal column are what they are.
+    pub(super) fn set(&mut self, row: usize, value: &'a Value, is_literal: bool) -> Result<(), RowFault> {
         if value.is_array() || value.is_object() {
             return Err(RowFault::NotPlain);
         }
@@ -43,7 +43,7 @@ impl<'a> Cells<'a> {
             Self::Float(cells) => put(cells, row, float(value)?),
             Self::Integer(cells) => put(cells, row, integer(value)?),
             Self::Boolean(cells) => put(cells, row, boolean(value)?),
-            Self::Text(cells) => put(cells, row, text(value)),
+            Self::Text(cells) => put(cells, row, text(value, is_literal)),
             Self::Date(cells) => put(cells, row, date(value)?),
             Self::Nothing(_) => {}
         }
@@ -117,8 +117,9 @@ fn boolean(value: &Value) -> Result<Option<bool>, RowFault> {
     flag.map(Some).ok_or(RowFault::NotABoolean)
 }
 
-fn text(value: &Value) -> Option<Cow<'_, str>> {
+fn text(value: &Value, is_literal: bool) -> Option<Cow<'_, str>> {
     match value {
+        Value::String(text) if is_literal => Some(Cow::Borrowed(text.as_str())).filter(|text| !text.is_empty()),
         Value::String(text) => match read_scalar(ColumnType::String, text) {
             Ok(Some(_)) => Some(Cow::Borrowed(text.as_str())),
             // One of the words for "no value".

@@ -79,7 +79,7 @@ impl<'a> Reading<'a> {
         let rows = self.rows;
         let Some(given) = self.given.get_mut(input) else { return };
         let given = given.get_or_insert_with(|| Given { cells: Cells::new(column.kind, rows), rows: vec![false; rows] });
-        match given.cells.set(number, value) {
+        match given.cells.set(number, value, column.is_literal) {
             Ok(()) => {
                 if let Some(has) = given.rows.get_mut(number) {
                     *has = true;

@@ -267,6 +267,14 @@ fn there_is_a_limit_to_categories() {
         assert!(label.contains("it names rows rather than groups of them"), "{label}");
     }
     assert!(make(&rows, &[spec(FeatureMethod::LabelEncode, "x", "label")], &options()).is_ok());
+
+    // Of many features of one column, each keeps its categories.
+    let limits = FeatureLimits { category_memory_max: 60_000, ..FeatureLimits::default() };
+    let tight = gristmill_features::FitOptions { limits, ..options() };
+    let labels: Vec<_> = (0..3).map(|n| spec(FeatureMethod::LabelEncode, "x", &format!("label {n}"))).collect();
+    assert!(make(&rows, &labels[..1], &tight).is_ok());
+    let many = message(make(&rows, &labels, &tight));
+    assert!(many.contains("make fewer such features at a time"), "{many}");
 }
 
 #[test]

@@ -331,6 +331,23 @@ fn values_are_read_as_those_of_the_dataset_were() {
     assert_eq!(problems(computed(&features, &with("n", &json!({ "a": 1 }))))[0].input, json!({}), "not what is in it");
 }
 
+/// Preprocessing and code leave such texts; an upload has none.
+#[test]
+fn words_for_no_value_are_texts_where_they_were_learned_or_made_by_code() {
+    let with = |word: &str| table([("t", texts([Some(word), Some("a")]))]);
+    let label = spec(FeatureMethod::LabelEncode, "t", "label");
+    let length = spec(FeatureMethod::TextLength, "t", "length");
+    let fit = |word: &str| native(fitted(&with(word), &[label.clone(), length.clone()]).unwrap());
+    for (steps, label, length) in
+        [(vec![fit("None")], 0, json!(4)), (vec![fit("b")], -1, Value::Null), (vec![code(&["t"], &[]), fit("b")], -1, json!(4))]
+    {
+        let features = served(&recipe(steps), &["label", "length"]);
+        let row = one(&features, &json!({ "t": "None" }));
+        assert_eq!((&row["label"], &row["length"]), (&json!(label), &length));
+        assert_eq!(one(&features, &json!({ "t": "" }))["length"], Value::Null);
+    }
+}
+
 #[test]
 fn damaged_features_are_refused() {
     let good = kept(&scores(), &["score"]);

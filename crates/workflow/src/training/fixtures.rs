@@ -16,24 +16,7 @@ use crate::tools::ToolOutput;
 
 /// A column of a hundred rows.
 pub(crate) fn column(name: &str, dtype: ColumnType, distinct: u64) -> ColumnProfile {
-    ColumnProfile {
-        name: name.to_owned(),
-        dtype,
-        null_count: 0,
-        sample_count: 100,
-        unique_count: distinct,
-        top_values: Vec::new(),
-        min: None,
-        max: None,
-        mean: None,
-        median: None,
-        std_dev: None,
-        skewness: None,
-        q1: None,
-        q3: None,
-        min_date: None,
-        max_date: None,
-    }
+    ColumnProfile::of_values(name, dtype, 100, distinct)
 }
 
 /// A column with just these values.

@@ -25,24 +25,7 @@ use serde_json::{Value, json, value::RawValue};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn column(name: &str, dtype: ColumnType) -> ColumnProfile {
-    ColumnProfile {
-        name: name.to_owned(),
-        dtype,
-        null_count: 0,
-        sample_count: 100,
-        unique_count: 100,
-        top_values: Vec::new(),
-        min: None,
-        max: None,
-        mean: None,
-        median: None,
-        std_dev: None,
-        skewness: None,
-        q1: None,
-        q3: None,
-        min_date: None,
-        max_date: None,
-    }
+    ColumnProfile::of_values(name, dtype, 100, 100)
 }
 
 /// A text column of which all values are known.

@@ -207,22 +207,10 @@ mod tests {
     #[test]
     fn texts_of_words_are_no_identifiers_and_keys_are() {
         let column = |name: &str, dtype: ColumnType, value: &str| ColumnProfile {
-            name: name.to_owned(),
-            dtype,
-            null_count: 0,
-            sample_count: 100,
-            unique_count: 100,
             top_values: vec![TopValue { value: value.to_owned(), count: 1, percentage: 1.0 }],
             min: Some(0.5),
             max: Some(90_000.0),
-            mean: None,
-            median: None,
-            std_dev: None,
-            skewness: None,
-            q1: None,
-            q3: None,
-            min_date: None,
-            max_date: None,
+            ..ColumnProfile::of_values(name, dtype, 100, 100)
         };
         for (name, dtype, value, expected) in [
             ("Name", ColumnType::String, "Braund, Mr. Owen Harris", false),

@@ -71,12 +71,15 @@ async fn code_that_makes_nothing_says_why() {
     let body = lab.ada.post(APPLY, &request).await.refused(400, "features_refused");
     assert!(body["error"].as_str().unwrap().contains("longer than 5 seconds"), "{body}");
     // Text that looks like a table of something else stays text in its column.
-    let made = lab.apply(json!([coded("x", "df['x'] = '1,\"2\"\\n=cmd|x\\ry'")]), json!({})).await;
+    let code = "df['x'] = '1,\"2\"\\n=cmd|x\\ry'\ndf['home'] = df['sex'].map({'male': 'NA', 'female': 'None'}).fillna('-')";
+    let made = lab.apply(json!([coded("x", code)]), json!({})).await;
     assert_eq!(
         (&made["dataset"]["sample"][0]["x"], &made["dataset"]["n_rows"]),
         (&json!("1,\"2\"\n=cmd|x\ry"), &json!(344)),
         "{made}"
     );
+    let (dtypes, null_counts) = (&made["dataset"]["dtypes"], &made["dataset"]["null_counts"]);
+    assert_eq!((&dtypes["home"], &null_counts["home"]), (&json!("string"), &json!(0)), "no text is taken for none: {made}");
     lab.ada.delete(&format!("/api/datasets/{}", id_of(&made))).await.expect(200);
     lab.assert_only_the_source().await;
 }
@@ -140,6 +143,7 @@ async fn rows_are_traced_to_those_that_models_hold_out() {
     assert_eq!(answer["dataset"]["dtypes"]["__row_id"], "integer");
     let of_code = &answer["features"][1];
     assert_eq!((&of_code["rowsBefore"], &of_code["rowsAfter"]), (&json!(344), &json!(333)), "lost rows are counted: {answer}");
+    assert_eq!(of_code["outputs"].as_array().unwrap().len(), 1, "the numbers of rows are no feature: {answer}");
 
     let state = lab.app.server.state();
     let places = StoredModels { files: state.files.clone() };
@@ -173,8 +177,13 @@ async fn rows_are_traced_to_those_that_models_hold_out() {
 
     // Rows of such rows have no numbers: they would be taken for those of the source.
     let between = feature("depth_log", "log1p_transform", "bill_depth_mm");
-    let answer = lab.apply(json!([lost, between, coded("n", "df = df.head(300)\ndf['n'] = 1")]), json!({})).await;
+    let long = "df = df.sort_values('bill_length_mm').reset_index(drop=True)\n\
+                df['long'] = pd.array([2**53 + 1, None] * 172, 'Int64')";
+    let steps = json!([coded("long", long), between, coded("n", "df = df.head(300)\ndf['n'] = 1")]);
+    let answer = lab.apply(steps, json!({})).await;
     assert!(answer["dataset"]["dtypes"].get("__row_id").is_none() && answer["warning"].is_string(), "{answer}");
+    let shown = answer["dataset"]["sample"][0]["long"].to_string();
+    assert_eq!((answer["dataset"]["dtypes"]["long"].as_str(), shown.trim_matches('"')), (Some("integer"), "9007199254740993"));
     assert_eq!(places.origin(owner, project, id_of(&answer).parse().unwrap(), 1), None);
 }
 

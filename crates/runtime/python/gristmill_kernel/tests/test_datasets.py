@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gristmill_kernel import install
@@ -110,6 +112,16 @@ def test_whole_numbers_with_gaps_stay_whole(names: dict[str, Any], places: Place
         names["rows"]["n"] = [number, 2]
         names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows")
         assert saved.read_text().startswith(f"n,half,cast\n{shown},"), "what no whole number holds stays a float"
+
+
+def test_long_whole_numbers_with_gaps_are_not_rounded(names: dict[str, Any], places: Places) -> None:
+    columns = {"long": [2**53 + 1, None, -(2**63)], "short": [1, None, 3]}
+    pq.write_table(pa.table(columns), places.datasets / "one" / "v1.parquet")
+    names["load_preprocessing_dataset"]("sales.csv", "one", "csv", "rows", from_original=True)
+    assert str(names["rows"]["short"].dtype) == "float64", "as pandas has it, where nothing is lost"
+    saved = Path(names["save_preprocessing_dataset"]("sales.csv", "one", "csv", "rows"))
+    assert saved.read_text() == "long,short\n9007199254740993,1\n,\n-9223372036854775808,3\n"
+    assert types_of(saved) == {"long": "integer", "short": "integer"}
 
 
 def types_of(saved: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ use crate::{
         machine::{Ask, Exchange, Heard, Next, State},
         turn::{Answer, End},
     },
-    phrases,
+    phrases, plan,
 };
 
 const NODE: &str = "continue_feature_pipeline";
@@ -267,11 +267,13 @@ fn ran_or(exchanges: &[&Exchange], written: &Exchange, run: impl Fn(&Value) -> N
     }
 }
 
+/// Loads the dataset as the project has it: features are measured and made of that, and not of what preprocessing left beside
+/// its file, nor with types that pandas guesses.
 fn load_cell(state: &State) -> Map<String, Value> {
     let dataset = state.facts.as_ref().and_then(|facts| facts.dataset.as_ref());
     let place = dataset.map(|it| format!("{}, {}, {}", json!(it.filename), json!(it.id), json!(it.file_type)));
     fields(json!({
-        "content": format!("load_preprocessing_dataset({}, \"df\")", place.unwrap_or_default()),
+        "content": format!("load_preprocessing_dataset({}, \"df\", from_original=True)", place.unwrap_or_default()),
         "cellType": "code",
         "title": "Load the dataset",
         "metadata": { "phase": "feature-engineering", "role": LOAD, "source": "feature-lifecycle" },
@@ -279,8 +281,11 @@ fn load_cell(state: &State) -> Map<String, Value> {
 }
 
 fn feature_cell(made: &Exchange, feature: &str) -> Map<String, Value> {
+    let sent = made.call.args.get("code").and_then(Value::as_str).unwrap_or_default();
+    // The tool keeps the code without the fence that models like to put around it.
+    let code = if sent.trim_start().starts_with("```") { plan::unfenced(sent) } else { sent };
     fields(json!({
-        "content": made.call.args.get("code"),
+        "content": code,
         "cellType": "code",
         "title": format!("Feature {feature}"),
         "metadata": { "phase": "feature-engineering", "featureId": feature, "source": "feature-lifecycle" },

@@ -45,3 +45,22 @@ async fn a_cell_that_cannot_be_run_ends_the_turn_with_its_reason() {
     assert!(why.contains("being edited by a person"), "{why}");
     assert_eq!(called, [ToolName::MaterializeFeatureCode, ToolName::WriteCell, ToolName::RunCell]);
 }
+
+#[tokio::test]
+async fn cells_load_the_stored_dataset_and_have_no_fences() {
+    let code = "```python\ndf['area'] = df['bill_length_mm'] ** 2\n```";
+    let code = json!({ "featureId": "f-1", "code": code, "outputColumns": ["area"] });
+    let script = json!({ "turns": [{ "always": true, "reply": calls("materialize_feature_code", code) }] });
+    let ran: Answer = |_, before| match before {
+        0 => ToolOutput::of(json!({ "status": "success" })),
+        _ => ToolOutput::failed("That is enough"),
+    };
+    let bench = Bench::new(Phase::FeatureEngineering, tools(ran), script);
+    bench.turn(SELECTED).await;
+    let effects = bench.tools.effects.lock().unwrap();
+    let written = effects.iter().filter(|(_, tool, ..)| *tool == ToolName::WriteCell);
+    let contents: Vec<&str> = written.map(|(_, _, args, _)| args["content"].as_str().unwrap()).collect();
+    let [load, feature] = contents[..] else { panic!("{contents:?}") };
+    assert!(load.starts_with("load_preprocessing_dataset(") && load.ends_with(", \"df\", from_original=True)"), "{load}");
+    assert_eq!(feature, "df['area'] = df['bill_length_mm'] ** 2");
+}

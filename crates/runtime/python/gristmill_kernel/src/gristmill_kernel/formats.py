@@ -59,7 +59,7 @@ def read(path: Path, kind: Kind, types: dict[str, Type] | None = None) -> pd.Dat
     if kind == "xlsx":
         return pd.read_excel(path, engine="openpyxl")
     if kind == "parquet":
-        return pd.read_parquet(path)
+        return _unrounded(pd.read_parquet(path), path)
     separator = "\t" if kind == "tsv" else ","
     try:
         return pd.read_csv(path, sep=separator, encoding="utf-8", on_bad_lines="skip")
@@ -226,6 +226,21 @@ def widened(frame: pd.DataFrame, table: Path) -> list[str]:
 
     whole = {field.name for field in pyarrow.parquet.read_schema(table) if pyarrow.types.is_integer(field.type)}
     return [str(name) for name, dtype in frame.dtypes.items() if name in whole and dtype.kind == "f"]
+
+
+def _unrounded(frame: pd.DataFrame, table: Path) -> pd.DataFrame:
+    """Gives those of these columns their numbers back that no float holds."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    rounded = [name for name in widened(frame, table) if frame[name].abs().max() >= _EXACT]
+    if rounded:
+        stored = pyarrow.parquet.read_table(table).select(rounded)
+        numbers = stored.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+        for name in rounded:
+            frame[name] = numbers[name]
+    return frame
 
 
 def narrowed(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
