@@ -3,21 +3,38 @@
 use std::{any::Any, future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures_util::FutureExt;
+use tokio::runtime::Handle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Owns background tasks: stops them, waits for them, and logs their panics. Cheap to clone; clones share the tasks.
 ///
 /// A task should watch [`Self::stopping`] and end by itself. One that does not is dropped at the next await when
 /// [`Self::shutdown`] runs out of patience.
-#[derive(Debug, Clone, Default)]
+///
+/// Tasks run on the runtime that their owner was made on, whoever spawns them: a thread that serves HTTP has a runtime of its
+/// own, and what is spawned there would end with it.
+#[derive(Debug, Clone)]
 pub struct Tasks {
+    /// `None` when the owner was made outside of any: then they run where they are spawned.
+    runtime: Option<Handle>,
     tracker: TaskTracker,
     stopping: CancellationToken,
     aborted: CancellationToken,
 }
 
+impl Default for Tasks {
+    fn default() -> Self {
+        Self {
+            runtime: Handle::try_current().ok(),
+            tracker: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            aborted: CancellationToken::new(),
+        }
+    }
+}
+
 impl Tasks {
-    /// An owner without tasks.
+    /// An owner without tasks, on the runtime that this is called on.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -42,7 +59,10 @@ impl Tasks {
                 }
             }
         };
-        drop(self.tracker.spawn(guarded));
+        drop(match &self.runtime {
+            Some(runtime) => self.tracker.spawn_on(guarded, runtime),
+            None => self.tracker.spawn(guarded),
+        });
     }
 
     /// Spawns a task that may be dropped at any await, and is when the tasks should end.

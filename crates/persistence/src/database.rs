@@ -14,6 +14,8 @@ use diesel_async::{
 use futures_util::{FutureExt, future::BoxFuture};
 use gristmill_domain::ports::StoreError;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
+use tokio_util::context::TokioContext;
 
 /// A pooled connection.
 pub(crate) type Connection<'a> = bb8::PooledConnection<'a, AsyncDieselConnectionManager<AsyncPgConnection>>;
@@ -75,13 +77,18 @@ impl std::fmt::Debug for Database {
 impl Database {
     /// Makes the pool. Connects lazily: a database that is down shows in the first call, not here.
     ///
+    /// Connections live on the runtime that this is called on, whoever opens them: a thread that serves HTTP has a runtime of
+    /// its own, and its end must not break what jobs use.
+    ///
     /// # Errors
     /// `Unavailable` when `connections_min` connections cannot be made.
     pub async fn connect(options: &DatabaseOptions) -> Result<Self, StoreError> {
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::Fast;
         let session = session_settings(options.statement_timeout);
-        config.custom_setup = Box::new(move |url| establish(url.to_owned(), session.clone()));
+        let runtime = Handle::current();
+        config.custom_setup =
+            Box::new(move |url| TokioContext::new(establish(url.to_owned(), session.clone()), runtime.clone()).boxed());
         let manager = AsyncDieselConnectionManager::<AsyncPgConnection>::new_with_config(options.url.expose_secret(), config);
         let pool = Pool::builder()
             .max_size(options.connections_max)

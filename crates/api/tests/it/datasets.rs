@@ -133,22 +133,20 @@ async fn a_form_that_is_not_one_is_refused_and_leaves_nothing() {
 
 #[actix_web::test]
 async fn a_client_that_leaves_mid_upload_leaves_nothing() {
-    use std::io::{Read, Write};
+    use tokio::io::AsyncWriteExt;
     let app = TestApp::start().await;
     let ada = app.user("ada").await;
     let token = ada.token.clone().unwrap();
     let address = app.server.address();
     let spool = app.data_dir.path().to_owned();
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    write!(
-        stream,
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
         "POST /api/upload/dataset HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 10000000\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"t.csv\"\r\n\r\n"
-    )
-    .unwrap();
-    stream.write_all(&b"a,b\n1,2\n".repeat(300_000)).unwrap();
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&b"a,b\n1,2\n".repeat(300_000)).await.unwrap();
     eventually("a spooled file", async || (!files_below(&spool).is_empty()).then_some(())).await;
-    stream.shutdown(std::net::Shutdown::Both).unwrap();
-    drop(stream.read(&mut [0; 16]));
+    drop(stream);
     assert_nothing_left(&app, &ada).await;
     assert_eq!(ada.get("/api/jobs").await.expect(200)["jobs"], json!([]));
 }

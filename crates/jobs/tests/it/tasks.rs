@@ -75,3 +75,23 @@ async fn nothing_is_spawned_after_the_shutdown() {
     tasks.spawn("late", async move { sender.send(()).unwrap() });
     assert!(receiver.await.is_err(), "the task was dropped, not run");
 }
+
+#[tokio::test]
+async fn a_task_outlives_the_runtime_that_it_was_spawned_from() {
+    let tasks = Tasks::new();
+    let (spawner, (go_on, held), (done, end)) = (tasks.clone(), oneshot::channel(), oneshot::channel());
+    // As a thread that serves HTTP, and ends before the tasks do.
+    let server = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            spawner.spawn("goes on", async move {
+                held.await.unwrap();
+                done.send(7).unwrap();
+            });
+        });
+    });
+    server.join().unwrap();
+    go_on.send(()).expect("the task waits");
+    assert_eq!(tasks.shutdown(Duration::from_secs(60)).await, 0);
+    assert_eq!(end.await.unwrap(), 7);
+}
