@@ -37,6 +37,7 @@ use crate::{
     models::failure_of,
     routes::models::model_error,
     state::AppState,
+    telemetry::traced,
 };
 
 /// Where the files of models are.
@@ -178,7 +179,7 @@ pub async fn deploy(
         config,
     };
     let job = start_job(caller.user_id, request.project_id, new.id, idempotency_key);
-    state.deployments.create(caller, new, job, state.clock.now()).await.map_err(deployment_error)
+    state.deployments.create(caller, new, traced(job), state.clock.now()).await.map_err(deployment_error)
 }
 
 /// Starts a deployment that is stopped or failed.
@@ -188,7 +189,7 @@ pub async fn deploy(
 pub async fn restart(state: &web::Data<AppState>, caller: &Caller, id: DeploymentId) -> ApiResult<(Deployment, Job)> {
     let before = state.deployments.find(caller, id).await.map_err(deployment_error)?;
     let job = start_job(caller.user_id, before.project_id, id, None);
-    state.deployments.start(caller, id, job, state.clock.now()).await.map_err(deployment_error)
+    state.deployments.start(caller, id, traced(job), state.clock.now()).await.map_err(deployment_error)
 }
 
 /// Waits until a start has ended, and reads the deployment.

@@ -29,6 +29,7 @@ use crate::{
     error::{ApiError, ApiResult},
     llm::LanguageModels,
     state::AppState,
+    telemetry::traced,
 };
 
 /// What the job of a question is given.
@@ -96,7 +97,7 @@ pub async fn submit_question(
     state.llm.provider()?;
     let payload = QuestionPayload { query, table_name };
     let job = new_job(caller, project, JobKind::NlQuery, json!(payload));
-    let (job, _) = state.jobs.submit(job).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    let (job, _) = state.jobs.submit(traced(job)).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     Ok(job)
 }
 
@@ -108,7 +109,7 @@ pub async fn submit_golden_run(state: &AppState, caller: &Caller, project: Proje
     state.projects.find(caller, project).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     state.llm.provider()?;
     let job = new_job(caller, project, JobKind::GoldenRun, json!({}));
-    let submitted = Jobs::new(state.database.clone()).submit_alone(job).await;
+    let submitted = Jobs::new(state.database.clone()).submit_alone(traced(job)).await;
     submitted.map_err(|error| match &error {
         StoreError::Conflict(what) if what == JOB_OPEN => {
             let message = "The golden questions of this project are being asked already; wait for that run, or cancel its job";

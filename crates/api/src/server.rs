@@ -56,6 +56,7 @@ use crate::{
     routes,
     sql::SqlService,
     state::AppState,
+    telemetry,
     workflows::TurnHandler,
 };
 
@@ -443,6 +444,7 @@ fn start_workers(state: &web::Data<AppState>, signals: &Signals) -> Vec<WorkerPo
         let concurrency_by_kind = BTreeMap::from([(JobKind::GoldenRun, (concurrency / 4).max(1))]);
         let options =
             WorkerOptions { concurrency, concurrency_by_kind, lease: state.config.jobs.lease, ..WorkerOptions::default() };
+        let handlers = handlers.into_iter().map(telemetry::linked).collect();
         WorkerPool::start(&state.tasks, Arc::clone(&state.jobs), signals.clone(), handlers, options)
     };
     pools.into_iter().map(start).collect()

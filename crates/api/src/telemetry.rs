@@ -5,7 +5,11 @@
 #[cfg(feature = "otel")]
 mod otel;
 
+use std::sync::Arc;
+
 use actix_web::http::{Method, StatusCode, header::HeaderMap};
+use gristmill_domain::jobs::NewJob;
+use gristmill_jobs::JobHandler;
 use tokio::runtime::Handle;
 use tracing::Span;
 use tracing_subscriber::{EnvFilter, Layer, Registry, filter::ParseError, fmt, prelude::*};
@@ -81,6 +85,32 @@ pub fn conclude(span: &Span, method: &Method, route: &str, status: StatusCode) {
     otel::conclude(span, method, route, status);
     #[cfg(not(feature = "otel"))]
     let _ = (span, method, route, status);
+}
+
+/// A job that remembers where in a trace it was asked for. It may run much later, in another process.
+#[must_use]
+pub fn traced(job: NewJob) -> NewJob {
+    #[cfg(feature = "otel")]
+    {
+        otel::traced(job)
+    }
+    #[cfg(not(feature = "otel"))]
+    {
+        job
+    }
+}
+
+/// A handler whose runs have, in their traces, a link to where their jobs were asked for ([`traced`]).
+#[must_use]
+pub fn linked(handler: Arc<dyn JobHandler>) -> Arc<dyn JobHandler> {
+    #[cfg(feature = "otel")]
+    {
+        Arc::new(otel::Linked(handler))
+    }
+    #[cfg(not(feature = "otel"))]
+    {
+        handler
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::{
     error::{ApiError, ApiResult},
     extract::IdempotencyKey,
     state::AppState,
+    telemetry::traced,
 };
 
 /// How often a turn is taken up again when its server dies.
@@ -51,7 +52,7 @@ pub async fn begin_turn(state: &AppState, caller: &Caller, key: IdempotencyKey, 
         notebook: body.notebook_id,
         idempotency: key.bind(format!("{body:?}").as_bytes()),
         started: started(state, body),
-        job,
+        job: traced(job),
     };
     state.workflows.begin_turn(caller, turn, state.clock.now()).await.map_err(|error| match error {
         StoreError::Conflict(what) if what == OTHER_PHASE => {

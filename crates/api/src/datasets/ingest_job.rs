@@ -26,6 +26,7 @@ use crate::{
     quota::check_room,
     routes::datasets::dataset_error,
     state::AppState,
+    telemetry::traced,
     uploads::{ReceivedFile, Spool},
 };
 
@@ -76,7 +77,7 @@ pub async fn submit_ingest(
         attempts_max: ATTEMPTS_MAX,
         idempotency_key,
     };
-    let (job, is_new) = state.jobs.submit(job).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    let (job, is_new) = state.jobs.submit(traced(job)).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     if is_new {
         spool.keep();
     }

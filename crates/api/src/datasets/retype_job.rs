@@ -33,6 +33,7 @@ use crate::{
     error::{ApiError, ApiResult},
     routes::datasets::dataset_error,
     state::AppState,
+    telemetry::traced,
 };
 
 /// The metadata key that keeps the types that users chose or code gave, so that the next change keeps them.
@@ -88,7 +89,7 @@ pub async fn retype(
         attempts_max: ATTEMPTS_MAX,
         idempotency_key: None,
     };
-    let (job, _) = state.jobs.submit(job).await.map_err(dataset_error)?;
+    let (job, _) = state.jobs.submit(traced(job)).await.map_err(dataset_error)?;
     let job = state.job_reader.wait(caller, job.id, state.tasks.stopping()).await.map_err(ApiError::job)?;
     match job.state {
         JobState::Succeeded => state.datasets.find(caller, dataset.id).await.map_err(dataset_error),

@@ -24,6 +24,7 @@ use crate::{
     error::{ApiError, ApiResult},
     quota::check_room,
     state::AppState,
+    telemetry::traced,
     uploads::{ReceivedFile, Spool},
 };
 
@@ -77,7 +78,7 @@ pub async fn submit_ingest(
         attempts_max: ATTEMPTS_MAX,
         idempotency_key,
     };
-    let (job, is_new) = state.jobs.submit(job).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    let (job, is_new) = state.jobs.submit(traced(job)).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     if is_new {
         spool.keep();
     }

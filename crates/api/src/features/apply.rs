@@ -27,6 +27,7 @@ use crate::{
     quota::check_room,
     routes::datasets::dataset_error,
     state::AppState,
+    telemetry::traced,
 };
 
 /// How often a job may be started: once, and twice more when its worker died.
@@ -102,7 +103,7 @@ pub async fn submit_apply(
         attempts_max: ATTEMPTS_MAX,
         idempotency_key,
     };
-    let (job, _) = state.jobs.submit(job).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    let (job, _) = state.jobs.submit(traced(job)).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     Ok(job)
 }
 

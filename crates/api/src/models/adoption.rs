@@ -17,6 +17,7 @@ use crate::{
     error::{ApiError, ApiResult},
     quota::check_room,
     state::AppState,
+    telemetry::traced,
 };
 
 /// Longest id of a template that a model's type becomes, characters.
@@ -73,7 +74,7 @@ pub(crate) async fn submit_adoption(
     let mut plan = plan_of(model, dataset);
     plan.split = declared_split(state, caller, &plan, SplitWish::none(), dataset).await?;
     let job = adopt_job(caller.user_id, project, AdoptRequest { model_id, plan, adopted, budget }, Some(idempotency_key));
-    let (job, _) = state.jobs.submit(job).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    let (job, _) = state.jobs.submit(traced(job)).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     Ok(job)
 }
 

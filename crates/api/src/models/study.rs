@@ -21,6 +21,7 @@ use crate::{
     routes::models::model_error,
     state::AppState,
     streams::CancelOnDrop,
+    telemetry::traced,
 };
 
 const TIMEOUT_SECONDS_DEFAULT: f64 = 600.0;
@@ -83,7 +84,7 @@ pub async fn submit_study(
         budget,
     };
     let job = tune_job(caller.user_id, project, request);
-    let job = state.models.submit_study(caller, project, study, job, now).await.map_err(model_error)?;
+    let job = state.models.submit_study(caller, project, study, traced(job), now).await.map_err(model_error)?;
     Ok(StudyStream::Started(Box::new(job)))
 }
 

@@ -17,6 +17,7 @@ use crate::{
     quota::check_room,
     routes::{datasets::dataset_error, models::model_error},
     state::AppState,
+    telemetry::traced,
 };
 
 /// Fewest rows that are divided by class.
@@ -56,7 +57,7 @@ pub async fn submit_training(
     plan.split = declared_split(state, caller, &plan, wish, &dataset).await?;
     let budget = budget_of(state, caller).await?;
     let job = train_job(caller.user_id, project, plan, budget, idempotency_key);
-    let (job, _) = state.jobs.submit(job).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    let (job, _) = state.jobs.submit(traced(job)).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     Ok(job)
 }
 
@@ -195,5 +196,5 @@ pub(crate) async fn submit_evaluation(state: &AppState, caller: &Caller, id: Mod
     check_room(state, caller, Some(model.project_id), 1).await?;
     let budget = budget_of(state, caller).await?;
     let job = evaluate_job(caller.user_id, model.project_id, id, budget);
-    state.models.restart_evaluation(caller, id, job, state.clock.now()).await.map_err(model_error)
+    state.models.restart_evaluation(caller, id, traced(job), state.clock.now()).await.map_err(model_error)
 }

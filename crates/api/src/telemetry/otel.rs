@@ -1,11 +1,14 @@
 //! Traces by OTLP over HTTP, in protocol buffers.
 
-use std::time::Duration;
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use actix_web::http::{Method, StatusCode, header::HeaderMap};
 use anyhow::Context;
 use async_trait::async_trait;
+use gristmill_domain::jobs::{Job, JobKind, NewJob};
+use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
 use opentelemetry::{
+    Context as TraceContext,
     propagation::{Extractor, TextMapPropagator},
     trace::{TraceContextExt, TracerProvider},
 };
@@ -16,6 +19,7 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{SdkTracer, SdkTracerProvider},
 };
+use serde_json::Value;
 use tokio::runtime::Handle;
 use tracing::{Span, Subscriber};
 use tracing_opentelemetry::{OpenTelemetryLayer, OpenTelemetrySpanExt};
@@ -25,6 +29,8 @@ use crate::config::TelemetryConfig;
 
 /// How long the collector may take for a batch.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The key of a job's payload, and of W3C's header, under which it says where it was asked for.
+const TRACEPARENT: &str = "traceparent";
 /// How long the last batch may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -115,4 +121,36 @@ pub(super) fn conclude(span: &Span, method: &Method, route: &str, status: Status
     if status.is_server_error() {
         span.record("otel.status_code", "ERROR");
     }
+}
+
+pub(super) fn traced(mut job: NewJob) -> NewJob {
+    let mut carrier: HashMap<String, String> = HashMap::new();
+    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);
+    if let (Some(place), Value::Object(payload)) = (carrier.remove(TRACEPARENT), &mut job.payload) {
+        payload.insert(TRACEPARENT.to_owned(), Value::String(place));
+    }
+    job
+}
+
+/// Runs jobs as the handler in it does, each within its worker's span.
+#[derive(Debug)]
+pub(super) struct Linked(pub(super) Arc<dyn JobHandler>);
+
+#[async_trait]
+impl JobHandler for Linked {
+    fn kind(&self) -> JobKind {
+        self.0.kind()
+    }
+
+    async fn run(&self, context: JobContext) -> JobVerdict {
+        link(&Span::current(), context.job());
+        self.0.run(context).await
+    }
+}
+
+fn link(span: &Span, job: &Job) {
+    let Some(place) = job.payload.get(TRACEPARENT).and_then(Value::as_str) else { return };
+    let carrier = HashMap::from([(TRACEPARENT.to_owned(), place.to_owned())]);
+    let asked = TraceContextPropagator::new().extract_with_context(&TraceContext::new(), &carrier);
+    span.add_link(asked.span().span_context().clone());
 }

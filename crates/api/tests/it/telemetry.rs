@@ -22,6 +22,8 @@ struct Span {
     trace: Vec<u8>,
     id: Vec<u8>,
     parent: Vec<u8>,
+    /// The spans that it has links to.
+    links: Vec<Vec<u8>>,
     name: String,
     service: String,
 }
@@ -88,6 +90,7 @@ fn spans(body: &[u8]) -> Vec<Span> {
                     trace: first(1),
                     id: first(2),
                     parent: first(4),
+                    links: all(&span, 13).into_iter().map(|link| all(&fields(link), 2)[0].to_vec()).collect(),
                     name: text(&first(5)),
                     service: service.clone(),
                 });
@@ -145,10 +148,17 @@ async fn a_request_its_jobs_and_a_prediction_are_traced() {
     assert_eq!(asked.service, "mill under test");
     let prediction = eventually("the prediction to be traced", async || find("prediction", Some(&trace))).await;
     assert_eq!(prediction.parent, asked.id);
-    // A request without a trace of its client begins one; jobs begin their own.
+    // A request without a trace of its client begins one; jobs begin their own, with a link to the span that asked for them.
     let trained = eventually("the training to be traced", async || find("POST /api/models/train", None)).await;
     assert!(trained.parent.is_empty() && trained.trace != trace, "{trained:?}");
-    eventually("a job to be traced", async || find("job", None)).await;
+    let linked = || {
+        let spans = received.lock().unwrap();
+        let within: Vec<&Vec<u8>> = spans.iter().filter(|span| span.trace == trained.trace).map(|span| &span.id).collect();
+        let job = spans.iter().find(|span| span.name == "job" && span.links.iter().any(|link| within.contains(&link)));
+        job.cloned()
+    };
+    let job = eventually("the training's job to be traced", async || linked()).await;
+    assert!(job.parent.is_empty() && job.trace != trained.trace, "{job:?}");
 
     // At the end nothing is left behind.
     lab.ada.get(&path).await.expect(200);
