@@ -1,11 +1,12 @@
 //! Language models over HTTP: what can be chosen, voice sessions, health, and texts that are better with a model.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::Write,
     net::TcpListener,
     sync::{Arc, Mutex},
 };
 
+use gristmill_testkit::http::read_request;
 use serde_json::{Value, json};
 
 use crate::support::{Client, TestApp, eventually};
@@ -25,26 +26,10 @@ impl StandIn {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let mut reader = BufReader::new(stream.try_clone().unwrap());
-                let mut head = Vec::new();
-                loop {
-                    let mut line = String::new();
-                    if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
-                        break;
-                    }
-                    head.push(line.trim().to_owned());
-                }
-                let Some(path) = head.first().and_then(|line| line.split(' ').nth(1)).map(ToOwned::to_owned) else { continue };
-                let header = |name: &str| {
-                    let found =
-                        head.iter().filter_map(|line| line.split_once(": ")).find(|(key, _)| key.eq_ignore_ascii_case(name));
-                    found.map(|(_, value)| value.to_owned()).unwrap_or_default()
-                };
-                let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
-                reader.read_exact(&mut body).unwrap();
-                let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
-                let (status, text) = answer(&path, &body);
-                kept.lock().unwrap().push((path.clone(), header("authorization"), body));
+                let Some(request) = read_request(&stream) else { continue };
+                let (status, text) = answer(&request.path, &request.body);
+                let authorization = request.header("authorization").unwrap_or_default().to_owned();
+                kept.lock().unwrap().push((request.path, authorization, request.body));
                 let kind = if text.starts_with("data: ") { "text/event-stream" } else { "application/json" };
                 let head = format!(
                     "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",

@@ -81,8 +81,6 @@ mod settings;
 #[cfg(test)]
 mod sql;
 #[cfg(test)]
-mod stand_in;
-#[cfg(test)]
 mod support;
 #[cfg(test)]
 #[cfg(feature = "otel")]

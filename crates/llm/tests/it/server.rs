@@ -1,30 +1,18 @@
 //! A local server that speaks HTTP as badly as a test wants.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use gristmill_llm::{Endpoint, Timeouts};
+/// What came in.
+pub(crate) use gristmill_testkit::http::Request as Asked;
+use gristmill_testkit::http::read_request;
 use serde_json::Value;
 use tokio::{sync::mpsc, time::timeout};
-
-/// What came in.
-#[derive(Debug, Clone)]
-pub(crate) struct Asked {
-    pub(crate) method: String,
-    pub(crate) path: String,
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: Value,
-}
-
-impl Asked {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-}
 
 /// One connection, to answer on.
 pub(crate) struct Line {
@@ -90,7 +78,7 @@ impl Server {
                 let (kept, answer, closed) = (Arc::clone(&kept), Arc::clone(&answer), closed_sender.clone());
                 let stream = stream.unwrap();
                 std::thread::spawn(move || {
-                    let Some(asked) = read(&stream) else { return };
+                    let Some(asked) = read_request(&stream) else { return };
                     let number = {
                         let mut kept = kept.lock().unwrap();
                         kept.push(asked.clone());
@@ -127,30 +115,4 @@ impl Server {
         let closed = timeout(Duration::from_secs(20), self.closed.recv()).await;
         closed.expect("the client keeps the connection open").expect("the server is there");
     }
-}
-
-fn read(stream: &TcpStream) -> Option<Asked> {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-        lines.push(line.trim().to_owned());
-    }
-    let mut words = lines[0].split(' ');
-    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let headers: Vec<(String, String)> = lines[1..]
-        .iter()
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_lowercase(), value.trim().to_owned()))
-        .collect();
-    let length = headers.iter().find(|(name, _)| name == "content-length").map_or(0, |(_, value)| value.parse().unwrap());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Asked { method, path, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
 }

@@ -7,14 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gristmill_testkit::http::{Request, read_request};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{Pieces, SALES, TURNS, begun, ended, payloads, picture::cells, read_until, rest, snapshot, told, tools_called};
-use crate::{
-    stand_in::read_request,
-    support::{Client, TestApp, eventually},
-};
+use crate::support::{Client, TestApp, eventually};
 
 /// By when the model must know (DESIGN, decision 10).
 const STOPPED_WITHIN: Duration = Duration::from_secs(2);
@@ -81,7 +79,7 @@ impl ModelServer {
 }
 
 fn serve(stream: &mut TcpStream, left: &Mutex<Vec<Instant>>, answer: &dyn Fn(&Value) -> Does) {
-    let Some((path, body)) = read_request(stream) else { return };
+    let Some(Request { path, body, .. }) = read_request(stream) else { return };
     if path != "/v1/chat/completions" {
         // Somebody looks for a sign of life.
         let models = json!({ "data": [{ "id": "m" }] }).to_string();

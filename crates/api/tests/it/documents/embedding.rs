@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use gristmill_testkit::http::{Request, read_request};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -17,7 +18,6 @@ use sha2::{Digest, Sha256};
 use super::MILLS;
 use crate::{
     crash::until_it_runs_code,
-    stand_in::read_request,
     support::{Client, TestApp, eventually, sandbox_settings},
 };
 
@@ -48,7 +48,7 @@ impl VectorServer {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let (path, body) = read_request(&stream).unwrap();
+                let Request { path, body, .. } = read_request(&stream).unwrap();
                 if down.load(Ordering::SeqCst) {
                     // Closed without an answer.
                     continue;

@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use gristmill_testkit::http::{Request, read_request};
 use serde_json::{Value, json};
 
 use super::{content, streamed};
-use crate::stand_in::read_request;
 
 /// What the model does when it is asked.
 pub(super) enum Does {
@@ -95,7 +95,7 @@ impl ModelServer {
 }
 
 fn serve(stream: &mut TcpStream, seen: &Seen, answer: &dyn Fn(&Asked) -> Does) {
-    let Some((path, body)) = read_request(stream) else { return };
+    let Some(Request { path, body, .. }) = read_request(stream) else { return };
     if path != "/v1/chat/completions" {
         // Somebody looks for a sign of life.
         send(stream, "application/json", &json!({ "data": [{ "id": "m" }] }).to_string());
