@@ -476,6 +476,8 @@ fn listen(state: &web::Data<AppState>, requests: &Requests) -> anyhow::Result<(S
         .backlog(BACKLOG)
         // Or a client that leaves before its answer would be noticed when something is written to it, which may be never.
         .h1_allow_half_closed(false)
+        // Or what a stream sends after its headers waits until the client's system acknowledges those, which takes it 40 ms.
+        .tcp_nodelay(true)
         .disable_signals()
         .shutdown_timeout(http.shutdown_timeout.as_secs())
         .listen(listener)?

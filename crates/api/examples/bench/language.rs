@@ -96,8 +96,12 @@ async fn ask(user: &User) -> Result<(f64, f64)> {
     let mut stream = user.stream("/api/query/nl/stream", &body).await?;
     let (mut first, mut text) = (None, Vec::new());
     while let Some(bytes) = stream.next().await {
-        first.get_or_insert_with(|| began.elapsed());
-        text.extend_from_slice(&bytes?);
+        let bytes = bytes?;
+        // A blank line, which says that the stream lives, is no event.
+        if !bytes.trim_ascii().is_empty() {
+            first.get_or_insert_with(|| began.elapsed());
+        }
+        text.extend_from_slice(&bytes);
     }
     let whole = began.elapsed();
     let text = String::from_utf8(text)?;

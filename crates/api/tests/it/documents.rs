@@ -253,6 +253,12 @@ async fn searches_that_make_no_sense_are_refused_or_find_nothing() {
     assert_eq!(ada.search(Some(&project), "common -number").await, Vec::<Value>::new());
     assert_eq!(ada.search(Some(&project), "\"words, number 7\"").await.len(), 1);
     assert_eq!(ada.search(Some(&project), "number 7").await[0]["filename"], "n7.txt", "the rare word decides");
+    // One word is asked for once, a word that comes twice is not one word: as it is written, as its stem, as a stop word.
+    for word in ["number", "numbers", "words", "the"] {
+        let found = ada.search(Some(&project), word).await;
+        assert_eq!(found.len(), if word == "the" { 0 } else { 5 }, "{word}");
+        assert_eq!(found, ada.search(Some(&project), &format!("{word} {word}")).await, "{word}");
+    }
 }
 
 #[actix_web::test]

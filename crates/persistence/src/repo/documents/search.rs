@@ -3,13 +3,16 @@
 //! PostgreSQL's own ranking does not know how rare a word is. Here a word counts the more the fewer chunks of the same
 //! project (or user) have it, and words that very many have do not bring candidates, only order them.
 
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, Double, Integer, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, Bool, Double, Integer, Nullable, Text, Uuid as SqlUuid},
 };
-use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, ChunkId, DocumentId, ProjectId,
     documents::{ChunkPlace, CitedChunk, DocumentChunk, DocumentIndex, EmbeddedDocument, LexicalHit, TextSpan, VectorBlock},
@@ -20,7 +23,7 @@ use uuid::Uuid;
 use super::{Documents, signed, unsigned};
 use crate::{
     database::DbError,
-    repo::ownership::own_project,
+    repo::{ownership::own_project, statement::Statement},
     schema::{document_vectors, documents},
 };
 
@@ -70,53 +73,82 @@ struct CitedRow {
 }
 
 /// How a query is read: as web search engines do, by stems and by words as they are.
+///
+/// And how [`FIND`] is planned, until the transaction ends. How many chunks have a word is not known to the planner: for a
+/// frequent one it would read all tenants' rows. The plan that it keeps is as good as one that is made for the values, and to
+/// make one takes longer than to find a rare word.
 const READ: &str = "select tsvector_to_array(to_tsvector('english', $1)) as stems,
     tsvector_to_array(to_tsvector('simple', $1)) as words,
-    (websearch_to_tsquery('english', $1) || websearch_to_tsquery('simple', $1))::text as strict";
+    -- One of two that are the same: each chunk is compared with all that is here.
+    (case when stemmed.query = plain.query then stemmed.query else stemmed.query || plain.query end)::text as strict,
+    set_config('enable_seqscan', 'off', true),
+    set_config('plan_cache_mode', 'force_generic_plan', true)
+    from websearch_to_tsquery('english', $1) as stemmed (query), websearch_to_tsquery('simple', $1) as plain (query)";
 
 /// `$1` what every result must have to be sure of a place, `$2` single words, `$3` whose chunks, `$4` the owner, `$5` the
-/// project if one is named, `$6` how many. A word that more than 1000 chunks have brings no candidates unless all are such;
-/// the best 200 candidates are scored exactly.
+/// project if one is named, `$6` how many, `$7` whether `$1` asks for the same as the only word of `$2`. A word that more than
+/// 1000 chunks have brings no candidates unless all are such; the best 200 candidates are scored exactly.
+///
+/// Its plan is kept and must hold for tables of any size, also those that were empty when it was made. So chunks and documents
+/// are looked up one by one (`offset 0` keeps a subquery as it is), and what the values are made into is made once (a
+/// subquery that depends on nothing).
 const FIND: &str = "with
     size as (
-        select greatest(coalesce(sum(chunk_count), 0), 1)::float8 as chunks from documents
-        where owner_id = $4 and ($5 is null or project_id = $5)
+        select greatest(coalesce(case when $5 is null
+            then (select sum(chunk_count) from documents where owner_id = $4)
+            else (select sum(chunk_count) from documents where owner_id = $4 and project_id = $5)
+        end, 0), 1)::float8 as chunks
     ),
     strict as materialized (
         select chunk_id from document_chunks
         -- Of nothing and something, `&&` makes something.
-        where numnode($1::tsquery) > 0 and search @@ ($1::tsquery && $3::tsquery) limit 1000
+        where not $7 and numnode($1::tsquery) > 0 and search @@ (select $1::tsquery && $3::tsquery) limit 1000
     ),
     word as materialized (
-        select place, text::tsquery as query from unnest($2::text[]) with ordinality as one (text, place)
+        select place, text::tsquery as query, text::tsquery && $3::tsquery as mine
+        from unnest($2::text[]) with ordinality as one (text, place)
     ),
     hit as materialized (
         select word.place, found.chunk_id from word cross join lateral (
-            select chunk_id from document_chunks where search @@ (word.query && $3::tsquery) limit 1001
+            select chunk_id from document_chunks where search @@ word.mine limit 1001
         ) found
     ),
+    counted as (select place, count(*) as hits from hit group by place),
     weight as materialized (
-        select word.place, word.query, counted.hits, ln(1 + size.chunks / greatest(counted.hits, 1)) as weight
-        from word cross join size
-        cross join lateral (select count(*) as hits from hit where hit.place = word.place) counted
+        select place, word.query, coalesce(counted.hits, 0) as hits,
+            ln(1 + size.chunks / greatest(counted.hits, 1)) as weight
+        from word left join counted using (place) cross join size
+        -- Sums of floats depend on their order.
+        order by place
+    ),
+    sure as (
+        select chunk_id from strict
+        union all
+        (select chunk_id from hit where $7 limit 1000)
     ),
     candidate as (
         select chunk_id, sum(weight) as score from (
-            select chunk_id, coalesce((select sum(weight) from weight), 1) as weight from strict
+            select chunk_id, coalesce((select sum(weight) from weight), 1) as weight from sure
             union all
             select hit.chunk_id, weight.weight from hit join weight using (place)
             where weight.hits <= 1000 or not exists (select from weight where hits between 1 and 1000)
         ) one
         group by chunk_id order by score desc, chunk_id limit 200
     )
-    select document_id, chunk_index, (
+    select chunk.document_id, chunk.chunk_index, (
             coalesce((select sum(weight.weight) from weight where chunk.search @@ weight.query), 0)
-            + ts_rank_cd(chunk.search, $1::tsquery, 32)
+            + ts_rank_cd(chunk.search, (select $1::tsquery), 32)
             + coalesce((select sum(weight.weight * ts_rank(chunk.search, weight.query, 32)) from weight), 0)
         )::float8 as score
-    from candidate join document_chunks chunk using (chunk_id) join documents using (document_id)
-    where documents.owner_id = $4 and ($5 is null or documents.project_id = $5)
-    order by score desc, documents.created_at desc, document_id, chunk_index
+    from candidate
+    cross join lateral (
+        select document_id, chunk_index, search from document_chunks where chunk_id = candidate.chunk_id offset 0
+    ) chunk
+    cross join lateral (
+        select owner_id, project_id, created_at from documents where document_id = chunk.document_id offset 0
+    ) document
+    where document.owner_id = $4 and ($5 is null or document.project_id = $5)
+    order by score desc, document.created_at desc, chunk.document_id, chunk.chunk_index
     limit $6";
 
 const CITE: &str = "select chunk_id, document_id, chunk_index, filename, page, heading, span_start, span_end, content
@@ -139,14 +171,13 @@ impl DocumentIndex for Documents {
                 if let Some(project) = project {
                     own_project(connection, caller.user_id, project).await?;
                 }
-                // How many chunks have a word is not known to the planner: for a frequent one it would read all tenants' rows.
-                sql_query("set local enable_seqscan = off").execute(connection).await?;
-                let read: QueryWords = sql_query(READ).bind::<Text, _>(query).get_result(connection).await?;
+                let read: QueryWords = Statement::new(READ).bind::<Text, _>(query).get_result(connection).await?;
                 if read.words.is_empty() {
                     return Ok(Vec::new());
                 }
                 let words = single_words(query, &read);
-                find(connection, caller, project, &read.strict, &words, limit).await
+                let rows: Vec<HitRow> = find(caller, project, &read, &words, limit).load(connection).await?;
+                Ok::<Vec<HitRow>, DbError>(rows)
             })
             .await?;
         let hit = |row: HitRow| LexicalHit { place: place(row.document_id, row.chunk_index), score: row.score };
@@ -230,25 +261,30 @@ impl From<CitedRow> for CitedChunk {
     }
 }
 
-async fn find(
-    connection: &mut AsyncPgConnection,
-    caller: &Caller,
-    project: Option<ProjectId>,
-    strict: &str,
-    words: &[String],
-    limit: u32,
-) -> Result<Vec<HitRow>, DbError> {
+/// [`FIND`] with its values.
+fn find<'a>(caller: &Caller, project: Option<ProjectId>, read: &'a QueryWords, words: &'a [String], limit: u32) -> Statement<'a> {
     let whose = project.map_or(caller.user_id.0, |project| project.0);
-    let rows = sql_query(FIND)
-        .bind::<Text, _>(strict)
+    Statement::new(FIND)
+        .bind::<Text, _>(read.strict.as_str())
         .bind::<Array<Text>, _>(words)
         .bind::<Text, _>(quoted(&format!(" {whose}")))
         .bind::<SqlUuid, _>(caller.user_id.0)
         .bind::<Nullable<SqlUuid>, _>(project.map(|project| project.0))
         .bind::<Integer, _>(signed(limit))
-        .load(connection)
-        .await?;
-    Ok(rows)
+        .bind::<Bool, _>(is_one_word(read, words))
+}
+
+/// Whether a query as a whole finds what its only word finds: it is that word, or that word or another that has it as its stem,
+/// for whatever has that one has the stem as well.
+fn is_one_word(read: &QueryWords, words: &[String]) -> bool {
+    let [word] = words else { return false };
+    if read.strict == *word {
+        return true;
+    }
+    match (read.stems.as_slice(), read.words.as_slice()) {
+        ([stem], [plain]) => read.strict == format!("{} | {}", quoted(stem), quoted(plain)),
+        _ => false,
+    }
 }
 
 /// The words of a query that are looked for one by one, so that a chunk without all of them is found too. None when the
