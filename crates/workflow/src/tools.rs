@@ -20,6 +20,8 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::ports::PortError;
+
 /// On whose behalf and where a call runs. Every id in its arguments must be the project's.
 #[derive(Debug, Clone)]
 pub struct ToolContext {
@@ -94,6 +96,21 @@ pub trait ToolHost: Send + Sync + Debug {
     /// # Cancel safety
     /// May be dropped, and repeated under the same key: what it did already is found, not done again.
     async fn run(&self, context: &ToolContext, tool: ToolName, args: &Map<String, Value>) -> ToolOutput;
+
+    /// The hash of what a call would take away for good, as it is now, such as of the text of a cell that it deletes. A person
+    /// is asked about the call together with that. Approved of, it is run with the hash as the argument `codeHash`, and must do
+    /// nothing but fail where it has another by then. `None`: it takes away nothing that could change.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    async fn lost_hash(
+        &self,
+        _context: &ToolContext,
+        _tool: ToolName,
+        _args: &Map<String, Value>,
+    ) -> Result<Option<String>, PortError> {
+        Ok(None)
+    }
 }
 
 #[cfg(test)]

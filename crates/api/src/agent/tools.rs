@@ -18,9 +18,12 @@ use gristmill_domain::{
     workflows::ToolName,
 };
 use gristmill_persistence::repo::datasets::DatasetOverview;
-use gristmill_workflow::tools::{
-    ToolContext, ToolHost, ToolOutput,
-    registry::{self, ArgsError, ToolGroup},
+use gristmill_workflow::{
+    ports::PortError,
+    tools::{
+        ToolContext, ToolHost, ToolOutput,
+        registry::{self, ArgsError, ToolGroup},
+    },
 };
 use serde_json::{Map, Value};
 use tokio::time::Instant;
@@ -87,6 +90,21 @@ impl ToolHost for ServerTools {
                 () = tokio::time::sleep(OUTAGE_PAUSE) => {}
             }
         }
+    }
+
+    async fn lost_hash(
+        &self,
+        context: &ToolContext,
+        tool: ToolName,
+        args: &Map<String, Value>,
+    ) -> Result<Option<String>, PortError> {
+        if tool != ToolName::DeleteCell {
+            return Ok(None);
+        }
+        cells::deleted_hash(&self.state, context, args).await.map(Some).map_err(|error| {
+            let error = ApiError::store(ErrorCode::CellNotFound)(error);
+            PortError { code: error.code(), message: error.to_string(), source: Some(Box::new(error)) }
+        })
     }
 }
 

@@ -46,6 +46,8 @@ use crate::{
 
 /// Conflict: somebody holds the cell.
 pub const CELL_LOCKED: &str = "cell_locked";
+/// Conflict: the cell has another text than was approved of.
+pub const CELL_CHANGED: &str = "cell_changed";
 /// Conflict: text does not run.
 pub const CELL_IS_TEXT: &str = "cell_is_text";
 /// Conflict: a project keeps one phase notebook.

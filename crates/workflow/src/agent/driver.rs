@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use gristmill_domain::{
     Caller, DatasetId, ErrorCode,
     workflows::{
-        ApprovalDecision, NewWorkflowEvent, RunRecord, ToolName, ToolResult, WorkflowEvent, WorkflowRun, WorkflowStatus,
+        ApprovalDecision, NewWorkflowEvent, RunRecord, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRun, WorkflowStatus,
     },
 };
 use gristmill_llm::Provider;
@@ -250,10 +250,10 @@ impl Work<'_> {
         ApprovalDecision { subject_hash, is_approved, by: self.state.turn.by }
     }
 
-    async fn make(&self, planned: &PlannedCall) -> Option<ToolOutput> {
-        let call = &planned.call;
+    /// Where a call runs.
+    fn context(&self, call: &ToolCall, decision: Option<&Decision>) -> ToolContext {
         let facts = self.state.facts.as_ref();
-        let context = ToolContext {
+        ToolContext {
             caller: self.caller.clone(),
             project: self.run.project_id,
             run: Some(self.run.id.clone()),
@@ -261,9 +261,14 @@ impl Work<'_> {
             dataset: self.run.active_dataset_id,
             notebook: facts.and_then(|facts| facts.notebook).or(self.run.active_notebook_id),
             key: format!("{}/{}", self.run.id, call.id),
-            is_approved: planned.decision.as_ref().is_some_and(|decision| decision.is_approved),
+            is_approved: decision.is_some_and(|decision| decision.is_approved),
             stop: self.stop.clone(),
-        };
+        }
+    }
+
+    async fn make(&self, planned: &PlannedCall) -> Option<ToolOutput> {
+        let call = &planned.call;
+        let context = self.context(call, planned.decision.as_ref());
         let args = with_ours(planned, context.dataset);
         let mut running = Box::pin(self.engine.tools.run(&context, call.tool, &args));
         tokio::select! {

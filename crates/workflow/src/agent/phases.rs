@@ -17,7 +17,10 @@ use super::{
 };
 use crate::tools::output::ENVIRONMENT_ERROR;
 
-pub(super) use self::{preprocessing::CLASSIFY, risky::told};
+pub(super) use self::{
+    preprocessing::CLASSIFY,
+    risky::{asked_call, subject_of, told},
+};
 
 /// Most runs of cells that are made again in a turn because the server that had begun them went away.
 const LOST_RUNS_MAX: usize = 2;

@@ -10,16 +10,19 @@ use gristmill_domain::{
     notebooks::{Cell, CellStatus, METADATA_BYTES_MAX, edit_lines},
     ports::StoreError,
 };
-use gristmill_persistence::repo::notebooks::{AgentCell, AgentLines, AgentWrite, CELL_LOCKED, NOTEBOOK_FULL, SERVER_STOPPED};
+use gristmill_persistence::repo::notebooks::{
+    AgentCell, AgentLines, AgentWrite, CELL_CHANGED, CELL_LOCKED, NOTEBOOK_FULL, SERVER_STOPPED,
+};
 use gristmill_workflow::tools::{
     ToolContext,
     args::cells::{
         DeleteCellArgs, EditCellArgs, InsertCellArgs, ListCellsArgs, ReadCellArgs, ReorderCellsArgs, RunCellArgs, WriteCellArgs,
     },
     output::ENVIRONMENT_ERROR,
-    registry,
+    registry::{self, ArgsError},
 };
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::{Failure, find_cell, find_notebook, known_notebook, store};
@@ -125,11 +128,27 @@ pub(super) async fn delete_cell(
     context: &ToolContext,
     args: &Map<String, Value>,
 ) -> Result<Value, Failure> {
-    let id = registry::parse::<DeleteCellArgs>(args)?.cell_id;
-    let deleted = state.notebooks.delete_agent_cell(write(state, context), id).await;
+    let (id, seen) = deletion(args)?;
+    let is_as_seen = |text: &str| seen.as_ref().is_none_or(|seen| seen.as_str() == Some(text_hash(text).as_str()));
+    let deleted = state.notebooks.delete_agent_cell(write(state, context), id, is_as_seen).await;
     deleted.map_err(|error| cell_failure(id, error))?;
     state.file_cleaner.wake();
     Ok(json!({ "success": true, "cellId": id }))
+}
+
+/// The hash of the text that a deletion takes away, as it is now. Where there is no such cell it is empty, which that of no text
+/// is: the person has seen none.
+pub(super) async fn deleted_hash(
+    state: &AppState,
+    context: &ToolContext,
+    args: &Map<String, Value>,
+) -> Result<String, StoreError> {
+    let Ok((id, _)) = deletion(args) else { return Ok(String::new()) };
+    match state.notebooks.find_cell(&context.caller, id, state.clock.now()).await {
+        Ok(cell) => Ok(text_hash(&cell.content)),
+        Err(StoreError::NotFound) => Ok(String::new()),
+        Err(error) => Err(error),
+    }
 }
 
 pub(super) async fn reorder_cells(
@@ -264,6 +283,17 @@ fn last_error(outputs: &[RichOutput]) -> String {
     text.lines().next_back().unwrap_or(text).trim().to_owned()
 }
 
+/// The cell that a call deletes, and the hash of its text as the person saw it who said yes to that.
+fn deletion(args: &Map<String, Value>) -> Result<(CellId, Option<Value>), ArgsError> {
+    let mut args = args.clone();
+    let seen = args.remove("codeHash").filter(|seen| !seen.is_null());
+    Ok((registry::parse::<DeleteCellArgs>(&args)?.cell_id, seen))
+}
+
+fn text_hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
+}
+
 async fn insert(
     state: &web::Data<AppState>,
     context: &ToolContext,
@@ -311,6 +341,9 @@ fn cell_failure(id: CellId, error: StoreError) -> Failure {
         StoreError::Conflict(what) if what == CELL_LOCKED => {
             Failure::new("The cell runs or is being edited by a person; try again when it is free")
         }
+        StoreError::Conflict(what) if what == CELL_CHANGED => Failure::new(
+            "The cell was changed after the person was asked, and is still there; read it, and ask again if it should go as it is",
+        ),
         error => store("Cell", id, ErrorCode::CellNotFound)(error),
     }
 }

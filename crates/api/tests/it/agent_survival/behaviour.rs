@@ -114,10 +114,19 @@ async fn a_model_that_asks_for_the_same_approval_again_and_again_gets_each_answe
     assert_eq!(decided.len(), 3, "{}", run["approvals"]);
     assert!(decided.iter().all(|approval| approval["resolvedBy"] == me && approval["resolvedAt"].is_string()), "{decided:?}");
 
+    // A yes is to the cell as it was when they were asked, and not to what they wrote into it since.
+    lab.ada.patch(&format!("/api/cells/{id}"), &json!({ "content": "precious = 1" })).await.expect(200);
     lab.told(&lab.features("fe-1", "yes")).await;
     let run = snapshot(&lab.ada, "fe-1").await;
-    assert_eq!((run["run"]["status"].as_str(), tools_called(&run)), (Some("completed"), vec!["delete_cell"]));
+    assert_eq!((run["run"]["status"].as_str(), tools_called(&run)), (Some("paused"), vec!["delete_cell"]));
+    let refused = payloads(&run, "tool_executed")[0]["result"]["error"].as_str().unwrap().to_owned();
+    assert!(refused.contains("was changed after the person was asked"), "{refused}");
+    assert_eq!(lab.ada.get(&format!("/api/cells/{id}")).await.expect(200)["content"], "precious = 1");
+
+    lab.told(&lab.features("fe-1", "yes")).await;
+    let run = snapshot(&lab.ada, "fe-1").await;
+    assert_eq!((run["run"]["status"].as_str(), tools_called(&run)), (Some("completed"), vec!["delete_cell"; 2]));
     lab.ada.get(&format!("/api/cells/{id}")).await.refused(404, "cell_not_found");
     let approved = run["approvals"].as_array().unwrap().iter().filter(|approval| approval["status"] == "approved").count();
-    assert_eq!(approved, 1, "{}", run["approvals"]);
+    assert_eq!(approved, 2, "{}", run["approvals"]);
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    CELL_LOCKED, CellCreate, Notebooks, cells as cell_rows, events, lock, next_name, rows,
+    CELL_CHANGED, CELL_LOCKED, CellCreate, Notebooks, cells as cell_rows, events, lock, next_name, rows,
     rows::{CellRow, NotebookRow},
     runs,
 };
@@ -266,11 +266,17 @@ impl Notebooks {
         cell_rows::own_cell(&mut connection, caller, id).await?.into_cell(now).map(Some)
     }
 
-    /// Deletes a cell. When this call has done so before, nothing more is deleted.
+    /// Deletes a cell, if `is_as_seen` says so of its text. When this call has done so before, nothing more is deleted.
     ///
     /// # Errors
-    /// `NotFound`; `Conflict(CELL_LOCKED)` while somebody holds it; `Unavailable`, `Defect`.
-    pub async fn delete_agent_cell(&self, write: AgentWrite<'_>, id: CellId) -> Result<(), StoreError> {
+    /// `NotFound`; `Conflict(CELL_CHANGED)` when it is not as seen; `Conflict(CELL_LOCKED)` while somebody holds it;
+    /// `Unavailable`, `Defect`.
+    pub async fn delete_agent_cell(
+        &self,
+        write: AgentWrite<'_>,
+        id: CellId,
+        is_as_seen: impl Fn(&str) -> bool + Send + Sync,
+    ) -> Result<(), StoreError> {
         let mut connection = self.database.connection().await?;
         connection
             .transaction(async |connection| {
@@ -290,6 +296,9 @@ impl Notebooks {
                 }
                 let (notebook, cell) = cell_rows::lock_cell(connection, write.caller, id).await?;
                 in_phase(&notebook, write.project)?;
+                if !is_as_seen(&cell.content) {
+                    return Err(DbError::from(StoreError::Conflict(CELL_CHANGED.to_owned())));
+                }
                 cell_rows::remove(connection, &notebook, &cell, write.now).await
             })
             .await?;

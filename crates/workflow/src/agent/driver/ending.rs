@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{TurnError, Work};
 use crate::{
     agent::{
+        phases::{asked_call, subject_of},
         turn::{ApprovalSubject, End, TurnEvent},
         wire,
     },
@@ -19,7 +20,7 @@ use crate::{
 
 impl Work<'_> {
     /// Saves the end, unless it was saved before, and tells the client what it was not told of it yet.
-    pub(super) async fn end(&mut self, end: End) -> Result<(), TurnError> {
+    pub(super) async fn end(&mut self, mut end: End) -> Result<(), TurnError> {
         let artifact = derived_id(self.run.id.as_str(), &format!("artifact {}", self.state.turn.number));
         if self.is_recorded {
             // Since then the run may have been interrupted, or gone on: this turn's client is told how this turn ended.
@@ -31,6 +32,7 @@ impl Work<'_> {
             self.run.failure_code = standing.failure_code;
             self.run.failure_message = standing.failure_message;
         } else {
+            self.seal(&mut end).await?;
             let artifacts = artifact_of(&end, artifact);
             let mut events: Vec<NewWorkflowEvent> = artifacts
                 .iter()
@@ -54,6 +56,17 @@ impl Work<'_> {
         let events = wire::ending(&self.run, target, Some(&end), self.was_streamed, &artifact.to_string());
         for event in events.into_iter().skip(self.told.ending) {
             self.engine.sink.emit(event).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts into a question about a model's call what the call takes away, as it is when the person is asked. It is a fact from
+    /// then on: the question is recorded with it.
+    async fn seal(&self, end: &mut End) -> Result<(), TurnError> {
+        let End::AwaitsApproval { subject, .. } = end else { return Ok(()) };
+        if let Some(call) = asked_call(subject) {
+            let lost = self.engine.tools.lost_hash(&self.context(&call, None), call.tool, &call.args).await?;
+            *subject = subject_of(&call, lost.as_deref());
         }
         Ok(())
     }

@@ -191,6 +191,8 @@ type EffectOf = (String, ToolName, Map<String, Value>, bool);
 #[derive(Default)]
 pub(crate) struct Tools {
     answers: HashMap<ToolName, Answer>,
+    /// The hash of what calls would take away now.
+    pub(crate) lost: Mutex<Option<String>>,
     pub(crate) effects: Mutex<Vec<EffectOf>>,
     done: Mutex<BTreeMap<String, ToolOutput>>,
 }
@@ -226,6 +228,10 @@ impl ToolHost for Tools {
         };
         self.done.lock().unwrap().insert(context.key.clone(), output.clone());
         output
+    }
+
+    async fn lost_hash(&self, _: &ToolContext, _: ToolName, _: &Map<String, Value>) -> Result<Option<String>, PortError> {
+        Ok(self.lost.lock().unwrap().clone())
     }
 }
 

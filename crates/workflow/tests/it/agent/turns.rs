@@ -1,7 +1,7 @@
 //! What the client is told, in the contract's order.
 
 use gristmill_domain::workflows::{PendingInput, Phase, ToolName, WorkflowStatus};
-use gristmill_workflow::tools::ToolOutput;
+use gristmill_workflow::{agent::TurnEnd, tools::ToolOutput};
 use serde_json::json;
 
 use super::support::{Bench, Tools, calls};
@@ -171,6 +171,34 @@ async fn a_call_that_loses_something_waits_for_a_person() {
         let decided: Vec<bool> = bench.store.decisions.lock().unwrap().iter().map(|decision| decision.is_approved).collect();
         assert_eq!(decided, decision.into_iter().collect::<Vec<bool>>(), "{prompt}");
     }
+}
+
+#[tokio::test]
+async fn a_yes_is_to_what_was_there_when_the_person_was_asked() {
+    let tools = Tools::default().with(ToolName::DeleteCell, |_, _| ToolOutput::of(json!({ "success": true })));
+    let script = json!({ "turns": [
+        { "when": { "lastUser": "tidy up" }, "reply": calls("delete_cell", json!({ "cellId": "c-1", "codeHash": "a model's" })) },
+        { "always": true, "reply": { "text": "As you wish." } },
+    ]});
+    let mut bench = Bench::new(Phase::FeatureEngineering, tools, script);
+    *bench.tools.lost.lock().unwrap() = Some("as asked".to_owned());
+    bench.begin("tidy up");
+    // The question is recorded, and the server dies before it tells anybody.
+    *bench.store.breaks.lock().unwrap() = Some((0, true));
+    bench.work().await.unwrap_err();
+    *bench.store.breaks.lock().unwrap() = None;
+    *bench.tools.lost.lock().unwrap() = Some("as a person wrote it since".to_owned());
+    bench.another_server();
+    assert_eq!(bench.work().await.unwrap(), TurnEnd::Ended);
+    let asked = bench.store.events().pop().unwrap().payload["subject"].clone();
+    assert_eq!(asked["payload"]["subject"]["codeHash"], "as asked", "{asked}");
+
+    bench.turn("yes").await;
+    assert_eq!(bench.tools.called(), [ToolName::DeleteCell]);
+    let (_, _, args, is_approved) = bench.tools.effects.lock().unwrap()[0].clone();
+    assert_eq!((&args["codeHash"], is_approved), (&json!("as asked"), true));
+    let decided: Vec<String> = bench.store.decisions.lock().unwrap().iter().map(|it| it.subject_hash.clone()).collect();
+    assert_eq!(json!(decided), json!([asked["hash"]]));
 }
 
 #[tokio::test]
