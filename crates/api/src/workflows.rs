@@ -10,9 +10,13 @@ use gristmill_domain::{
     Caller, ErrorCode, JobId,
     jobs::{JobKind, NewJob},
     ports::StoreError,
-    workflows::WorkflowRunId,
+    workflows::{Phase, WorkflowRun, WorkflowRunId},
 };
 use gristmill_persistence::repo::workflows::{NewTurn, OTHER_PHASE, TurnBegun};
+use gristmill_workflow::training::{
+    approval::{Approval, approval, names_one},
+    experiments::Experiments,
+};
 use serde_json::{Map, Value, json};
 
 pub use self::{jobs::TurnHandler, ports::StoredExperiments, stream::turn_stream};
@@ -25,6 +29,8 @@ use crate::{
 
 /// How often a turn is taken up again when its server dies.
 const ATTEMPTS_MAX: u32 = 5;
+/// Runs of the project that are looked through for the experiment that a person approves of.
+const RUNS_SEEN: u32 = 12;
 
 /// Begins a turn, or finds the one that the same request began under the same key.
 ///
@@ -34,6 +40,7 @@ const ATTEMPTS_MAX: u32 = 5;
 pub async fn begin_turn(state: &AppState, caller: &Caller, key: IdempotencyKey, body: TurnCreate) -> ApiResult<TurnBegun> {
     state.projects.find(caller, body.project_id).await.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     state.llm.provider()?;
+    let run = run_of(state, caller, &body).await?;
     let job = NewJob {
         id: JobId::random(),
         kind: JobKind::AgentTurn,
@@ -46,7 +53,7 @@ pub async fn begin_turn(state: &AppState, caller: &Caller, key: IdempotencyKey, 
     let turn = NewTurn {
         project: body.project_id,
         phase: body.phase,
-        run: body.run_id.as_deref().and_then(WorkflowRunId::parse),
+        run,
         thread_id: body.thread_id.clone(),
         dataset: body.dataset_id,
         notebook: body.notebook_id,
@@ -60,6 +67,36 @@ pub async fn begin_turn(state: &AppState, caller: &Caller, key: IdempotencyKey, 
         }
         other => ApiError::store(ErrorCode::WorkflowNotFound)(other),
     })
+}
+
+/// The run that a turn goes on with; none: one is made.
+///
+/// The client forgets the run of a training's turn that has ended, with an answer or a failure, and still shows what was proposed
+/// in it. A yes that names no run belongs to the last run that has an experiment of the name that it names: there its question
+/// is, with all that was shown. One that has its model is not trained again, whatever older ones of that name there are.
+async fn run_of(state: &AppState, caller: &Caller, body: &TurnCreate) -> ApiResult<Option<WorkflowRunId>> {
+    if let Some(named) = body.run_id.as_deref() {
+        return Ok(WorkflowRunId::parse(named));
+    }
+    let prompt = body.prompt.as_deref().unwrap_or_default();
+    if body.phase != Phase::Training || approval(prompt, &Experiments::default()) == Approval::None {
+        return Ok(None);
+    }
+    let runs = state.workflows.last_runs(caller, body.project_id, body.phase, RUNS_SEEN).await;
+    let runs = runs.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
+    // What was proposed in another notebook is trained there.
+    let is_here = |run: &WorkflowRun| match (body.notebook_id, run.active_notebook_id) {
+        (Some(asked), Some(own)) => asked == own,
+        _ => true,
+    };
+    for run in runs.into_iter().filter(is_here) {
+        let experiments = Experiments::read(&run.metadata);
+        if names_one(prompt, &experiments) {
+            let is_open = matches!(approval(prompt, &experiments), Approval::Of(_));
+            return Ok(is_open.then_some(run.id));
+        }
+    }
+    Ok(None)
 }
 
 /// The fields of the turn's first event.

@@ -204,6 +204,60 @@ async fn a_question_that_a_turn_went_past_is_closed() {
     assert!(approvals[1]["resolvedBy"].is_string(), "{approvals}");
 }
 
+/// The client forgets the run of a training's turn that has ended, and still shows what was proposed in it.
+#[actix_web::test]
+async fn a_yes_to_a_training_that_names_no_run_is_said_in_the_run_that_proposed_it() {
+    let experiment = json!({ "experimentName": "First try", "modelType": "random_forest", "taskType": "classification",
+        "splitStrategy": "train_test" });
+    let proposal = json!({ "experimentId": "First try", "rationale": "There are few rows." });
+    let Setting { app, ada, project, dataset, _script } = setting(json!([
+        { "when": { "lastUser": "Train", "tools": ["propose_training_plan"] }, "reply": calls("propose_training_plan", &proposal) },
+        { "when": { "lastUser": "Train", "tools": ["configure_experiment"] }, "reply": calls("configure_experiment", &experiment) },
+        { "times": 2, "when": { "lastUser": "What may go wrong?" }, "reply": { "text": "Little." } },
+        { "times": 3, "when": { "lastUser": "the approved experiment" }, "reply": { "text": "# nothing" } },
+    ]))
+    .await;
+    let notebook = uuid::Uuid::new_v4().to_string();
+    let say = async |prompt: &str, more: &Value| {
+        let mut body = json!({ "projectId": project, "phase": "training", "datasetId": dataset, "notebookId": notebook,
+            "targetColumn": "species", "prompt": prompt });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        turn(&ada, &body).await
+    };
+    let run_of = |lines: &[Value]| lines[0]["state"]["runId"].as_str().unwrap().to_owned();
+    let proposed = say("Train a model", &json!({})).await;
+    let pause = proposed.iter().find(|line| line["type"] == "workflow_pause").unwrap_or_else(|| panic!("{proposed:?}"));
+    assert_eq!(pause["pendingInputKind"], "approval");
+    let run = run_of(&proposed);
+    let answered = say("What may go wrong?", &json!({ "runId": run })).await;
+    assert_eq!((run_of(&answered), &answered[answered.len() - 3]["state"]["status"]), (run.clone(), &json!("completed")));
+    assert_ne!(run_of(&say("What may go wrong?", &json!({})).await), run);
+
+    let yes = "Approved. Proceed with training the selected model(s): First try";
+    let second = ada.project("Others").await;
+    let other = ada.dataset(&second, "penguins.csv", PENGUINS).await["datasetId"].clone();
+    let none = "There is no open proposal";
+    for (prompt, more) in [
+        ("Approved. Proceed with training the selected model(s): Second try", json!({})),
+        (yes, json!({ "notebookId": uuid::Uuid::new_v4() })),
+        (yes, json!({ "projectId": second, "datasetId": other })),
+    ] {
+        let lines = say(prompt, &more).await;
+        let is_told = lines.iter().any(|line| line.to_string().contains(none));
+        assert!(run_of(&lines) != run && is_told, "{prompt} {more}: {lines:?}");
+    }
+    let lines = say(yes, &json!({})).await;
+    assert_eq!(run_of(&lines), run, "its code is asked for");
+    let failed = lines.iter().find(|line| line["type"] == "workflow_error").unwrap_or_else(|| panic!("{lines:?}"));
+    assert_eq!(failed["code"], "MODEL_TOOL_OUTPUT_INVALID");
+
+    // What has its model is not trained once more.
+    let trained = "update workflow_runs set metadata = replace(metadata::text, '\"proposed\"', '\"registered\"')::jsonb";
+    app.database.client().await.unwrap().batch_execute(trained).await.unwrap();
+    let lines = say(yes, &json!({})).await;
+    assert!(run_of(&lines) != run && lines.iter().any(|line| line.to_string().contains(none)), "{lines:?}");
+}
+
 /// A fork has what the run had at the event, and not what it got since.
 #[actix_web::test]
 async fn a_fork_has_what_the_run_had_then() {

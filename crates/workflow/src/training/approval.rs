@@ -25,17 +25,26 @@ pub enum Approval<'a> {
 /// offers to send the same words once more.
 #[must_use]
 pub fn approval<'a>(prompt: &'a str, experiments: &'a Experiments) -> Approval<'a> {
-    let first = prompt.lines().next().unwrap_or_default().trim();
-    let Some(head) = first.get(..PHRASE.len()) else { return Approval::None };
-    if !head.eq_ignore_ascii_case(PHRASE) {
-        return Approval::None;
-    }
-    let named = first.get(PHRASE.len()..).unwrap_or_default().trim();
+    let Some(named) = named_in(prompt) else { return Approval::None };
     let trainable: Vec<&Experiment> = experiments.all().into_iter().filter(|one| is_trainable(one.status)).collect();
     match named_first(named, &trainable) {
         Some(experiment) => Approval::Of(&experiment.experiment_id),
         None => Approval::Unknown(named),
     }
+}
+
+/// Whether a prompt approves of what has the name of one of these, however far that is. Of several runs the last for which that
+/// is so is the one that the person means, also when nothing of that name is left to be trained in it.
+#[must_use]
+pub fn names_one(prompt: &str, experiments: &Experiments) -> bool {
+    named_in(prompt).is_some_and(|named| named_first(named, &experiments.all()).is_some())
+}
+
+/// The names that follow the phrase. `None`: it is not there, or not as the client sends it.
+fn named_in(prompt: &str) -> Option<&str> {
+    let first = prompt.lines().next().unwrap_or_default().trim();
+    let head = first.get(..PHRASE.len())?;
+    head.eq_ignore_ascii_case(PHRASE).then(|| first.get(PHRASE.len()..).unwrap_or_default().trim())
 }
 
 /// Whether a person's yes is about it: it is proposed, or it was, and only what a person approved of comes further than that.
@@ -91,7 +100,9 @@ mod tests {
     fn a_name_that_is_not_there_approves_of_nothing() {
         let all = proposed(&["Forest"]);
         for named in ["", "Fores", "Forest 2", "forest", "Other, Forest", "exp-1", "Forest; Ridge"] {
-            assert_eq!(approval(&format!("{PHRASE} {named}"), &all), Approval::Unknown(named), "{named}");
+            let prompt = format!("{PHRASE} {named}");
+            assert_eq!(approval(&prompt, &all), Approval::Unknown(named), "{named}");
+            assert!(!names_one(&prompt, &all), "{named}");
         }
         let only_configured = run_with(&["Forest"]).experiments;
         assert_eq!(approval(&format!("{PHRASE} Forest"), &only_configured), Approval::Unknown("Forest"));
@@ -107,6 +118,7 @@ mod tests {
         }
         let registered = with(&all, "exp-1", ExperimentStatus::Registered);
         assert_eq!(approval(&prompt, &registered), Approval::Unknown("Forest"), "a second click trains nothing");
+        assert!(names_one(&prompt, &registered), "nor does it look for an older one of that name");
         let named_alike = all.with(Experiment { experiment_name: "Forest".to_owned(), ..all.get("exp-2").unwrap().clone() });
         for (failed, meant) in [("exp-1", "exp-2"), ("exp-2", "exp-1")] {
             let one_failed = with(&named_alike, failed, ExperimentStatus::Failed);
@@ -129,6 +141,7 @@ mod tests {
             format!("\n{PHRASE} Forest"),
         ] {
             assert_eq!(approval(&prompt, &all), Approval::None, "{prompt}");
+            assert!(!names_one(&prompt, &all), "{prompt}");
         }
     }
 

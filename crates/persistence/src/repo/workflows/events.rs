@@ -1,4 +1,4 @@
-//! What a turn that is taken up reads of its run.
+//! What a turn that begins or is taken up reads of its run, and of those before it.
 
 use diesel::{
     dsl::{max, sql},
@@ -9,10 +9,14 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, ProjectId,
     ports::StoreError,
-    workflows::{Phase, WorkflowEvent, WorkflowRunId},
+    workflows::{Phase, WorkflowEvent, WorkflowRun, WorkflowRunId},
 };
 
-use super::{super::ownership::own_project, Workflows, find_in, rows::EventRow};
+use super::{
+    super::ownership::own_project,
+    Workflows, find_in,
+    rows::{EventRow, RunRow},
+};
 use crate::{
     database::DbError,
     schema::{workflow_events as events, workflow_runs as runs},
@@ -80,6 +84,31 @@ impl Workflows {
             .await
             .map_err(DbError::from)?;
         Ok(TurnEvents { events: rows.into_iter().map(WorkflowEvent::from).collect(), left_out, is_last: next.is_none() })
+    }
+
+    /// Reads the runs of a phase that changed last, `runs_max` at most, the last one first.
+    ///
+    /// # Errors
+    /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
+    pub async fn last_runs(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        phase: Phase,
+        runs_max: u32,
+    ) -> Result<Vec<WorkflowRun>, StoreError> {
+        let mut connection = self.database.connection().await?;
+        own_project(&mut connection, caller.user_id, project).await?;
+        let rows: Vec<RunRow> = runs::table
+            .filter(runs::project_id.eq(project.0))
+            .filter(runs::phase.eq(phase.as_str()))
+            .order((runs::updated_at.desc(), runs::run_id))
+            .limit(i64::from(runs_max))
+            .select(RunRow::as_select())
+            .load(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        rows.into_iter().map(WorkflowRun::try_from).collect()
     }
 
     /// Reads how the last turns of a phase ended that wait for a person, oldest first: of the project's last `runs_max` runs.

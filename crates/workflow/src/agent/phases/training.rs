@@ -66,7 +66,8 @@ pub(super) fn decide(state: &State) -> Next {
             None => Next::End(End::failed(FailureCode::DelegatedActionEmpty)),
         },
         Approval::Unknown(name) => Next::End(End::said(format!(
-            "There is no proposed experiment named \"{}\"; nothing was started. Propose it again, or choose another.",
+            "There is no open proposal named \"{}\" here, so nothing was started: it may have its model already, or be of \
+             another notebook. Ask for it to be proposed again and approve of that, or choose another.",
             crate::prompts::line(name, 120)
         ))),
         Approval::None => set_up(state),
