@@ -31,13 +31,13 @@ use gristmill_domain::{
 };
 use serde_json::{Map, Value, json};
 
-pub use self::{beside::DecidedStep, events::TurnEvents};
 use self::{
     begin::{begin_in, reattached},
     fork::fork_in,
     rows::{ApprovalRow, ArtifactRow, EventRow, RunRow},
     write::{keep_state, write_in},
 };
+pub use self::{beside::DecidedStep, events::TurnEvents};
 pub(super) use self::{
     beside::decide_beside,
     release::{lock_turns, release_dataset},
