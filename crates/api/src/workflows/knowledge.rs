@@ -69,7 +69,7 @@ impl StoredKnowledge {
             return Ok(None);
         }
         let pauses = self.state.workflows.pauses(caller, run.project_id, run.phase, RUNS_SEEN).await.map_err(store)?;
-        let mut asked: Vec<&Vec<Value>> = pauses.iter().filter_map(|event| event.payload["questions"].as_array()).collect();
+        let mut asked: Vec<&Vec<Value>> = pauses.iter().filter_map(|event| event.payload.get("questions")?.as_array()).collect();
         let rounds = usize::try_from(request.round).unwrap_or(ROUNDS_SHOWN).clamp(1, ROUNDS_SHOWN);
         let earlier = asked.len().saturating_sub(rounds);
         asked.drain(..earlier);
