@@ -3450,7 +3450,13 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Makes a new run that has gone as far as an event of another; the next turn goes on from there. */
+        /**
+         * Makes a new run that has gone as far as an event of another; the next turn goes on from there.
+         * @description It has the dataset, experiments and open questions of that moment, and steps and features of its own. The notebook is not
+         *     copied: both runs work in the one that is active, with its cells as they are now, whatever either has done in them since the
+         *     event. To keep them apart, send another `notebookId` with the fork's next turn; cells of steps that were proposed before stay
+         *     where they are.
+         */
         post: operations["fork_workflow"];
         delete?: never;
         options?: never;
