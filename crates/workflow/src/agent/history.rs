@@ -1,8 +1,8 @@
 //! A run's conversation as messages for a model, within a budget of tokens.
 //!
 //! What does not fit is shortened from its oldest end: first the results of old calls become digests, then whole old entries
-//! become one line that counts them, with those that the store left out. This turn's prompt always stays, and a result never stands without its call. Only as much
-//! of a long conversation is looked at as there is room for.
+//! become one line that counts them, with those that the store left out. This turn's prompt always stays, and a result never
+//! stands without its call. Only as much of a long conversation is looked at as there is room for.
 
 use std::{borrow::Cow, collections::HashSet, io};
 
