@@ -43,7 +43,7 @@ pub struct EdaColumn<'a> {
 pub enum EdaValues<'a> {
     /// Numbers. Those that are not finite count as missing.
     Numbers(&'a [Option<f64>]),
-    /// Text. Words for "no value" (`N/A`, `null`, …) count as missing.
+    /// Text. An empty one counts as missing; words such as `N/A` are texts.
     Text(&'a [Option<&'a str>]),
     /// Booleans.
     Booleans(&'a [Option<bool>]),

@@ -49,7 +49,7 @@ fn classify_date(text: &[u8]) -> Class {
 }
 
 /// Whether the trimmed text stands for "no value".
-pub(crate) fn is_missing(text: &[u8]) -> bool {
+fn is_missing(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 5] = [b"null", b"na", b"n/a", b"nan", b"none"];
     match text.first() {
         None => true,

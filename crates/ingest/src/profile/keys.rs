@@ -14,14 +14,15 @@ use arrow::{
 };
 use gristmill_domain::datasets::{ColumnType, iso_millis};
 
-use crate::{error::IngestError, num, value};
+use crate::{error::IngestError, num};
 
 /// Calls `visit` with the key of each row, `None` where there is no value. Floats that are not finite count as missing:
-/// no statistic can hold them.
+/// no statistic can hold them. Texts are what they say: which words stand for no value was decided where they were read, and SQL
+/// and models see those that are still there.
 pub(crate) fn for_each(
     kind: ColumnType,
     array: &ArrayRef,
-    mut visit: impl FnMut(usize, Option<u64>) -> Result<ControlFlow<()>, IngestError>,
+    visit: impl FnMut(usize, Option<u64>) -> Result<ControlFlow<()>, IngestError>,
 ) -> Result<ControlFlow<()>, IngestError> {
     match kind {
         ColumnType::Integer => {
@@ -42,13 +43,7 @@ pub(crate) fn for_each(
         }
         ColumnType::String | ColumnType::Unknown => {
             let array = array.as_string_opt::<i32>().ok_or_else(unexpected)?;
-            for (row, text) in array.iter().enumerate() {
-                let key = text.filter(|text| !value::is_missing(value::trim(text.as_bytes()))).map(hash);
-                if visit(row, key)?.is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            Ok(ControlFlow::Continue(()))
+            each(array.iter().map(|text| text.filter(|text| !text.is_empty()).map(hash)), visit)
         }
     }
 }

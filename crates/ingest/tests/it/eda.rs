@@ -188,7 +188,7 @@ fn results_of_queries_are_summarised_by_their_types() {
             (Numeric, 1, 2),
             (Numeric, 2, 2),
             (Numeric, 0, 4),
-            (Categorical, 2, 2),
+            (Categorical, 1, 3),
             (Categorical, 0, 3),
             (Datetime, 1, 3),
             (Boolean, 0, 2),
@@ -206,7 +206,7 @@ fn results_of_queries_are_summarised_by_their_types() {
 fn neutral_columns_are_summarised_too() {
     let columns = [
         EdaColumn { name: "n", values: EdaValues::Numbers(&[Some(1.0), None, Some(3.0)]) },
-        EdaColumn { name: "t", values: EdaValues::Text(&[Some("x"), Some("x"), Some("none")]) },
+        EdaColumn { name: "t", values: EdaValues::Text(&[Some("x"), Some("x"), Some("")]) },
         EdaColumn { name: "b", values: EdaValues::Booleans(&[Some(true)]) },
         EdaColumn { name: "i", values: EdaValues::Instants(&[Some(0), Some(1), None]) },
     ];

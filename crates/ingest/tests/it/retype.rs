@@ -122,6 +122,9 @@ fn a_file_with_types_is_read_with_them() {
     ] {
         assert_eq!(json!(values(&place.output(), column)), expected, "{column}");
     }
+    let word = &read.columns[1];
+    assert_eq!((word.null_count, word.unique_count), (1, 2), "`N/A` is counted as the text that it is");
+    assert_eq!(read.eda.unwrap().data_quality[1].missing_count, 1, "in the summary, too");
     let inferred = place.ingest_observed(&Unobserved).unwrap();
     let guessed: Vec<ColumnType> = inferred.columns.iter().map(|column| column.dtype).collect();
     assert_eq!(guessed[2..4], [Boolean, Date], "without types, texts are taken for what they look like");

@@ -81,6 +81,7 @@ async fn code_that_makes_nothing_says_why() {
     let sql = format!("select count(home) as n from {}", made["dataset"]["tableName"].as_str().unwrap());
     let row = lab.ada.sql(&lab.project, &sql).await.expect(200)["query"]["rows"][0].clone();
     assert_eq!((&made["dataset"]["dtypes"]["home"], &row["n"]), (&json!("string"), &json!(344)), "no text is taken for none");
+    assert_eq!(made["dataset"]["null_counts"]["home"], 0, "the profile says of the texts what SQL says");
     lab.ada.delete(&format!("/api/datasets/{}", id_of(&made))).await.expect(200);
     lab.assert_only_the_source().await;
 }
