@@ -8,6 +8,7 @@ use gristmill_documents::{Citation, SearchRequest};
 use gristmill_domain::{
     Caller, DatasetId, ErrorCode, NotebookId,
     datasets::Dataset,
+    documents::Document,
     ports::StoreError,
     workflows::{Phase, WorkflowRun},
 };
@@ -27,6 +28,8 @@ use crate::{error::ApiError, state::AppState};
 const SNIPPETS: usize = 4;
 /// Datasets that the model is shown when a project begins.
 const DATASETS_SHOWN: usize = 20;
+/// Documents that the model is told of when a project begins, the newest; tools tell of the others.
+const DOCUMENTS_SHOWN: usize = 20;
 /// Columns of a dataset that the model is shown; tools tell of the others.
 const COLUMNS_SHOWN: usize = 60;
 /// Rounds of questions whose questions the model is shown again, and runs that are looked through for them.
@@ -128,6 +131,8 @@ impl KnowledgeSource for StoredKnowledge {
                     files.extend(self.dataset(caller, *id).await?.as_ref().map(outline));
                 }
                 material.push(Material { kind: "datasets", text: files.join("\n\n") });
+                let documents = self.state.documents.list(caller, Some(run.project_id)).await.map_err(store)?;
+                material.push(Material { kind: "documents", text: titles(&documents) });
                 material.extend(self.questions(caller, run, request).await?);
             }
             (_, Some(dataset)) => material.push(Material { kind: "dataset", text: outline(dataset) }),
@@ -210,6 +215,23 @@ fn outline(dataset: &Dataset) -> String {
     }
     if dataset.columns.len() > COLUMNS_SHOWN {
         let _ = write!(text, "\n- and {} more columns", dataset.columns.len() - COLUMNS_SHOWN);
+    }
+    text
+}
+
+/// What documents there are, a line each. What they say is for the model to look up.
+fn titles(documents: &[Document]) -> String {
+    let mut text = String::new();
+    for document in documents.iter().take(DOCUMENTS_SHOWN) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{} (id {}), {}", document.filename, document.id, document.media_type);
+        if let Some(pages) = document.page_count {
+            let _ = write!(text, ", pages: {pages}");
+        }
+        text.push('\n');
+    }
+    if documents.len() > DOCUMENTS_SHOWN {
+        let _ = write!(text, "and {} more documents", documents.len() - DOCUMENTS_SHOWN);
     }
     text
 }

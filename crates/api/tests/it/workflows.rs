@@ -40,14 +40,18 @@ fn kinds(lines: &[Value]) -> Vec<&str> {
 #[actix_web::test]
 async fn onboarding_ends_in_a_plan_that_can_be_read_again() {
     let question = json!({ "id": "q1", "question": "What is predicted?", "header": "Target", "type": "free_text" });
+    // Files are known from the beginning, and of a document its name alone.
+    let listed = r#"<data kind="documents" mark="[0-9a-f]+">\nfield notes\.md \(id [0-9a-f-]{36}\), text/markdown\n</data"#;
+    let known = json!({ "contains": "penguins.csv", "regex": listed, "lacks": "krill" });
     let turns = json!([
-        { "times": 1, "when": { "tools": ["ask_user"], "anyMessage": "penguins.csv" }, "reply": calls("list_project_files", &json!({})) },
+        { "times": 1, "when": { "tools": ["ask_user"], "anyMessage": known }, "reply": calls("list_project_files", &json!({})) },
         { "times": 1, "when": { "toolResult": { "tool": "list_project_files", "content": "penguins.csv" } },
           "reply": calls("ask_user", &json!({ "questions": [question] })) },
         { "when": { "tools": ["plan_exit"], "anyMessage": { "regex": r"(?s)q1: What is predicted\?.*the species" } },
           "reply": calls("plan_exit", &json!({ "planName": "penguins", "planMarkdown": "# Project Plan\n\n## Objective\nSpecies.\n\n## Approach\nTrees." })) },
     ]);
     let Setting { app: _app, ada, project, dataset: _, _script } = setting(turns).await;
+    ada.document(&project, "field notes.md", "# Diet\n\nMostly krill.\n").await;
     let first = turn(&ada, &json!({ "projectId": project, "phase": "onboarding", "userIntent": "sort birds", "round": 0 })).await;
     assert_eq!(kinds(&first), ["workflow_state", "tool_executed", "workflow_state", "workflow_pause", "done"]);
     assert_eq!(first[0]["state"]["status"], "running");
