@@ -4,6 +4,7 @@ The server wrote this file and `spec.json`; the code in it is a stranger's. What
 """
 
 import ast
+import csv
 import json
 import math
 import os
@@ -137,14 +138,33 @@ def run(features, frame, withheld=()):
     return frame
 
 
+def bare(names):
+    """Returns names without blanks around them, which no header keeps.
+
+    Two that only blanks tell apart, as one-hot columns may have them, stay two by a number.
+    """
+    taken = {name for name in names if name == name.strip()}
+    found = []
+    for name in names:
+        short = free = name.strip()
+        number = 1
+        while short != name and free in taken:
+            number += 1
+            free = f"{short}_{number}"
+        taken.add(free)
+        found.append(free)
+    return found
+
+
 def tidy(frame):
     """Returns the frame with names that a dataset can have."""
-    names = [str(name).strip() for name in frame.columns]
+    given = [str(name) for name in frame.columns]
+    names = bare(given)
     if ROW_ID in names:
         raise Refused(f'The column "{ROW_ID}" is reserved for the numbers of rows')
     if any(not name for name in names):
         raise Refused("The code makes a column without a name")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted({name for name in given if given.count(name) > 1})
     if twice:
         raise Refused(f'The code makes the column "{twice[0]}" twice')
     if frame.empty:
@@ -315,8 +335,8 @@ def make(spec):
     with open(os.path.join(OUT, "table.csv"), "w", encoding="utf-8", errors="replace", newline="") as file:
         # Says to the reader which sign separates the fields.
         file.write("sep=,\r\n")
-        # Python puts quotes around a text with a line feed or carriage return only when that ends lines, too.
-        pd.DataFrame(columns).to_csv(file, index=False, lineterminator="\r\n")
+        # The reader drops the blanks around a text without quotes, and ends a row where one has a line break.
+        pd.DataFrame(columns).to_csv(file, index=False, lineterminator="\r\n", quoting=csv.QUOTE_NONNUMERIC)
     result = {"rows": rows, "types": types, "columns": list(columns)}
     # Of rows that cannot be traced it is not known.
     return result if rows == "unknown" else {**result, "changed": changed(made, source, places)}

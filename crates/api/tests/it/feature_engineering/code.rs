@@ -86,6 +86,20 @@ async fn code_that_makes_nothing_says_why() {
     lab.assert_only_the_source().await;
 }
 
+/// A table of text keeps no blanks around the names of its columns.
+#[actix_web::test]
+async fn values_that_only_a_blank_tells_apart_stay_two_columns() {
+    let lab = Lab::over(running(&[]).await).await;
+    let rows = "v,t\n1,a\n2,\"a \"\n3,b\n4,\"a \"\n";
+    let source = lab.ada.dataset(&lab.project, "blanks.csv", rows).await["datasetId"].clone();
+    let features = json!([feature("is", "one_hot_encode", "t"), coded("double", "df['double'] = df['v'] * 2")]);
+    let made = lab.apply(features, json!({ "datasetId": source })).await;
+    assert_eq!(made["dataset"]["columns"], json!(["v", "t", "is_a", "is_a_2", "is_b", "double"]), "{made}");
+    let hot = |row: usize| ["t", "is_a", "is_a_2", "is_b"].map(|name| made["dataset"]["sample"][row][name].clone());
+    assert_eq!(hot(0), [json!("a"), json!(true), json!(false), json!(false)], "{made}");
+    assert_eq!(hot(1), [json!("a "), json!(false), json!(true), json!(false)], "{made}");
+}
+
 /// No feature knows what is to be predicted: code does not see the target, or not that of the rows that it makes.
 #[actix_web::test]
 async fn code_makes_no_feature_from_the_target() {
