@@ -97,6 +97,12 @@ pub trait ToolHost: Send + Sync + Debug {
     /// May be dropped, and repeated under the same key: what it did already is found, not done again.
     async fn run(&self, context: &ToolContext, tool: ToolName, args: &Map<String, Value>) -> ToolOutput;
 
+    /// Why a call that a person would be asked about can only fail, in words for the model: what it names is not there. Nobody is
+    /// asked then, and the call is not run. `None`: nothing is known against it.
+    async fn refusal(&self, _context: &ToolContext, _tool: ToolName, _args: &Map<String, Value>) -> Option<String> {
+        None
+    }
+
     /// The hash of what a call would take away for good, as it is now, such as of the text of a cell that it deletes. A person
     /// is asked about the call together with that. Approved of, it is run with the hash as the argument `codeHash`, and must do
     /// nothing but fail where it has another by then. `None`: it takes away nothing that could change.

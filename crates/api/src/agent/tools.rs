@@ -92,6 +92,10 @@ impl ToolHost for ServerTools {
         }
     }
 
+    async fn refusal(&self, context: &ToolContext, tool: ToolName, args: &Map<String, Value>) -> Option<String> {
+        if tool == ToolName::DeleteCell { cells::undeletable(&self.state, context, args).await } else { None }
+    }
+
     async fn lost_hash(
         &self,
         context: &ToolContext,

@@ -4,7 +4,10 @@ use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestApp, calls, eventually, parsed, script};
+use crate::{
+    notebooks::{cell, notebook},
+    support::{Client, TestApp, calls, eventually, parsed, script},
+};
 
 struct Setting {
     app: TestApp,
@@ -177,15 +180,50 @@ async fn a_run_is_forked_after_an_event() {
     eve.post("/api/workflows/fe-1/fork", &json!({ "afterSequence": 1 })).await.refused(404, "workflow_not_found");
 }
 
+/// A prompt that names a cell to be deleted.
+fn tidied() -> Value {
+    json!({ "lastUser": { "regex": r"^tidy (?<cell>\S+)" } })
+}
+
+async fn a_cell(user: &Client, project: &str) -> String {
+    let notebook = notebook(user, project, &json!({})).await;
+    cell(user, &notebook, "a = 1").await
+}
+
+/// What can only fail is told to the model at once: a yes would change nothing.
+#[actix_web::test]
+async fn nobody_is_asked_about_a_cell_that_is_not_there() {
+    let refused = json!({ "toolResult": { "tool": "delete_cell", "isError": true } });
+    let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
+        { "always": true, "when": refused, "reply": { "text": "It is not there." } },
+        { "always": true, "when": tidied(), "reply": calls("delete_cell", &json!({ "cellId": "{{cell}}" })) },
+    ]))
+    .await;
+    let others = ada.project("Others").await;
+    let elsewhere = a_cell(&ada, &others).await;
+    let gone = uuid::Uuid::new_v4().to_string();
+    for (id, why) in [(gone.as_str(), "not found"), (elsewhere.as_str(), "not found"), ("c-1", "Wrong arguments")] {
+        let run = format!("fe-{id}");
+        let body = json!({ "projectId": project, "phase": "feature_engineering", "datasetId": dataset, "runId": run,
+            "prompt": format!("tidy {id}") });
+        let lines = turn(&ada, &body).await;
+        let executed = lines.iter().find(|line| line["type"] == "tool_executed").unwrap_or_else(|| panic!("{id}: {lines:?}"));
+        assert!(executed["result"]["error"].as_str().unwrap().contains(why), "{executed}");
+        let found = ada.get(&format!("/api/workflows/{run}")).await.expect(200)["run"].clone();
+        assert_eq!((&found["run"]["status"], &found["approvals"]), (&json!("completed"), &json!([])), "{id}");
+    }
+    ada.get(&format!("/api/cells/{elsewhere}")).await.expect(200);
+}
+
 /// A question that nobody answered stays open while it is asked, and is closed when another turn goes past it.
 #[actix_web::test]
 async fn a_question_that_a_turn_went_past_is_closed() {
     let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
-        { "times": 2, "when": { "lastUser": "tidy up" },
-          "reply": calls("delete_cell", &json!({ "cellId": uuid::Uuid::nil() })) },
+        { "times": 2, "when": tidied(), "reply": calls("delete_cell", &json!({ "cellId": "{{cell}}" })) },
         { "always": true, "reply": { "text": "There are 344." } },
     ]))
     .await;
+    let tidy = format!("tidy {}", a_cell(&ada, &project).await);
     let body = json!({ "projectId": project, "phase": "feature_engineering", "datasetId": dataset, "runId": "fe-1" });
     let say = async |prompt: &str| {
         let mut body = body.clone();
@@ -194,14 +232,14 @@ async fn a_question_that_a_turn_went_past_is_closed() {
         let run = ada.get("/api/workflows/fe-1").await.expect(200)["run"].clone();
         (run["run"]["status"].clone(), run["approvals"].clone())
     };
-    let (status, approvals) = say("tidy up").await;
+    let (status, approvals) = say(&tidy).await;
     assert_eq!((&status, &approvals[0]["status"]), (&json!("paused"), &json!("pending")), "{approvals}");
     assert!(approvals[0].get("resolvedAt").is_none(), "{approvals}");
     let (status, approvals) = say("How many birds are there?").await;
     assert_eq!((&status, &approvals[0]["status"]), (&json!("completed"), &json!("superseded")), "{approvals}");
     assert!(approvals[0]["resolvedAt"].is_string() && approvals[0].get("resolvedBy").is_none(), "{approvals}");
     // Asked once more, it is another question; and that one is answered.
-    let (_, approvals) = say("tidy up").await;
+    let (_, approvals) = say(&tidy).await;
     assert_eq!((approvals.as_array().unwrap().len(), &approvals[1]["status"]), (2, &json!("pending")), "{approvals}");
     let (_, approvals) = say("no").await;
     assert_eq!((&approvals[0]["status"], &approvals[1]["status"]), (&json!("superseded"), &json!("rejected")), "{approvals}");
@@ -266,7 +304,7 @@ async fn a_yes_to_a_training_that_names_no_run_is_said_in_the_run_that_proposed_
 #[actix_web::test]
 async fn a_fork_has_what_the_run_had_then() {
     let Setting { app: _app, ada, project, dataset, _script } = setting(json!([
-        { "when": { "lastUser": "tidy up" }, "reply": calls("delete_cell", &json!({ "cellId": uuid::Uuid::nil() })) },
+        { "when": tidied(), "reply": calls("delete_cell", &json!({ "cellId": "{{cell}}" })) },
         { "times": 1, "when": { "lastUser": "look" }, "reply": calls("list_project_files", &json!({})) },
         { "always": true, "reply": { "text": "Seen." } },
     ]))
@@ -279,7 +317,7 @@ async fn a_fork_has_what_the_run_had_then() {
         turn(&ada, &body).await;
         ada.get("/api/workflows/fe-1").await.expect(200)["run"].clone()
     };
-    let first = say("tidy up", &json!(dataset)).await;
+    let first = say(&format!("tidy {}", a_cell(&ada, &project).await), &json!(dataset)).await;
     let at = first["events"].as_array().unwrap().len();
     let later = say("look", &other).await;
     assert_ne!(later["run"]["metadata"], first["run"]["metadata"], "a turn of another number of calls");

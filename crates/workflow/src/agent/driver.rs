@@ -183,8 +183,12 @@ impl Work<'_> {
                 Effect::Ask(ask) => Box::pin(self.ask(&ask)).await?,
                 Effect::Run(planned) => Box::pin(self.call(*planned)).await?,
                 Effect::End(end) => {
-                    Box::pin(self.end(*end)).await?;
-                    return Ok(TurnEnd::Ended);
+                    let refused = Box::pin(self.refuse(&end)).await?;
+                    if refused.is_none() {
+                        Box::pin(self.end(*end)).await?;
+                        return Ok(TurnEnd::Ended);
+                    }
+                    refused
                 }
             };
             let Some(event) = event else { return Ok(TurnEnd::Stopped) };

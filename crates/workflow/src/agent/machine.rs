@@ -186,7 +186,7 @@ pub(super) enum Heard {
 /// A change of the state by what happened. The effects are to be done in order; there is always one.
 #[must_use]
 pub fn next(mut state: State, event: TurnEvent) -> (State, Vec<Effect>) {
-    if matches!(state.effect, Effect::End(_)) && !matches!(event, TurnEvent::Ended(_)) {
+    if matches!(state.effect, Effect::End(_)) && !matches!(event, TurnEvent::Ended(_)) && !is_refusal(&state.effect, &event) {
         let effect = state.effect.clone();
         return (state, vec![effect]);
     }
@@ -206,6 +206,13 @@ pub fn next(mut state: State, event: TurnEvent) -> (State, Vec<Effect>) {
     };
     state.effect = effect.clone();
     (state, vec![effect])
+}
+
+/// Whether an event is the call that a person was to be asked about: it could only fail, and the turn goes on with that.
+fn is_refusal(effect: &Effect, event: &TurnEvent) -> bool {
+    let (Effect::End(end), TurnEvent::Started(planned)) = (effect, event) else { return false };
+    let End::AwaitsApproval { subject, .. } = end.as_ref() else { return false };
+    phases::asked_call(subject).is_some_and(|call| call.id == planned.call.id)
 }
 
 impl State {
@@ -347,7 +354,10 @@ impl State {
                 self.log.push(Entry::Noted(why));
                 self.decide()
             }
-            Heard::End(end) => Effect::End(Box::new(end)),
+            Heard::End(end) => {
+                self.useless = 0;
+                Effect::End(Box::new(end))
+            }
         }
     }
 
@@ -363,6 +373,10 @@ impl State {
     fn finish(&mut self, call: ToolCall, result: ToolResult) -> Effect {
         let decision = self.current.take().and_then(|planned| planned.decision);
         self.log.push(Entry::Did(Exchange { call, result, decision }));
+        // Calls that were refused in a question's place were not counted before they began.
+        if self.iterations >= TURN_ITERATIONS_MAX {
+            return failed(FailureCode::MaxIterationsExceeded);
+        }
         if let Some(end) = guards::stuck(self) {
             return Effect::End(Box::new(end));
         }

@@ -136,6 +136,15 @@ pub(super) async fn delete_cell(
     Ok(json!({ "success": true, "cellId": id }))
 }
 
+/// Why a deletion can only fail: there is no such cell. Whether the database answers is seen by what reads next.
+pub(super) async fn undeletable(state: &AppState, context: &ToolContext, args: &Map<String, Value>) -> Option<String> {
+    let id = match deletion(args) {
+        Ok((id, _)) => id,
+        Err(error) => return Some(Failure::from(error).error),
+    };
+    find_cell(state, context, id).await.err().filter(|failure| failure.is_missing).map(|failure| failure.error)
+}
+
 /// The hash of the text that a deletion takes away, as it is now. Where there is no such cell it is empty, which that of no text
 /// is: the person has seen none.
 pub(super) async fn deleted_hash(

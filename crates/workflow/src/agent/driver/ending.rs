@@ -1,7 +1,7 @@
 //! The end of a turn: the run as it stands, what it made, and the client's last events.
 
 use gristmill_domain::workflows::{
-    ArtifactKind, NewApproval, NewWorkflowEvent, PendingInput, RunRecord, RunStanding, WorkflowStatus,
+    ArtifactKind, NewApproval, NewWorkflowEvent, PendingInput, RunRecord, RunStanding, ToolResult, WorkflowStatus,
 };
 use gristmill_llm::FailureCode;
 use serde_json::{Value, json};
@@ -11,11 +11,11 @@ use super::{TurnError, Work};
 use crate::{
     agent::{
         phases::{asked_call, subject_of},
-        turn::{ApprovalSubject, End, TurnEvent},
+        turn::{ApprovalSubject, End, PlannedCall, TurnEvent},
         wire,
     },
     prompts::printable,
-    tools::derived_id,
+    tools::{derived_id, output},
 };
 
 impl Work<'_> {
@@ -58,6 +58,24 @@ impl Work<'_> {
             self.engine.sink.emit(event).await?;
         }
         Ok(())
+    }
+
+    /// Refuses the call that a question is about when it can only fail: the model is told why, and nobody is asked. `None`: the
+    /// turn ends.
+    pub(super) async fn refuse(&mut self, end: &End) -> Result<Option<TurnEvent>, TurnError> {
+        let End::AwaitsApproval { subject, .. } = end else { return Ok(None) };
+        let Some(call) = asked_call(subject).filter(|_| !self.is_recorded) else { return Ok(None) };
+        let Some(why) = self.engine.tools.refusal(&self.context(&call, None), call.tool, &call.args).await else {
+            return Ok(None);
+        };
+        let result = ToolResult { id: call.id.clone(), tool: call.tool, output: None, error: Some(output::cap_error(&why)) };
+        let started = TurnEvent::Started(Box::new(PlannedCall { call: call.clone(), decision: None }));
+        let executed = TurnEvent::Executed(Box::new((call.clone(), result.clone())));
+        let sequence = self.record(vec![started.stored(), executed.stored()], RunRecord::default()).await?;
+        self.engine.sink.emit(wire::tool_started(&call, sequence - 1)).await?;
+        self.happened(started);
+        self.engine.sink.emit(wire::tool_executed(&call, &result, sequence)).await?;
+        Ok(Some(executed))
     }
 
     /// Puts into a question about a model's call what the call takes away, as it is when the person is asked. It is a fact from

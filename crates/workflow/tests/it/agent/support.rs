@@ -193,6 +193,8 @@ pub(crate) struct Tools {
     answers: HashMap<ToolName, Answer>,
     /// The hash of what calls would take away now.
     pub(crate) lost: Mutex<Option<String>>,
+    /// Why calls that a person would be asked about can only fail.
+    pub(crate) refusal: Mutex<Option<String>>,
     pub(crate) effects: Mutex<Vec<EffectOf>>,
     done: Mutex<BTreeMap<String, ToolOutput>>,
 }
@@ -228,6 +230,10 @@ impl ToolHost for Tools {
         };
         self.done.lock().unwrap().insert(context.key.clone(), output.clone());
         output
+    }
+
+    async fn refusal(&self, _: &ToolContext, _: ToolName, _: &Map<String, Value>) -> Option<String> {
+        self.refusal.lock().unwrap().clone()
     }
 
     async fn lost_hash(&self, _: &ToolContext, _: ToolName, _: &Map<String, Value>) -> Result<Option<String>, PortError> {

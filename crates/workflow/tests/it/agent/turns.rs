@@ -174,6 +174,46 @@ async fn a_call_that_loses_something_waits_for_a_person() {
 }
 
 #[tokio::test]
+async fn nobody_is_asked_about_a_call_that_can_only_fail() {
+    let refused = json!({ "toolResult": { "tool": "delete_cell", "content": "no such cell", "isError": true } });
+    let script = json!({ "turns": [
+        { "when": refused, "reply": { "text": "It is gone already." } },
+        { "when": { "lastUser": "tidy up" }, "reply": calls("delete_cell", json!({ "cellId": "c-1" })) },
+    ]});
+    for breaks in [None, Some((0, false)), Some((0, true))] {
+        let mut bench = Bench::new(Phase::FeatureEngineering, Tools::default(), script.clone());
+        *bench.tools.refusal.lock().unwrap() = Some("There is no such cell".to_owned());
+        bench.begin("tidy up");
+        // The server dies before it records the refusal, or before it tells anybody.
+        *bench.store.breaks.lock().unwrap() = breaks;
+        if breaks.is_some() {
+            bench.work().await.unwrap_err();
+            *bench.store.breaks.lock().unwrap() = None;
+            bench.another_server();
+        }
+        assert_eq!(bench.work().await.unwrap(), TurnEnd::Ended, "{breaks:?}");
+        let run = bench.store.run();
+        assert_eq!((run.status, run.pending_input), (WorkflowStatus::Completed, None), "{breaks:?}: {:?}", run.failure_message);
+        assert!(bench.tools.called().is_empty(), "{breaks:?}");
+        let told = bench.client.of("tool_executed");
+        assert_eq!((told.len(), &told[0]["result"]["error"]), (1, &json!("There is no such cell")), "{breaks:?}");
+        assert_eq!((bench.client.of("tool_started").len(), bench.client.of("workflow_pause").len()), (1, 0), "{breaks:?}");
+    }
+}
+
+/// Asked about one thing after the other that is not there, a turn ends as one that makes too many calls.
+#[tokio::test]
+async fn calls_that_can_only_fail_count_as_calls() {
+    let deletes = |n: u32| calls("delete_cell", json!({ "cellId": format!("c-{n}") }));
+    let turns: Vec<_> = (0..60).map(|n| json!({ "when": { "lastUser": "tidy up" }, "reply": deletes(n) })).collect();
+    let bench = Bench::new(Phase::FeatureEngineering, Tools::default(), json!({ "turns": turns }));
+    *bench.tools.refusal.lock().unwrap() = Some("There is no such cell".to_owned());
+    let run = bench.turn("tidy up").await;
+    assert_eq!(run.failure_code.as_deref(), Some("MAX_ITERATIONS_EXCEEDED"), "{:?}", run.failure_message);
+    assert_eq!(bench.client.of("tool_executed").len(), 48);
+}
+
+#[tokio::test]
 async fn a_yes_is_to_what_was_there_when_the_person_was_asked() {
     let tools = Tools::default().with(ToolName::DeleteCell, |_, _| ToolOutput::of(json!({ "success": true })));
     let script = json!({ "turns": [
