@@ -196,6 +196,9 @@ pub struct Job {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
+/// The key of a payload, and W3C's header, under which a job says where in a trace it was asked for. Handlers skip it.
+pub const TRACEPARENT: &str = "traceparent";
+
 /// A job to be submitted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
@@ -214,6 +217,17 @@ pub struct NewJob {
     /// A key under which a second submission of the same kind by the same owner finds this job instead of making
     /// another.
     pub idempotency_key: Option<String>,
+}
+
+impl NewJob {
+    /// The job as one that follows from another: asked for where that was.
+    #[must_use]
+    pub fn following(mut self, job: &Job) -> Self {
+        if let (Some(place), Value::Object(payload)) = (job.payload.get(TRACEPARENT), &mut self.payload) {
+            payload.insert(TRACEPARENT.to_owned(), place.clone());
+        }
+        self
+    }
 }
 
 /// The right to write for a running job. A write with an older epoch than the stored one is refused: its worker
@@ -429,6 +443,23 @@ mod tests {
     fn a_released_run_is_queued_again_unless_it_should_stop() {
         assert_eq!(running(2, false).end_of_released_run().state, JobState::Queued);
         assert_eq!(running(2, true).end_of_released_run(), RunEnd::cancelled());
+    }
+
+    #[test]
+    fn a_job_that_follows_from_another_was_asked_for_where_that_was() {
+        let new = |payload: Value| NewJob {
+            id: JobId::random(),
+            kind: JobKind::Probe,
+            owner_id: UserId::random(),
+            project_id: None,
+            payload,
+            attempts_max: 1,
+            idempotency_key: None,
+        };
+        let asked = Job { payload: json!({ "steps": 1, "traceparent": "00-a-b-01" }), ..running(1, false) };
+        assert_eq!(new(json!({ "steps": 2 })).following(&asked).payload, json!({ "steps": 2, "traceparent": "00-a-b-01" }));
+        assert_eq!(new(Value::Null).following(&asked).payload, Value::Null);
+        assert_eq!(new(json!({ "steps": 2 })).following(&running(1, false)).payload, json!({ "steps": 2 }));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use actix_web::http::{Method, StatusCode, header::HeaderMap};
 use anyhow::Context;
 use async_trait::async_trait;
-use gristmill_domain::jobs::{Job, JobKind, NewJob};
+use gristmill_domain::jobs::{Job, JobKind, NewJob, TRACEPARENT};
 use gristmill_jobs::{JobContext, JobHandler, JobVerdict};
 use opentelemetry::{
     Context as TraceContext,
@@ -29,8 +29,6 @@ use crate::config::TelemetryConfig;
 
 /// How long the collector may take for a batch.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The key of a job's payload, and of W3C's header, under which it says where it was asked for.
-const TRACEPARENT: &str = "traceparent";
 /// How long the last batch may take.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -154,11 +154,12 @@ async fn a_request_its_jobs_and_a_prediction_are_traced() {
     let linked = || {
         let spans = received.lock().unwrap();
         let within: Vec<&Vec<u8>> = spans.iter().filter(|span| span.trace == trained.trace).map(|span| &span.id).collect();
-        let job = spans.iter().find(|span| span.name == "job" && span.links.iter().any(|link| within.contains(&link)));
-        job.cloned()
+        let is_linked = |span: &&Span| span.name == "job" && span.links.iter().any(|link| within.contains(&link));
+        let jobs: Vec<Span> = spans.iter().filter(is_linked).cloned().collect();
+        (jobs.len() == 2).then_some(jobs)
     };
-    let job = eventually("the training's job to be traced", async || linked()).await;
-    assert!(job.parent.is_empty() && job.trace != trained.trace, "{job:?}");
+    let jobs = eventually("the training's job and that of its evaluation to be traced", async || linked()).await;
+    assert!(jobs.iter().all(|job| job.parent.is_empty() && job.trace != trained.trace), "{jobs:?}");
 
     // At the end nothing is left behind.
     lab.ada.get(&path).await.expect(200);

@@ -171,7 +171,7 @@ pub(super) async fn store(workshop: &Workshop, context: &JobContext, storing: St
             None
         }
         None if model.is_unscored() => None,
-        None => Some(evaluate_job(job.owner_id, model.project_id, model.id, budget)),
+        None => Some(evaluate_job(job.owner_id, model.project_id, model.id, budget).following(job)),
     };
     if context.events().flush().await.is_err() {
         return Ok(JobVerdict::Stopped);
