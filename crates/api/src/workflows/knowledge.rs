@@ -29,9 +29,8 @@ const SNIPPETS: usize = 4;
 const DATASETS_SHOWN: usize = 20;
 /// Columns of a dataset that the model is shown; tools tell of the others.
 const COLUMNS_SHOWN: usize = 60;
-/// Rounds of questions whose questions the model is shown again, and runs that are looked through for them.
+/// Rounds of questions whose questions the model is shown again.
 const ROUNDS_SHOWN: usize = 5;
-const RUNS_SEEN: u32 = 12;
 /// Longest plan of a project, characters.
 const PLAN_CHARS: usize = 4_500;
 
@@ -68,7 +67,7 @@ impl StoredKnowledge {
         if request.question_answers.is_empty() {
             return Ok(None);
         }
-        let pauses = self.state.workflows.pauses(caller, run.project_id, run.phase, RUNS_SEEN).await.map_err(store)?;
+        let pauses = self.state.workflows.pauses(caller, run.project_id, run.phase).await.map_err(store)?;
         let mut asked: Vec<&Vec<Value>> = pauses.iter().filter_map(|event| event.payload.get("questions")?.as_array()).collect();
         let rounds = usize::try_from(request.round).unwrap_or(ROUNDS_SHOWN).clamp(1, ROUNDS_SHOWN);
         let earlier = asked.len().saturating_sub(rounds);
