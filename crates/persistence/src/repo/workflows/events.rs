@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, ProjectId,
     ports::StoreError,
-    workflows::{Phase, WorkflowEvent, WorkflowRun, WorkflowRunId},
+    workflows::{Phase, WorkflowEvent, WorkflowRun, WorkflowRunId, event_types},
 };
 
 use super::{
@@ -22,10 +22,6 @@ use crate::{
     schema::{workflow_events as events, workflow_runs as runs},
 };
 
-/// The type of the first event of every turn.
-const TURN_STARTED: &str = "workflow_turn_started";
-/// The type of the last event of a turn that waits for a person.
-const PAUSED: &str = "workflow_paused";
 /// Most events of earlier turns that are read, and bytes of their payloads together: the run may be of any length.
 const EARLIER_MAX: i64 = 1_000;
 const EARLIER_BYTES_MAX: i64 = 8 * 1024 * 1024;
@@ -59,7 +55,7 @@ impl Workflows {
         let mut connection = self.database.connection().await?;
         find_in(&mut connection, caller, id).await?;
         let of_run = || events::table.filter(events::run_id.eq(id.as_str()));
-        let begins = || of_run().filter(events::event_type.eq(TURN_STARTED));
+        let begins = || of_run().filter(events::event_type.eq(event_types::TURN_STARTED));
         let first: Option<i64> = begins()
             .filter(events::sequence.le(turn))
             .select(max(events::sequence))
@@ -108,7 +104,7 @@ impl Workflows {
         let ids: Vec<String> = last.into_iter().map(|run| run.run_id).collect();
         let rows: Vec<EventRow> = events::table
             .filter(events::run_id.eq_any(ids))
-            .filter(events::event_type.eq(PAUSED))
+            .filter(events::event_type.eq(event_types::PAUSED))
             .order((events::created_at, events::run_id, events::sequence))
             .select(EventRow::as_select())
             .load(&mut connection)
