@@ -17,8 +17,9 @@ use gristmill_workflow::{
         turn::{ColumnFacts, DatasetFacts, Facts, TurnRequest},
     },
     ports::PortError,
+    training::experiments::Experiments,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::ports::store;
 use crate::{error::ApiError, state::AppState};
@@ -142,34 +143,10 @@ impl KnowledgeSource for StoredKnowledge {
                 .filter(|(id, _)| Some(*id) != run.active_dataset_id)
                 .map(|(_, filename)| filename)
                 .collect(),
-            experiments: open_experiments(&run.metadata),
+            experiments: Experiments::read(&run.metadata).open(),
         };
         Ok(Knowledge { facts, material })
     }
-}
-
-/// The experiments that may still become a model, also after a turn that failed. Every turn records what it found: without
-/// those that did, and without code and scores, a long run does not repeat them in each.
-fn open_experiments(metadata: &Map<String, Value>) -> Map<String, Value> {
-    const RESULTS: [&str; 7] = [
-        "workflowPrepSegments",
-        "trainingCellIds",
-        "trainingMetrics",
-        "evaluationMetrics",
-        "learningCurve",
-        "featureImportance",
-        "evaluationNotes",
-    ];
-    let all = metadata.get("experiments").and_then(Value::as_object);
-    let open = all.into_iter().flatten().filter(|(_, experiment)| experiment["status"] != "registered");
-    let without_results = |experiment: &Value| match experiment {
-        Value::Object(fields) => {
-            let kept = fields.iter().filter(|(name, _)| !RESULTS.contains(&name.as_str()));
-            Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
-        }
-        other => other.clone(),
-    };
-    open.map(|(id, experiment)| (id.clone(), without_results(experiment))).collect()
 }
 
 fn snippet(citation: Citation) -> Material {
@@ -211,22 +188,4 @@ fn outline(dataset: &Dataset) -> String {
         let _ = write!(text, "\n- and {} more columns", dataset.columns.len() - COLUMNS_SHOWN);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_turn_knows_the_experiments_that_have_no_model_yet() {
-        let of = |status: &str| json!({ "experimentName": status, "status": status, "workflowPrepSegments": ["x = 1"] });
-        let all = ["configured", "proposed", "training", "evaluated", "failed", "registered"];
-        let all: Map<String, Value> = all.into_iter().map(|status| (status.to_owned(), of(status))).collect();
-        let open = open_experiments(json!({ "experiments": all, "other": 1 }).as_object().unwrap());
-        assert_eq!((open.len(), open.contains_key("registered")), (5, false));
-        assert_eq!(open["evaluated"], json!({ "experimentName": "evaluated", "status": "evaluated" }), "no code");
-        assert!(open_experiments(&Map::new()).is_empty());
-    }
 }
