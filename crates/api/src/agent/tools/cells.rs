@@ -154,8 +154,7 @@ pub(super) async fn reorder_cells(
 ) -> Result<Value, Failure> {
     let args: ReorderCellsArgs = registry::parse(raw)?;
     let notebook = find_notebook(state, context, notebook_named(raw)?).await?.id;
-    let now = state.clock.now();
-    let ordered = state.notebooks.reorder_cells(&context.caller, notebook, Some(context.project), &args.cell_ids, now).await;
+    let ordered = state.notebooks.reorder_agent_cells(write(state, context), notebook, &args.cell_ids).await;
     ordered.map_err(|error| match error {
         StoreError::NotFound => {
             Failure::new("One of the cells was not found in the notebook, or is named twice; list the cells and try again")
