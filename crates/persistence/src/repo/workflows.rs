@@ -3,9 +3,9 @@
 //! A turn of a run is a job, and what it writes carries the job's lease: a turn whose worker was taken for dead, or that was
 //! interrupted, changes nothing more.
 //!
-//! Transactions over several of these rows lock them in one order, so that no two wait for each other: the project, the jobs of
-//! turns by their ids, the run of preprocessing, the dataset, the notebook, the run. The other jobs, which store what they make,
-//! come before the project. Who needs less leaves out the rest, but none goes back.
+//! Transactions over several of these rows lock them in one order, so that no two wait for each other: the owner, the project,
+//! the jobs of turns by their ids, the run of preprocessing, the dataset, the notebook, the run. The other jobs, which store what
+//! they make, come before the owner; models come after the project. Who needs less leaves out the rest, but none goes back.
 
 mod begin;
 mod beside;
