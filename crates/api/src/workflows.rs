@@ -29,8 +29,6 @@ use crate::{
 
 /// How often a turn is taken up again when its server dies.
 const ATTEMPTS_MAX: u32 = 5;
-/// Runs of the project that are looked through for the experiment that a person approves of.
-const RUNS_SEEN: u32 = 12;
 
 /// Begins a turn, or finds the one that the same request began under the same key.
 ///
@@ -82,7 +80,7 @@ async fn run_of(state: &AppState, caller: &Caller, body: &TurnCreate) -> ApiResu
     if body.phase != Phase::Training || approval(prompt, &Experiments::default()) == Approval::None {
         return Ok(None);
     }
-    let runs = state.workflows.last_runs(caller, body.project_id, body.phase, RUNS_SEEN).await;
+    let runs = state.workflows.last_runs(caller, body.project_id, body.phase).await;
     let runs = runs.map_err(ApiError::store(ErrorCode::ProjectNotFound))?;
     // What was proposed in another notebook is trained there.
     let is_here = |run: &WorkflowRun| match (body.notebook_id, run.active_notebook_id) {

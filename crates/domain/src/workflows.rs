@@ -1,5 +1,7 @@
 //! Agent workflows: runs, their phases and events, tool calls and approvals (contract 2, sections 2 to 4).
 
+pub mod event_types;
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};

@@ -132,10 +132,13 @@ impl Database {
     }
 }
 
-/// The limits that PostgreSQL itself must keep: a client-side timeout around a transaction would leave it open.
+/// The limits that PostgreSQL itself must keep: a client-side timeout around a transaction would leave it open. And the language
+/// that [`is_outage`] knows, where the role may choose it: most may not.
 fn session_settings(statement_timeout: Duration) -> String {
     format!(
-        "set statement_timeout = {}; set lock_timeout = 5000; set idle_in_transaction_session_timeout = 10000; set timezone = 'UTC'",
+        "set statement_timeout = {}; set lock_timeout = 5000; set idle_in_transaction_session_timeout = 10000; \
+         set timezone = 'UTC'; \
+         select set_config('lc_messages', 'C', false) where has_parameter_privilege('lc_messages', 'SET')",
         statement_timeout.as_millis()
     )
 }
@@ -217,7 +220,7 @@ fn from_diesel(error: DieselError) -> StoreError {
     }
 }
 
-/// PostgreSQL's own words for "not now". Diesel does not pass the SQLSTATE on.
+/// PostgreSQL's own words for "not now", in English. Diesel does not pass the SQLSTATE on.
 fn is_outage(message: &str) -> bool {
     [
         "terminating connection",
@@ -231,4 +234,30 @@ fn is_outage(message: &str) -> bool {
     ]
     .iter()
     .any(|words| message.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::sql_types::Text;
+    use diesel_async::RunQueryDsl;
+    use gristmill_testkit::pg::TestDatabase;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn failures_are_told_in_english_whatever_the_server_speaks() {
+        #[derive(diesel::QueryableByName)]
+        struct Setting {
+            #[diesel(sql_type = Text)]
+            language: String,
+        }
+        let test = TestDatabase::create().await.unwrap();
+        let other = "do $$ begin execute format('alter database %I set lc_messages = ''POSIX''', current_database()); end $$";
+        test.client().await.unwrap().batch_execute(other).await.unwrap();
+        let database = Database::connect(&DatabaseOptions::new(test.url().clone())).await.unwrap();
+        let mut connection = database.connection().await.unwrap();
+        let asked = diesel::sql_query("select current_setting('lc_messages') as language");
+        let told: Setting = asked.get_result(&mut connection).await.unwrap();
+        assert_eq!(told.language, "C");
+    }
 }

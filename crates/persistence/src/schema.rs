@@ -208,6 +208,7 @@ diesel::table! {
         event_seq -> BigInt,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        order_key -> Nullable<Text>,
     }
 }
 

@@ -273,18 +273,19 @@ impl Runtime {
         outcome
     }
 
-    /// Takes packages out of the project's layer; those of the environment stay. Running kernels keep what they imported.
+    /// Takes packages out of the project's layer; those of the environment stay. Running kernels keep what they imported. `call`
+    /// names the call: repeated, it is told again what it took out.
     ///
     /// # Cancel safety
     /// The layer is then as it was, or complete.
-    pub async fn uninstall(&self, place: &KernelPlace, packages: &str) -> InstallOutcome {
+    pub async fn uninstall(&self, place: &KernelPlace, packages: &str, call: &str) -> InstallOutcome {
         let failed = |message: String| InstallOutcome { success: false, message };
         let names = match PackageNames::parse(packages) {
             Ok(names) => names,
             Err(refused) => return failed(refused.to_string()),
         };
         let outcome = match self.inner.layer(place.project).await {
-            Ok(layer) => uninstall(&layer, &names).await,
+            Ok(layer) => uninstall(&layer, &names, call).await,
             Err(error) => failed(error.to_string()),
         };
         if outcome.success {

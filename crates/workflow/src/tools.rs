@@ -22,6 +22,9 @@ use uuid::Uuid;
 
 use crate::ports::PortError;
 
+/// The argument by which an approved call learns what the person saw of what it takes away: [`ToolHost::lost_hash`].
+pub const CODE_HASH: &str = "codeHash";
+
 /// On whose behalf and where a call runs. Every id in its arguments must be the project's.
 #[derive(Debug, Clone)]
 pub struct ToolContext {
@@ -104,8 +107,9 @@ pub trait ToolHost: Send + Sync + Debug {
     }
 
     /// The hash of what a call would take away for good, as it is now, such as of the text of a cell that it deletes. A person
-    /// is asked about the call together with that. Approved of, it is run with the hash as the argument `codeHash`, and must do
-    /// nothing but fail where it has another by then. `None`: it takes away nothing that could change.
+    /// is asked about the call together with that. Approved of, it is run with the hash as the argument [`CODE_HASH`], and must
+    /// do nothing but fail where it has another by then. Of what is not there it is empty. `None`: it takes away nothing that
+    /// could change.
     ///
     /// # Errors
     /// When it cannot be read.

@@ -11,7 +11,7 @@ use actix_web::web;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use gristmill_domain::{
-    CellId, DatasetId, ErrorCode, NotebookId,
+    Caller, CellId, DatasetId, ErrorCode, NotebookId,
     datasets::Dataset,
     notebooks::{Cell, Notebook, NotebookKind},
     ports::StoreError,
@@ -52,6 +52,19 @@ impl ServerTools {
     #[must_use]
     pub fn new(state: web::Data<AppState>) -> Self {
         Self { state }
+    }
+
+    /// As [`ToolHost::lost_hash`].
+    pub(crate) async fn lost(
+        &self,
+        caller: &Caller,
+        tool: ToolName,
+        args: &Map<String, Value>,
+    ) -> Result<Option<String>, StoreError> {
+        match tool {
+            ToolName::DeleteCell => cells::deleted_hash(&self.state, caller, args).await.map(Some),
+            _ => Ok(None),
+        }
     }
 
     async fn once(&self, context: &ToolContext, tool: ToolName, args: &Map<String, Value>) -> ToolOutput {
@@ -102,10 +115,7 @@ impl ToolHost for ServerTools {
         tool: ToolName,
         args: &Map<String, Value>,
     ) -> Result<Option<String>, PortError> {
-        if tool != ToolName::DeleteCell {
-            return Ok(None);
-        }
-        cells::deleted_hash(&self.state, context, args).await.map(Some).map_err(|error| {
+        self.lost(&context.caller, tool, args).await.map_err(|error| {
             let error = ApiError::store(ErrorCode::CellNotFound)(error);
             PortError { code: error.code(), message: error.to_string(), source: Some(Box::new(error)) }
         })

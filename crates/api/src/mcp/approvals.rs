@@ -1,10 +1,10 @@
 //! A person's word for calls that lose something. The protocol keeps no state here: the question goes out with a sealed note
-//! of exactly what is asked about, and the call comes back with the note and the answer. Of another call, another caller, what
-//! was changed since, or after a while the note is worth nothing.
+//! of exactly what is asked about, and the call comes back with the note and the answer. Of another call, another caller, or
+//! after a while the note is worth nothing; and the tool takes nothing away that was changed since.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
-use gristmill_domain::{CellId, ports::StoreError, workflows::Risk};
+use gristmill_domain::workflows::Risk;
 use gristmill_workflow::tools::registry;
 use rmcp::{
     RoleServer,
@@ -20,6 +20,7 @@ use super::{
     resources::store_error,
     tools::Known,
 };
+use crate::agent::ServerTools;
 
 /// What the question is called among those of a call.
 const QUESTION: &str = "approval";
@@ -27,7 +28,6 @@ const QUESTION: &str = "approval";
 const VALID_FOR: Duration = Duration::from_mins(10);
 /// Characters of the arguments that a person is shown.
 const SHOWN_CHARS: usize = 500;
-const SEALED: &[u8] = b"asked";
 
 /// Whether a person approved of a call.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ pub(super) enum Standing {
     NotAsked,
     /// Somebody is to be asked.
     Asks(Box<InputRequiredResult>),
-    /// Yes.
-    Approved,
+    /// Yes, to losing what has this hash.
+    Approved(Option<String>),
     /// No.
     Declined,
 }
@@ -50,50 +50,37 @@ pub(super) async fn standing(
     context: &RequestContext<RoleServer>,
     reply: &Reply,
 ) -> Result<Standing, ErrorData> {
-    if !loses_something(call) || !can_ask(context) {
+    // Of the others none does: a job that was stopped can be started again.
+    let Known::Agents(_, tool) = call.known else { return Ok(Standing::NotAsked) };
+    if registry::risk(tool, &call.args) != Risk::High || !can_ask(context) {
         return Ok(Standing::NotAsked);
     }
-    // Nobody is asked about what is not there: the tool says so.
-    let Some(lost) = lost(asker, call).await? else { return Ok(Standing::NotAsked) };
-    let subject = subject(asker, call, &lost);
-    let Some(state) = &reply.state else { return question(asker, call, &subject) };
-    if asker.state.mcp.seal.open_with(state, &subject).ok().as_deref() != Some(SEALED) {
-        let words = "requestState is not of this call, or too old, or the cell was changed since; repeat the call without it";
+    let lost = ServerTools::new(asker.state.clone()).lost(&asker.caller, tool, &call.args).await.map_err(store_error)?;
+    if lost.as_ref().is_some_and(String::is_empty) {
+        // Nobody is asked about what is not there: the tool says so.
+        return Ok(Standing::NotAsked);
+    }
+    let subject = subject(asker, call);
+    let Some(state) = &reply.state else { return question(asker, call, &subject, lost.as_deref()) };
+    let Ok(seen) = asker.state.mcp.seal.open_json_with::<Option<String>>(state, &subject) else {
+        let words = "requestState is not of this call, or too old; repeat the call without it";
         return Err(ErrorData::invalid_params(words, None));
-    }
+    };
     match reply.responses.as_ref().and_then(|responses| responses.get(QUESTION)) {
-        Some(answer) => Ok(decision(answer)),
-        None => question(asker, call, &subject),
-    }
-}
-
-fn loses_something(call: &Call) -> bool {
-    match call.known {
-        Known::Agents(_, tool) => registry::risk(tool, &call.args) == Risk::High,
-        // A job that was stopped can be started again.
-        Known::Outside(_) => false,
-    }
-}
-
-/// What the call takes away, as it is now: the text of its cell. `None`: the caller has no such cell.
-async fn lost(asker: &Asker, call: &Call) -> Result<Option<String>, ErrorData> {
-    let named = call.args.get("cellId").and_then(Value::as_str).and_then(|id| id.parse::<CellId>().ok());
-    let Some(id) = named else { return Ok(Some(String::new())) };
-    match asker.state.notebooks.find_cell(&asker.caller, id, asker.state.clock.now()).await {
-        Ok(cell) => Ok(Some(cell.content)),
-        Err(StoreError::NotFound) => Ok(None),
-        Err(error) => Err(store_error(error)),
+        Some(answer) if is_yes(answer) => Ok(Standing::Approved(seen)),
+        Some(_) => Ok(Standing::Declined),
+        None => question(asker, call, &subject, lost.as_deref()),
     }
 }
 
 /// Yes only where it says so.
-fn decision(answer: &Value) -> Standing {
+fn is_yes(answer: &Value) -> bool {
     let accepted = answer.get("action").and_then(Value::as_str) == Some("accept");
     let approved = answer.pointer("/content/approve").and_then(Value::as_bool) == Some(true);
-    if accepted && approved { Standing::Approved } else { Standing::Declined }
+    accepted && approved
 }
 
-fn question(asker: &Asker, call: &Call, subject: &[u8]) -> Result<Standing, ErrorData> {
+fn question(asker: &Asker, call: &Call, subject: &[u8], lost: Option<&str>) -> Result<Standing, ErrorData> {
     let shown: String = Value::Object(call.args.clone()).to_string().chars().take(SHOWN_CHARS).collect();
     let asked = json!({
         QUESTION: {
@@ -108,25 +95,24 @@ fn question(asker: &Asker, call: &Call, subject: &[u8]) -> Result<Standing, Erro
             },
         }
     });
-    let asked: InputRequests = serde_json::from_value(asked).map_err(|error| {
-        tracing::error!(%error, "a question is none of the protocol's");
+    let unaskable = |error: &dyn Display| {
+        tracing::error!(%error, "a question could not be written for the protocol");
         ErrorData::internal_error("the question could not be asked", None)
-    })?;
+    };
+    let asked: InputRequests = serde_json::from_value(asked).map_err(|error| unaskable(&error))?;
     let options = SealOptions::new().associated_data(subject).ttl(VALID_FOR);
-    let state = asker.state.mcp.seal.seal_with(SEALED, &options);
+    let state = asker.state.mcp.seal.seal_json_with(&lost, &options).map_err(|error| unaskable(&error))?;
     Ok(Standing::Asks(Box::new(InputRequiredResult::new(Some(asked), Some(state)))))
 }
 
-/// What exactly is asked about: the caller, the tool, its arguments, in whatever order they come, and what is lost.
-fn subject(asker: &Asker, call: &Call, lost: &str) -> Vec<u8> {
+/// What exactly is asked about: the caller, the tool, and its arguments, in whatever order they come.
+fn subject(asker: &Asker, call: &Call) -> Vec<u8> {
     let args = ordered(&Value::Object(call.args.clone())).to_string();
     let digest = Sha256::new()
         .chain_update(asker.caller.user_id.0.as_bytes())
         .chain_update(call.known.name())
         .chain_update([0_u8])
         .chain_update(args)
-        .chain_update([0_u8])
-        .chain_update(lost)
         .finalize();
     digest.to_vec()
 }
@@ -160,7 +146,7 @@ mod tests {
             (json!(true), false),
             (Value::Null, false),
         ] {
-            assert_eq!(matches!(decision(&answer), Standing::Approved), yes, "{answer}");
+            assert_eq!(is_yes(&answer), yes, "{answer}");
         }
     }
 

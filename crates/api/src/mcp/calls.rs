@@ -1,7 +1,7 @@
 //! A call of a tool, from its name and arguments to a result, a question for a person, or a task.
 
 use gristmill_domain::{ErrorCode, NotebookId, ProjectId, Scope, jobs::Job, notebooks::NotebookKind, ports::StoreError};
-use gristmill_workflow::tools::{ToolContext, ToolHost, outside::Reach, registry};
+use gristmill_workflow::tools::{CODE_HASH, ToolContext, ToolHost, outside::Reach, registry};
 use rmcp::{
     RoleServer,
     model::{CallToolRequestParams, CallToolResponse, CreateTaskResult, ErrorData, InputResponses},
@@ -43,14 +43,18 @@ pub(super) async fn answer(
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
     let CallToolRequestParams { name, arguments, input_responses, request_state, .. } = request;
-    let call = match read(asker, &name, arguments.unwrap_or_default()).await {
+    let mut call = match read(asker, &name, arguments.unwrap_or_default()).await {
         Ok(call) => call,
         Err(refused) => return Ok(failed(refused).into()),
     };
     let reply = Reply { responses: input_responses, state: request_state };
-    let is_approved = match approvals::standing(asker, &call, context, &reply).await? {
+    let standing = approvals::standing(asker, &call, context, &reply).await?;
+    let is_approved = match standing {
         Standing::NotAsked => false,
-        Standing::Approved => true,
+        Standing::Approved(seen) => {
+            call.args.extend(seen.map(|seen| (CODE_HASH.to_owned(), seen.into())));
+            true
+        }
         Standing::Declined => {
             let refused = Refused::new("A person declined this call; do not repeat it, ask what they want instead");
             return Ok(failed(refused).into());

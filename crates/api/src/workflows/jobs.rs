@@ -8,7 +8,7 @@ use gristmill_domain::{
     Caller, ErrorCode, ProjectId,
     jobs::{JobError, JobKind, JobOutcome},
     ports::StoreError,
-    workflows::{PendingInput, RunRecord, RunStanding, WorkflowRunId, WorkflowStatus},
+    workflows::{NewWorkflowEvent, PendingInput, RunRecord, RunStanding, WorkflowRunId, WorkflowStatus, event_types},
 };
 use gristmill_jobs::{JobContext, JobHandler, JobVerdict, StopReason};
 use gristmill_workflow::agent::{
@@ -99,10 +99,8 @@ impl TurnHandler {
             failure_code: Some("USER_INTERRUPTED".to_owned()),
             failure_message: Some("The turn was stopped.".to_owned()),
         };
-        let event = gristmill_domain::workflows::NewWorkflowEvent::new(
-            "workflow_interrupted",
-            json!({ "reason": "the client left the stream or asked for it" }),
-        );
+        let told = json!({ "reason": "the client left the stream or asked for it" });
+        let event = NewWorkflowEvent::new(event_types::INTERRUPTED, told);
         let record = RunRecord { standing: Some(standing), events: vec![event], ..RunRecord::default() };
         match self.state.workflows.record(context.lease(), run, record, self.state.clock.now()).await {
             // Interrupted by its route already.

@@ -18,8 +18,9 @@ use gristmill_workflow::{
         turn::{ColumnFacts, DatasetFacts, Facts, TurnRequest},
     },
     ports::PortError,
+    training::experiments::Experiments,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::ports::store;
 use crate::{error::ApiError, state::AppState};
@@ -32,9 +33,8 @@ const DATASETS_SHOWN: usize = 20;
 const DOCUMENTS_SHOWN: usize = 20;
 /// Columns of a dataset that the model is shown; tools tell of the others.
 const COLUMNS_SHOWN: usize = 60;
-/// Rounds of questions whose questions the model is shown again, and runs that are looked through for them.
+/// Rounds of questions whose questions the model is shown again.
 const ROUNDS_SHOWN: usize = 5;
-const RUNS_SEEN: u32 = 12;
 /// Longest plan of a project, characters.
 const PLAN_CHARS: usize = 4_500;
 
@@ -71,7 +71,7 @@ impl StoredKnowledge {
         if request.question_answers.is_empty() {
             return Ok(None);
         }
-        let pauses = self.state.workflows.pauses(caller, run.project_id, run.phase, RUNS_SEEN).await.map_err(store)?;
+        let pauses = self.state.workflows.pauses(caller, run.project_id, run.phase).await.map_err(store)?;
         let mut asked: Vec<&Vec<Value>> = pauses.iter().filter_map(|event| event.payload.get("questions")?.as_array()).collect();
         let rounds = usize::try_from(request.round).unwrap_or(ROUNDS_SHOWN).clamp(1, ROUNDS_SHOWN);
         let earlier = asked.len().saturating_sub(rounds);
@@ -148,34 +148,10 @@ impl KnowledgeSource for StoredKnowledge {
                 .filter(|(id, _)| Some(*id) != run.active_dataset_id)
                 .map(|(_, filename)| filename)
                 .collect(),
-            experiments: open_experiments(&run.metadata),
+            experiments: Experiments::read(&run.metadata).open(),
         };
         Ok(Knowledge { facts, material })
     }
-}
-
-/// The experiments that may still become a model, also after a turn that failed. Every turn records what it found: without
-/// those that did, and without code and scores, a long run does not repeat them in each.
-fn open_experiments(metadata: &Map<String, Value>) -> Map<String, Value> {
-    const RESULTS: [&str; 7] = [
-        "workflowPrepSegments",
-        "trainingCellIds",
-        "trainingMetrics",
-        "evaluationMetrics",
-        "learningCurve",
-        "featureImportance",
-        "evaluationNotes",
-    ];
-    let all = metadata.get("experiments").and_then(Value::as_object);
-    let open = all.into_iter().flatten().filter(|(_, experiment)| experiment["status"] != "registered");
-    let without_results = |experiment: &Value| match experiment {
-        Value::Object(fields) => {
-            let kept = fields.iter().filter(|(name, _)| !RESULTS.contains(&name.as_str()));
-            Value::Object(kept.map(|(name, value)| (name.clone(), value.clone())).collect())
-        }
-        other => other.clone(),
-    };
-    open.map(|(id, experiment)| (id.clone(), without_results(experiment))).collect()
 }
 
 fn snippet(citation: Citation) -> Material {
@@ -234,22 +210,4 @@ fn titles(documents: &[Document]) -> String {
         let _ = write!(text, "and {} more documents", documents.len() - DOCUMENTS_SHOWN);
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_turn_knows_the_experiments_that_have_no_model_yet() {
-        let of = |status: &str| json!({ "experimentName": status, "status": status, "workflowPrepSegments": ["x = 1"] });
-        let all = ["configured", "proposed", "training", "evaluated", "failed", "registered"];
-        let all: Map<String, Value> = all.into_iter().map(|status| (status.to_owned(), of(status))).collect();
-        let open = open_experiments(json!({ "experiments": all, "other": 1 }).as_object().unwrap());
-        assert_eq!((open.len(), open.contains_key("registered")), (5, false));
-        assert_eq!(open["evaluated"], json!({ "experimentName": "evaluated", "status": "evaluated" }), "no code");
-        assert!(open_experiments(&Map::new()).is_empty());
-    }
 }

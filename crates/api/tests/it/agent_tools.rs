@@ -62,6 +62,12 @@ impl Agent {
         output.output.unwrap()
     }
 
+    /// The cells of the notebook, in their order.
+    async fn order(&self) -> Vec<Value> {
+        let listed = self.give(ToolName::ListCells, &json!({})).await;
+        listed["cells"].as_array().unwrap().iter().map(|cell| cell["cellId"].clone()).collect()
+    }
+
     /// Why a call fails that must fail.
     async fn refuse(&self, tool: ToolName, args: &Value) -> String {
         let output = self.call(tool, args).await;
@@ -148,10 +154,17 @@ async fn cells_are_written_edited_and_deleted_once_a_call() {
     let kept = agent.keyed("k3", ToolName::WriteCell, &replace).await.output.unwrap();
     assert_eq!(kept["content"], "a person's", "a repeated call does not undo what a person did since");
 
-    agent.give(ToolName::ReorderCells, &json!({ "cellIds": [id] })).await;
-    let listed = agent.give(ToolName::ListCells, &json!({})).await;
-    let order: Vec<&Value> = listed["cells"].as_array().unwrap().iter().map(|cell| &cell["cellId"]).collect();
-    assert_eq!(order, [&id, &above["cellId"]]);
+    let reorder = json!({ "cellIds": [id] });
+    assert_eq!(agent.keyed("k5", ToolName::ReorderCells, &reorder).await, ToolOutput::of(json!({ "success": true })));
+    assert_eq!(agent.order().await, [id.clone(), above["cellId"].clone()]);
+    let path = format!("/api/notebooks/{}/reorder", listed["notebookId"].as_str().unwrap());
+    ada.post(&path, &json!({ "cellIds": [above["cellId"]] })).await.expect(200);
+    assert_eq!(agent.keyed("k5", ToolName::ReorderCells, &reorder).await, ToolOutput::of(json!({ "success": true })));
+    assert_eq!(
+        agent.order().await,
+        [above["cellId"].clone(), id.clone()],
+        "a repeated call does not undo what a person did since"
+    );
     assert_eq!(agent.give(ToolName::ReadCell, &json!({ "cellId": id })).await["content"], "a person's");
 
     let delete = json!({ "cellId": id });

@@ -19,7 +19,10 @@ use uuid::Uuid;
 
 use self::rows::ModelRow;
 pub use self::splits::Redeclare;
-use super::{file_deletions, jobs, ownership::own_project};
+use super::{
+    file_deletions, jobs,
+    ownership::{hold_project, own_project},
+};
 use crate::{
     Database,
     database::DbError,
@@ -122,8 +125,16 @@ impl Models {
             .transaction(async |connection| {
                 let own = projects::table.filter(projects::owner_id.eq(caller.user_id.0)).select(projects::project_id);
                 let target = models::table.find(id.0).filter(models::project_id.eq_any(own));
-                let row: (Option<Uuid>, Option<String>) =
-                    target.select((models::evaluation_job_id, models::evaluation_status)).for_update().first(connection).await?;
+                let project: Uuid = target.select(models::project_id).first(connection).await?;
+                // In the order that is stated with the workflows: the new job refers to the project, whose deletion waits for the
+                // model.
+                hold_project(connection, caller.user_id, ProjectId(project)).await?;
+                let row: (Option<Uuid>, Option<String>) = models::table
+                    .find(id.0)
+                    .select((models::evaluation_job_id, models::evaluation_status))
+                    .for_update()
+                    .first(connection)
+                    .await?;
                 let running = [EvaluationStatus::Pending, EvaluationStatus::Computing].map(EvaluationStatus::as_str);
                 if let (Some(running_job), Some(status)) = &row
                     && running.contains(&status.as_str())

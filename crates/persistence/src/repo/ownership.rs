@@ -5,7 +5,10 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{ProjectId, UserId};
 use uuid::Uuid;
 
-use crate::{database::DbError, schema::projects};
+use crate::{
+    database::DbError,
+    schema::{projects, users},
+};
 
 /// `NotFound` unless the project is the owner's.
 pub(super) async fn own_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
@@ -18,9 +21,17 @@ pub(super) async fn own_project(connection: &mut AsyncPgConnection, owner: UserI
     Ok(())
 }
 
+/// Holds the owner's row until this commits; `NotFound` when it is gone. What is stored in a project refers to the owner as well,
+/// whose deletion locks the owner and then the projects with all that is in them: who locks any of that locks the owner before.
+pub(super) async fn hold_owner(connection: &mut AsyncPgConnection, owner: UserId) -> Result<(), DbError> {
+    let _: Uuid = users::table.find(owner.0).select(users::user_id).for_key_share().first(connection).await?;
+    Ok(())
+}
+
 /// As [`own_project`], and locks the project's row, so that two writers that count or name within the project come one
 /// after the other. Those who only refer to the project do not wait, and nobody waits for them.
 pub(super) async fn lock_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
+    hold_owner(connection, owner).await?;
     let _: Uuid = projects::table
         .find(project.0)
         .filter(projects::owner_id.eq(owner.0))
@@ -33,6 +44,7 @@ pub(super) async fn lock_project(connection: &mut AsyncPgConnection, owner: User
 
 /// As [`own_project`], and holds the project's row until this commits: its deletion comes before or after, as a whole.
 pub(super) async fn hold_project(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
+    hold_owner(connection, owner).await?;
     let _: Uuid = projects::table
         .find(project.0)
         .filter(projects::owner_id.eq(owner.0))

@@ -11,7 +11,7 @@ use gristmill_domain::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::ownership::own_project;
+use super::ownership::{hold_project, own_project};
 use crate::{Database, database::DbError, schema::plan_chats};
 
 /// The plan chats of a caller.
@@ -160,7 +160,8 @@ impl PlanChats {
         let mut connection = self.database.connection().await?;
         let row: PlanChatRow = connection
             .transaction(async |connection| {
-                own_project(connection, caller.user_id, project).await?;
+                // Its row refers to the project before it refers to the user.
+                hold_project(connection, caller.user_id, project).await?;
                 let row = diesel::insert_into(plan_chats::table)
                     .values(&row)
                     .returning(PlanChatRow::as_returning())

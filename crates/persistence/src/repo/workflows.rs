@@ -3,9 +3,9 @@
 //! A turn of a run is a job, and what it writes carries the job's lease: a turn whose worker was taken for dead, or that was
 //! interrupted, changes nothing more.
 //!
-//! Transactions over several of these rows lock them in one order, so that no two wait for each other: the project, the jobs of
-//! turns by their ids, the run of preprocessing, the dataset, the notebook, the run. The other jobs, which store what they make,
-//! come before the project. Who needs less leaves out the rest, but none goes back.
+//! Transactions over several of these rows lock them in one order, so that no two wait for each other: the owner, the project,
+//! the jobs of turns by their ids, the run of preprocessing, the dataset, the notebook, the run. The other jobs, which store what
+//! they make, come before the owner; models come after the project. Who needs less leaves out the rest, but none goes back.
 
 mod begin;
 mod beside;
@@ -26,7 +26,7 @@ use gristmill_domain::{
     ports::StoreError,
     workflows::{
         NewWorkflowEvent, Phase, RunRecord, RunStanding, WorkflowApproval, WorkflowArtifact, WorkflowEvent, WorkflowRun,
-        WorkflowRunId, WorkflowStatus,
+        WorkflowRunId, WorkflowStatus, event_types,
     },
 };
 use serde_json::{Map, Value, json};
@@ -370,7 +370,7 @@ impl Workflows {
 
 fn interruption(reason: &str) -> RunRecord {
     RunRecord {
-        events: vec![NewWorkflowEvent::new("workflow_interrupted", json!({ "reason": reason }))],
+        events: vec![NewWorkflowEvent::new(event_types::INTERRUPTED, json!({ "reason": reason }))],
         standing: Some(RunStanding {
             status: WorkflowStatus::Interrupted,
             current_node: "interrupted".to_owned(),
@@ -395,10 +395,11 @@ async fn find_in(connection: &mut AsyncPgConnection, caller: &Caller, id: &Workf
 #[diesel::dsl::auto_type(no_type_alias)]
 fn turn_of(id: &WorkflowRunId) -> _ {
     let id: &str = id.as_str();
+    let started: &'static str = event_types::TURN_STARTED;
     let select: diesel::dsl::AsSelect<EventRow, diesel::pg::Pg> = EventRow::as_select();
     workflow_events::table
         .filter(workflow_events::run_id.eq(id))
-        .filter(workflow_events::event_type.eq("workflow_turn_started"))
+        .filter(workflow_events::event_type.eq(started))
         .order(workflow_events::sequence.desc())
         .select(select)
 }
@@ -441,7 +442,7 @@ async fn settle(connection: &mut AsyncPgConnection, project: ProjectId, now: Dat
 fn lost(row: &RunRow) -> RunRecord {
     let told = json!({ "end": "failed", "code": LOST_CODE, "message": LOST });
     RunRecord {
-        events: vec![NewWorkflowEvent::new("workflow_failed", told)],
+        events: vec![NewWorkflowEvent::new(event_types::FAILED, told)],
         standing: Some(RunStanding {
             status: WorkflowStatus::FailedRetryable,
             current_node: row.current_node.clone(),

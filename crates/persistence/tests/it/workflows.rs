@@ -4,16 +4,20 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
-    Caller, DatasetId, JobId, ProjectId, UserId,
+    Caller, DatasetId, JobId, ModelId, ProjectId, UserId,
+    identity::AccountStore,
     jobs::{JobKind, Lease, NewJob},
     ports::{ClaimRequest, JobStore, StoreError},
     workflows::{NewWorkflowEvent, Phase, RunRecord, WorkflowEvent, WorkflowRun, WorkflowRunId},
 };
 use gristmill_persistence::{
     Database, DatabaseOptions,
+    files::LocalFiles,
     repo::{
         datasets::{DatasetDeletion, Datasets},
+        identity::Identity,
         jobs::Jobs,
+        models::Models,
         projects::Projects,
         workflows::{NewTurn, TURN_ENDED, TurnBegun, Workflows},
     },
@@ -47,31 +51,38 @@ async fn turn() -> Turn {
     let database = Database::connect(&DatabaseOptions::new(test.url().clone())).await.unwrap();
     let (workflows, jobs) = (Workflows::new(database.clone()), Jobs::new(database.clone()));
     let caller = caller_for(user);
-    let job = NewJob {
-        id: JobId::random(),
-        kind: JobKind::AgentTurn,
-        owner_id: user,
-        project_id: Some(project),
-        payload: json!({}),
-        attempts_max: 5,
-        idempotency_key: None,
-    };
-    let new = NewTurn {
-        project,
-        phase: Phase::Onboarding,
-        run: None,
-        thread_id: None,
-        dataset: None,
-        notebook: None,
-        started: json!({ "prompt": "Look" }),
-        job,
-        idempotency: None,
-    };
+    let new = new_turn(user, project, None);
     let TurnBegun::Begun { run, .. } = workflows.begin_turn(&caller, new, NOW).await.unwrap() else { panic!("no turn") };
     let request =
         ClaimRequest { worker: "test", kinds: &[JobKind::AgentTurn], lease: Duration::from_secs(30), owner_running_max: None };
     let lease = jobs.claim(request).await.unwrap().unwrap().lease;
     Turn { workflows, caller, run: run.id, lease, project, database, test }
+}
+
+fn new_job(kind: JobKind, owner_id: UserId, project: ProjectId) -> NewJob {
+    NewJob {
+        id: JobId::random(),
+        kind,
+        owner_id,
+        project_id: Some(project),
+        payload: json!({}),
+        attempts_max: 5,
+        idempotency_key: None,
+    }
+}
+
+fn new_turn(user: UserId, project: ProjectId, run: Option<WorkflowRunId>) -> NewTurn {
+    NewTurn {
+        project,
+        phase: Phase::Onboarding,
+        run,
+        thread_id: None,
+        dataset: None,
+        notebook: None,
+        started: json!({ "prompt": "Look" }),
+        job: new_job(JobKind::AgentTurn, user, project),
+        idempotency: None,
+    }
 }
 
 impl Turn {
@@ -245,4 +256,56 @@ async fn a_job_that_stores_its_result_and_the_deletion_of_its_project_do_not_wai
     worker.batch_execute("commit").await.unwrap();
     deletion.join_next().await.unwrap().unwrap().unwrap();
     assert!(matches!(turn.record(turn.lease, events(1, &["x"])).await, Err(StoreError::LeaseLost)), "the turn went with it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_that_begins_and_the_deletion_of_its_owner_do_not_wait_for_each_other() {
+    let turn = turn().await;
+    turn.workflows.interrupt(&turn.caller, &turn.run, "stop", NOW).await.unwrap();
+    let (holder, observer) = (turn.test.client().await.unwrap(), turn.test.client().await.unwrap());
+    // The turn has locked its project, and not yet stored its job, which refers to the owner.
+    holder.batch_execute("begin; select from workflow_runs for update").await.unwrap();
+    let (workflows, caller, user) = (turn.workflows.clone(), turn.caller.clone(), turn.caller.user_id);
+    let again = new_turn(user, turn.project, Some(turn.run.clone()));
+    let mut beginning = JoinSet::new();
+    beginning.spawn(async move { workflows.begin_turn(&caller, again, NOW).await });
+    until_waiting(&observer, 1).await;
+    let identity = Identity::new(turn.database.clone());
+    let mut deletion = JoinSet::new();
+    deletion.spawn(async move { identity.delete_account(user).await });
+    until_waiting(&observer, 2).await;
+    holder.batch_execute("commit").await.unwrap();
+    let begun = beginning.join_next().await.unwrap().unwrap().unwrap();
+    assert!(matches!(begun, TurnBegun::Begun { .. }), "{begun:?}");
+    deletion.join_next().await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_evaluation_that_is_asked_for_and_the_deletion_of_its_project_do_not_wait_for_each_other() {
+    let turn = turn().await;
+    let (holder, observer) = (turn.test.client().await.unwrap(), turn.test.client().await.unwrap());
+    let (model, project, user) = (ModelId::random(), turn.project, turn.caller.user_id);
+    let sql = format!(
+        "insert into models (model_id, project_id, dataset_id, name, plan, task_type, template_id, library, algorithm, parameters,
+             metrics, status, version, feature_columns, artifacts, storage, metadata, feature_types, sample_request)
+         values ('{model}', '{project}', '{}', 'm', '{{}}', 'regression', 't', 'l', 'a', '{{}}', '{{}}', 'completed', 1, '[]', '[]',
+             's', '{{}}', '{{}}', '{{}}')",
+        DatasetId::random()
+    );
+    holder.batch_execute(&sql).await.unwrap();
+    holder.batch_execute("begin; select from models for update").await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let models = Models::new(turn.database.clone(), LocalFiles::open(directory.path()).unwrap());
+    let (caller, job) = (turn.caller.clone(), new_job(JobKind::ModelEvaluate, user, project));
+    let mut restarting = JoinSet::new();
+    restarting.spawn(async move { models.restart_evaluation(&caller, model, job, NOW).await });
+    until_waiting(&observer, 1).await;
+    let (projects, caller) = (Projects::new(turn.database.clone()), turn.caller.clone());
+    let mut deletion = JoinSet::new();
+    deletion.spawn(async move { projects.delete(&caller, project).await });
+    until_waiting(&observer, 2).await;
+    // With the model locked before the project, the job that refers to the project would close the circle.
+    holder.batch_execute("commit").await.unwrap();
+    restarting.join_next().await.unwrap().unwrap().unwrap();
+    deletion.join_next().await.unwrap().unwrap().unwrap();
 }

@@ -199,7 +199,7 @@ mod tests {
         let linked = fs::metadata(target.join("a/x.py")).unwrap();
         assert_eq!(linked.ino(), fs::metadata(layer.version().unwrap().join("a/x.py")).unwrap().ino(), "it takes no room");
         install(&layer, &[("a/x.py", "two"), ("a-2.0.dist-info/RECORD", "a/x.py,,\n")]);
-        layer.remove(&BTreeSet::from(["a".to_owned()])).unwrap();
+        layer.remove(&BTreeSet::from(["a".to_owned()]), "call").unwrap();
         assert_eq!(fs::read_to_string(target.join("a/x.py")).unwrap(), "one");
         let packages = kept.packages().unwrap();
         let listed: Vec<_> = packages.iter().map(|package| (package.name.as_str(), package.version.as_str())).collect();

@@ -128,13 +128,18 @@ impl Layer {
     }
 
     /// Takes distributions out: a new version without them takes the place of the one in use. Returns the normalised names
-    /// of those that were there; what they depend on stays. On an error the version in use stays.
-    pub(super) fn remove(&self, names: &BTreeSet<String>) -> io::Result<BTreeSet<String>> {
+    /// of those that were there, which the last call of all to take any out is told again when it is repeated; what they depend
+    /// on stays. On an error the version in use stays. Only under the lock.
+    pub(super) fn remove(&self, names: &BTreeSet<String>, call: &str) -> io::Result<BTreeSet<String>> {
         let present = distributions(&self.version()?)?.into_iter().map(|(name, _)| name);
         let going: BTreeSet<String> = present.filter(|name| names.contains(name)).collect();
+        let mut gone = self.last_removal(call)?;
         if going.is_empty() {
-            return Ok(going);
+            return Ok(gone);
         }
+        gone.extend(going.iter().cloned());
+        // Before the change: a call that dies after it could not say any more what was there.
+        fs::write(self.beside("removal"), serde_json::to_vec(&(call, &gone))?)?;
         self.renew(|old, new| {
             link_tree(old, new, 0)?;
             for (name, information) in distributions(new)? {
@@ -145,7 +150,19 @@ impl Layer {
             // An empty directory could still be imported.
             prune(new)
         })?;
-        Ok(going)
+        Ok(gone)
+    }
+
+    /// What a call was about to take out, if it was the last to take anything out.
+    fn last_removal(&self, call: &str) -> io::Result<BTreeSet<String>> {
+        let noted = match fs::read(self.beside("removal")) {
+            Ok(noted) => noted,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+            Err(error) => return Err(error),
+        };
+        // A note that was not written to its end is of a call that had taken nothing out yet.
+        let noted: Option<(String, BTreeSet<String>)> = serde_json::from_slice(&noted).ok();
+        Ok(noted.filter(|(by, _)| by == call).map(|(_, names)| names).unwrap_or_default())
     }
 
     /// Makes a version of the one in use and puts it in its place.
@@ -418,15 +435,16 @@ mod tests {
         layer.merge(stage(&layer, &files).path()).unwrap();
         let first = layer.version().unwrap();
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
-        assert_eq!(layer.remove(&names(&["nothing"])).unwrap(), names(&[]));
+        assert_eq!(layer.remove(&names(&["nothing"]), "1").unwrap(), names(&[]));
         assert_eq!(layer.version().unwrap(), first, "nothing to do");
-        assert_eq!(layer.remove(&names(&["a-b", "nothing"])).unwrap(), names(&["a-b"]));
+        assert_eq!(layer.remove(&names(&["a-b", "nothing"]), "2").unwrap(), names(&["a-b"]));
         assert_eq!(layer.modules().unwrap(), names(&["space"]));
         let current = layer.directory().join("current");
         assert!(!current.join("a").exists(), "an empty directory could be imported");
         assert!(current.join("space/c.py").exists() && !current.join("space/a.py").exists());
         assert!(layer.directory().join("../outside").exists() && !first.exists());
-        assert_eq!(layer.remove(&names(&["a-b"])).unwrap(), names(&[]), "it is gone already");
+        assert_eq!(layer.remove(&names(&["a-b", "nothing"]), "2").unwrap(), names(&["a-b"]), "the same call");
+        assert_eq!(layer.remove(&names(&["a-b"]), "3").unwrap(), names(&[]), "it is gone already");
     }
 
     #[test]

@@ -11,13 +11,14 @@ const LOCK_POLL: Duration = Duration::from_millis(100);
 /// How long an installation may hold the layer.
 const LOCK_PATIENCE: Duration = Duration::from_mins(10);
 
-/// Takes packages out of a layer, after whoever changes it now. What they depend on stays.
+/// Takes packages out of a layer, after whoever changes it now. What they depend on stays. A `call` that is repeated is told
+/// again what it took out.
 ///
 /// # Cancel safety
 /// The layer is then as it was, or complete.
-pub(crate) async fn uninstall(layer: &Layer, names: &PackageNames) -> InstallOutcome {
+pub(crate) async fn uninstall(layer: &Layer, names: &PackageNames, call: &str) -> InstallOutcome {
     let wanted = names.normalized();
-    match remove(layer, wanted.clone()).await {
+    match remove(layer, wanted.clone(), call.to_owned()).await {
         Ok(gone) if gone.is_empty() => failed(format!("Not among the packages that this project installed: {}", listed(&wanted))),
         Ok(gone) => {
             let missing: BTreeSet<String> = wanted.difference(&gone).cloned().collect();
@@ -34,7 +35,7 @@ pub(crate) async fn uninstall(layer: &Layer, names: &PackageNames) -> InstallOut
     }
 }
 
-async fn remove(layer: &Layer, names: BTreeSet<String>) -> io::Result<BTreeSet<String>> {
+async fn remove(layer: &Layer, names: BTreeSet<String>, call: String) -> io::Result<BTreeSet<String>> {
     let deadline = Instant::now() + LOCK_PATIENCE;
     let lock = loop {
         if let Some(lock) = layer.try_lock()? {
@@ -48,7 +49,7 @@ async fn remove(layer: &Layer, names: BTreeSet<String>) -> io::Result<BTreeSet<S
     let layer = layer.clone();
     // The lock goes along: a caller who leaves now does not cut the change in half.
     let removing = tokio::task::spawn_blocking(move || {
-        let gone = layer.remove(&names);
+        let gone = layer.remove(&names, &call);
         drop(lock);
         gone
     });
@@ -74,11 +75,13 @@ mod tests {
         let staging = layer.staging().unwrap();
         std::fs::create_dir(staging.path().join("six-1.dist-info")).unwrap();
         layer.merge(staging.path()).unwrap();
-        let ask = async |text: &str| uninstall(&layer, &PackageNames::parse(text).unwrap()).await;
-        let none = ask("humanize").await;
+        let ask = async |text: &str, call: &str| uninstall(&layer, &PackageNames::parse(text).unwrap(), call).await;
+        let none = ask("humanize", "1").await;
         assert!(!none.success && none.message.contains("humanize"), "{none:?}");
-        let one = ask("Six==1 humanize").await;
+        let one = ask("Six==1 humanize", "2").await;
         assert!(one.success && one.message.contains("Uninstalled six.") && one.message.contains("humanize"), "{one:?}");
-        assert!(!ask("six").await.success);
+        assert_eq!(ask("Six==1 humanize", "2").await, one, "a repeated call");
+        assert!(!ask("six", "3").await.success);
+        assert!(!ask("humanize", "1").await.success, "a repeated call that took nothing out");
     }
 }

@@ -8,7 +8,8 @@ use std::{sync::Arc, time::Duration};
 use gristmill_domain::{
     Caller, DatasetId, ErrorCode,
     workflows::{
-        ApprovalDecision, NewWorkflowEvent, RunRecord, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRun, WorkflowStatus,
+        ApprovalDecision, NewWorkflowEvent, RunRecord, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRun,
+        WorkflowStatus, event_types,
     },
 };
 use gristmill_llm::Provider;
@@ -18,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     machine::{self, Effect, State},
     ports::{Knowledge, KnowledgeSource, Told, TurnSink, TurnStore},
-    turn::{Decision, PlannedCall, TURN_STARTED, TurnEvent},
+    turn::{Decision, PlannedCall, TurnEvent},
     wire,
 };
 use crate::{
@@ -121,7 +122,7 @@ impl Engine {
     pub async fn work(&self, caller: &Caller, stop: &CancellationToken) -> Result<TurnEnd, TurnError> {
         let (run, events) = self.store.load().await?;
         let state = State::of(&run, &events).ok_or(TurnError::NoTurn)?;
-        let of_turn = events.iter().rev().take_while(|event| event.event_type != TURN_STARTED);
+        let of_turn = events.iter().rev().take_while(|event| event.event_type != event_types::TURN_STARTED);
         let is_recorded = of_turn.filter_map(TurnEvent::read).any(|event| matches!(event, TurnEvent::Ended(_)));
         if run.status != WorkflowStatus::Running && !is_recorded {
             // Nothing that it does could be recorded: no model is asked, and no call is made again.
@@ -152,7 +153,7 @@ impl Engine {
 impl Work<'_> {
     /// Tells the client what another server recorded and did not tell.
     async fn catch_up(&self, events: &[WorkflowEvent]) -> Result<(), TurnError> {
-        let Some(first) = events.iter().rposition(|event| event.event_type == TURN_STARTED) else { return Ok(()) };
+        let Some(first) = events.iter().rposition(|event| event.event_type == event_types::TURN_STARTED) else { return Ok(()) };
         for event in events.iter().skip(first).filter(|event| event.sequence > self.told.sequence) {
             let untold = match TurnEvent::read(event) {
                 Some(TurnEvent::Started(planned)) => wire::tool_started(&planned.call, event.sequence),

@@ -5,20 +5,26 @@ use std::collections::VecDeque;
 use chrono::DateTime;
 use gristmill_domain::workflows::{
     Phase, STAGE_HOPS_MAX, TURN_ITERATIONS_MAX, TURN_STEPS_MAX, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRun,
-    WorkflowStatus,
+    WorkflowStatus, event_types,
 };
 use gristmill_llm::{FailureCode, ToolChoice};
 use serde_json::{Map, Value, json};
 
 use super::{
     guards, phases,
-    turn::{Answer, ApprovalSubject, Decision, End, Facts, PlannedCall, TURN_STARTED, Turn, TurnEvent, TurnRequest},
+    turn::{Answer, ApprovalSubject, Decision, End, Facts, PlannedCall, Turn, TurnEvent, TurnRequest},
 };
 use crate::tools::derived_id;
 
 /// Types of the events of earlier turns that say something to a turn. The others were of use while their turn went on.
-pub const REMEMBERED: [&str; 6] =
-    [TURN_STARTED, "model_answered", "tool_executed", "workflow_completed", "workflow_paused", "workflow_failed"];
+pub const REMEMBERED: [&str; 6] = [
+    event_types::TURN_STARTED,
+    "model_answered",
+    event_types::TOOL_EXECUTED,
+    event_types::COMPLETED,
+    event_types::PAUSED,
+    event_types::FAILED,
+];
 /// Type of the event that stands for what a store left out.
 const LEFT_OUT: &str = "earlier_left_out";
 
@@ -219,7 +225,7 @@ impl State {
     /// The state that a run's events lead to, its last turn at the end. `None` when no turn has begun.
     #[must_use]
     pub fn of(run: &WorkflowRun, events: &[WorkflowEvent]) -> Option<Self> {
-        let first = events.iter().rposition(|event| event.event_type == TURN_STARTED)?;
+        let first = events.iter().rposition(|event| event.event_type == event_types::TURN_STARTED)?;
         let (earlier, turn) = events.split_at(first);
         let mut log = Vec::new();
         for event in earlier {
@@ -441,7 +447,7 @@ fn remember(log: &mut Vec<Entry>, event: &WorkflowEvent) {
     if !REMEMBERED.contains(&event.event_type.as_str()) {
         return;
     }
-    if event.event_type == TURN_STARTED {
+    if event.event_type == event_types::TURN_STARTED {
         let prompt = event.payload.get("prompt").and_then(Value::as_str).unwrap_or_default();
         if !prompt.trim().is_empty() {
             log.push(Entry::Asked(prompt.to_owned()));

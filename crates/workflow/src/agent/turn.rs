@@ -3,17 +3,14 @@
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
     DatasetId, NotebookId, UserId,
-    workflows::{NewWorkflowEvent, Phase, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRunId, WorkflowStatus},
+    workflows::{
+        NewWorkflowEvent, Phase, ToolCall, ToolName, ToolResult, WorkflowEvent, WorkflowRunId, WorkflowStatus, event_types,
+    },
 };
 use gristmill_llm::{FailureCode, Thought};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
-
-/// The first event of every turn.
-pub const TURN_STARTED: &str = "workflow_turn_started";
-/// A run was made from a part of another.
-pub const FORKED: &str = "workflow_forked";
 
 /// An answer to a question that a run asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -305,12 +302,14 @@ impl TurnEvent {
                 NewWorkflowEvent::new("model_failed", json!({ "code": code, "message": message }))
             }
             Self::Started(planned) => NewWorkflowEvent::new("tool_started", json!(planned)),
-            Self::Executed(done) => NewWorkflowEvent::new("tool_executed", json!({ "call": done.0, "result": done.1 })),
+            Self::Executed(done) => {
+                NewWorkflowEvent::new(event_types::TOOL_EXECUTED, json!({ "call": done.0, "result": done.1 }))
+            }
             Self::Ended(end) => NewWorkflowEvent::new(
                 match **end {
-                    End::Completed { .. } => "workflow_completed",
-                    End::Asked { .. } | End::AwaitsApproval { .. } | End::PlanReady { .. } => "workflow_paused",
-                    End::Failed { .. } => "workflow_failed",
+                    End::Completed { .. } => event_types::COMPLETED,
+                    End::Asked { .. } | End::AwaitsApproval { .. } | End::PlanReady { .. } => event_types::PAUSED,
+                    End::Failed { .. } => event_types::FAILED,
                 },
                 end_payload(end),
             ),
@@ -329,12 +328,12 @@ impl TurnEvent {
                 message: event.payload.get("message")?.as_str()?.to_owned(),
             },
             "tool_started" => Self::Started(Box::new(serde_json::from_value(payload()).ok()?)),
-            "tool_executed" => {
+            event_types::TOOL_EXECUTED => {
                 let call = serde_json::from_value(event.payload.get("call")?.clone()).ok()?;
                 let result = serde_json::from_value(event.payload.get("result")?.clone()).ok()?;
                 Self::Executed(Box::new((call, result)))
             }
-            "workflow_completed" | "workflow_paused" | "workflow_failed" => {
+            event_types::COMPLETED | event_types::PAUSED | event_types::FAILED => {
                 Self::Ended(Box::new(serde_json::from_value(payload()).ok()?))
             }
             _ => return None,

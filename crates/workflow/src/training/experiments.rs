@@ -211,6 +211,20 @@ impl Experiment {
     pub fn metrics(&self) -> Option<&Metrics> {
         self.evaluation_metrics.as_ref().or(self.training_metrics.as_ref())
     }
+
+    /// Without its code, and without what came of it.
+    fn without_results(&self) -> Self {
+        Self {
+            training_cell_ids: Vec::new(),
+            training_metrics: None,
+            workflow_prep_segments: Vec::new(),
+            evaluation_metrics: None,
+            learning_curve: None,
+            feature_importance: None,
+            evaluation_notes: None,
+            ..self.clone()
+        }
+    }
 }
 
 /// The experiments of a run, by their ids.
@@ -235,6 +249,15 @@ impl Experiments {
     pub fn to_value(&self) -> Value {
         // Plain data always serializes.
         serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// Those that may still become a model, also after a turn that failed, as `metadata.experiments` has them but for their code
+    /// and scores. Every turn records them among what it found, and a long run does not repeat the rest in each.
+    #[must_use]
+    pub fn open(&self) -> Map<String, Value> {
+        let open = self.0.iter().filter(|(_, one)| one.status != ExperimentStatus::Registered);
+        // Plain data always serializes.
+        open.map(|(id, one)| (id.clone(), serde_json::to_value(one.without_results()).unwrap_or_default())).collect()
     }
 
     /// All of them, the oldest first.
@@ -323,6 +346,28 @@ mod tests {
         ] {
             assert_eq!(Experiments::read(stored.as_object().unwrap()).all().len(), expected, "{stored}");
         }
+    }
+
+    #[test]
+    fn those_without_a_model_are_open_and_told_without_their_results() {
+        use ExperimentStatus::{Evaluated, Failed, Proposed, Training};
+
+        let run = run_with(&["A", "B"]).experiments;
+        let of_status = |id: &str, status| Experiment { status, ..run.get(id).unwrap().clone() };
+        let configured = of_status("exp-1", ExperimentStatus::Configured);
+        for status in [Proposed, Training, Evaluated, Failed] {
+            let trained = Experiment {
+                training_cell_ids: vec!["cell".to_owned()],
+                training_metrics: Some(Metrics::from([("f1".to_owned(), 0.5)])),
+                workflow_prep_segments: vec!["x = 1".to_owned()],
+                evaluation_notes: Some("Good.".to_owned()),
+                ..of_status("exp-1", status)
+            };
+            let all = run.with(trained).with(of_status("exp-2", ExperimentStatus::Registered));
+            let told = Experiments::default().with(Experiment { status, ..configured.clone() }).to_value();
+            assert_eq!(Value::Object(all.open()), told, "{status:?}");
+        }
+        assert!(Experiments::default().open().is_empty());
     }
 
     #[test]

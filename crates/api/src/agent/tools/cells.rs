@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::web;
 use gristmill_api_types::cells::{CellSummary, CellView};
 use gristmill_domain::{
-    CellId, ErrorCode, NotebookId, Scope,
+    Caller, CellId, ErrorCode, NotebookId, Scope,
     execution::{OutputKind, RichOutput},
     notebooks::{Cell, CellStatus, METADATA_BYTES_MAX, edit_lines},
     ports::StoreError,
@@ -14,7 +14,7 @@ use gristmill_persistence::repo::notebooks::{
     AgentCell, AgentLines, AgentWrite, CELL_CHANGED, CELL_LOCKED, NOTEBOOK_FULL, SERVER_STOPPED,
 };
 use gristmill_workflow::tools::{
-    ToolContext,
+    CODE_HASH, ToolContext,
     args::cells::{
         DeleteCellArgs, EditCellArgs, InsertCellArgs, ListCellsArgs, ReadCellArgs, ReorderCellsArgs, RunCellArgs, WriteCellArgs,
     },
@@ -147,13 +147,9 @@ pub(super) async fn undeletable(state: &AppState, context: &ToolContext, args: &
 
 /// The hash of the text that a deletion takes away, as it is now. Where there is no such cell it is empty, which that of no text
 /// is: the person has seen none.
-pub(super) async fn deleted_hash(
-    state: &AppState,
-    context: &ToolContext,
-    args: &Map<String, Value>,
-) -> Result<String, StoreError> {
+pub(super) async fn deleted_hash(state: &AppState, caller: &Caller, args: &Map<String, Value>) -> Result<String, StoreError> {
     let Ok((id, _)) = deletion(args) else { return Ok(String::new()) };
-    match state.notebooks.find_cell(&context.caller, id, state.clock.now()).await {
+    match state.notebooks.find_cell(caller, id, state.clock.now()).await {
         Ok(cell) => Ok(text_hash(&cell.content)),
         Err(StoreError::NotFound) => Ok(String::new()),
         Err(error) => Err(error),
@@ -167,8 +163,7 @@ pub(super) async fn reorder_cells(
 ) -> Result<Value, Failure> {
     let args: ReorderCellsArgs = registry::parse(raw)?;
     let notebook = find_notebook(state, context, notebook_named(raw)?).await?.id;
-    let now = state.clock.now();
-    let ordered = state.notebooks.reorder_cells(&context.caller, notebook, Some(context.project), &args.cell_ids, now).await;
+    let ordered = state.notebooks.reorder_agent_cells(write(state, context), notebook, &args.cell_ids).await;
     ordered.map_err(|error| match error {
         StoreError::NotFound => {
             Failure::new("One of the cells was not found in the notebook, or is named twice; list the cells and try again")
@@ -295,7 +290,7 @@ fn last_error(outputs: &[RichOutput]) -> String {
 /// The cell that a call deletes, and the hash of its text as the person saw it who said yes to that.
 fn deletion(args: &Map<String, Value>) -> Result<(CellId, Option<Value>), ArgsError> {
     let mut args = args.clone();
-    let seen = args.remove("codeHash").filter(|seen| !seen.is_null());
+    let seen = args.remove(CODE_HASH).filter(|seen| !seen.is_null());
     Ok((registry::parse::<DeleteCellArgs>(&args)?.cell_id, seen))
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn uninstall_package(
 ) -> Result<Value, Failure> {
     let args: UninstallPackageArgs = registry::parse(args)?;
     let place = own_place(state, context).await?;
-    result(state.runtime.uninstall(&place, &args.package_name).await)
+    result(state.runtime.uninstall(&place, &args.package_name, &context.key).await)
 }
 
 pub(super) async fn list_packages(

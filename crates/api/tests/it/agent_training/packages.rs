@@ -61,6 +61,8 @@ impl Agent {
         let args = json!({ "packageName": "tinyest" });
         let output = tools.run(&context, ToolName::UninstallPackage, args.as_object().unwrap()).await;
         assert_eq!(output.error, None, "{:?}", output.output);
+        let again = tools.run(&context, ToolName::UninstallPackage, args.as_object().unwrap()).await;
+        assert_eq!(again, output, "what a call did is found by the call that is made again");
         assert!(!self.layer().version().unwrap().join("tinyest").exists());
     }
 

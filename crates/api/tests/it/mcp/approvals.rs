@@ -104,8 +104,10 @@ async fn a_yes_holds_for_what_it_was_said_to() {
     assert!(setting.is_there().await);
     // To the cell as it was: what a person wrote into it since is something else.
     setting.ada.patch(&format!("/api/cells/{}", setting.cell), &json!({ "content": "precious = 1" })).await.expect(200);
-    let stale = setting.asking.refuse("tools/call", &setting.call(&yes)).await;
-    assert!(stale["message"].as_str().unwrap().contains("changed since"), "{stale}");
+    let stale = setting.asking.ask("tools/call", &setting.call(&yes)).await;
+    assert_eq!(stale["isError"], true, "{stale}");
+    assert!(stale["content"][0]["text"].as_str().unwrap().contains("changed after the person was asked"), "{stale}");
+    assert!(setting.is_there().await);
     let state = setting.question(&setting.asking, &json!({})).await["requestState"].clone();
     let yes = answer(&state, "accept", true);
     // Every server of an installation opens what one of them sealed.

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     database::DbError,
+    repo::ownership::hold_owner,
     schema::{dataset_splits as splits, datasets, models},
 };
 
@@ -71,6 +72,8 @@ impl Models {
         let mut connection = self.database.connection().await?;
         let row: SplitRow = connection
             .transaction(async |connection| {
+                // It may say who declares it.
+                hold_owner(connection, caller.user_id).await?;
                 // Locked, so that of two first trainings one declares.
                 let _: Uuid = datasets::table
                     .find(new.dataset_id.0)

@@ -266,6 +266,37 @@ impl Notebooks {
         cell_rows::own_cell(&mut connection, caller, id).await?.into_cell(now).map(Some)
     }
 
+    /// Puts cells into a new order, as [`Self::reorder_cells`]. When this call has done so before, they stay as they are now.
+    ///
+    /// # Errors
+    /// As [`Self::reorder_cells`].
+    pub async fn reorder_agent_cells(
+        &self,
+        write: AgentWrite<'_>,
+        notebook: NotebookId,
+        order: &[CellId],
+    ) -> Result<(), StoreError> {
+        let mut connection = self.database.connection().await?;
+        connection
+            .transaction(async |connection| {
+                let stored = lock(connection, write.caller, notebook).await?;
+                in_phase(&stored, write.project)?;
+                let key: Option<String> =
+                    notebooks::table.find(stored.notebook_id).select(notebooks::order_key).first(connection).await?;
+                if key.as_deref() == Some(write.key) {
+                    return Ok(());
+                }
+                cell_rows::put_in_order(connection, &stored, order, write.now).await?;
+                diesel::update(notebooks::table.find(stored.notebook_id))
+                    .set(notebooks::order_key.eq(write.key))
+                    .execute(connection)
+                    .await?;
+                Ok::<(), DbError>(())
+            })
+            .await?;
+        Ok(())
+    }
+
     /// Deletes a cell, if `is_as_seen` says so of its text. When this call has done so before, nothing more is deleted.
     ///
     /// # Errors

@@ -208,20 +208,30 @@ impl Notebooks {
             .transaction(async |connection| {
                 let stored = lock(connection, caller, notebook).await?;
                 in_project(&stored, project)?;
-                let rows = load(connection, &stored).await?;
-                let present: Vec<CellId> = rows.iter().map(|row| CellId(row.cell_id)).collect();
-                let order = domain::reordered(&present, order).ok_or(StoreError::NotFound)?;
-                if rows.iter().any(|row| row.lock(now).is_some()) {
-                    return Err(StoreError::Conflict(CELL_LOCKED.into()).into());
-                }
-                move_to(connection, &order, now).await?;
-                let events: Vec<_> = order.iter().map(|cell_id| NotebookEvent::CellUpdated { cell_id: *cell_id }).collect();
-                events::log(connection, stored.notebook_id, &events, now).await?;
-                Ok::<(), DbError>(())
+                put_in_order(connection, &stored, order, now).await
             })
             .await?;
         Ok(())
     }
+}
+
+/// Puts cells of a locked notebook first, in this order, unless somebody holds any.
+pub(super) async fn put_in_order(
+    connection: &mut AsyncPgConnection,
+    notebook: &NotebookRow,
+    order: &[CellId],
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let rows = load(connection, notebook).await?;
+    let present: Vec<CellId> = rows.iter().map(|row| CellId(row.cell_id)).collect();
+    let order = domain::reordered(&present, order).ok_or(StoreError::NotFound)?;
+    if rows.iter().any(|row| row.lock(now).is_some()) {
+        return Err(StoreError::Conflict(CELL_LOCKED.into()).into());
+    }
+    move_to(connection, &order, now).await?;
+    let events: Vec<_> = order.iter().map(|cell_id| NotebookEvent::CellUpdated { cell_id: *cell_id }).collect();
+    events::log(connection, notebook.notebook_id, &events, now).await?;
+    Ok(())
 }
 
 /// Stores a new cell of a locked notebook at its place, the end when there is none.

@@ -11,7 +11,7 @@ use gristmill_domain::{
     Caller, CellId, NotebookId, ProjectId,
     notebooks::{CELL_CHANGES, LoggedCall, LostNotebook, NotebookEvent, NotebookKind, RecoveryRefusal},
     ports::StoreError,
-    workflows::{Phase, ToolCall, ToolResult, WorkflowRunId, WorkflowStatus},
+    workflows::{Phase, ToolCall, ToolResult, WorkflowRunId, WorkflowStatus, event_types},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -173,7 +173,7 @@ async fn calls_of(connection: &mut AsyncPgConnection, run: &str) -> Result<Vec<L
     let is_change = sql::<Bool>("payload::text ~ ").bind::<Text, _>(format!("\"tool\":\"({})\"", tools.join("|")));
     let events: Vec<(Value, DateTime<Utc>)> = workflow_events::table
         .filter(workflow_events::run_id.eq(run))
-        .filter(workflow_events::event_type.eq("tool_executed"))
+        .filter(workflow_events::event_type.eq(event_types::TOOL_EXECUTED))
         .filter(is_change)
         .order(workflow_events::sequence)
         .select((workflow_events::payload, workflow_events::created_at))

@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, JobId,
     ports::StoreError,
-    workflows::{NewWorkflowEvent, RunRecord, WorkflowRun, WorkflowRunId, WorkflowStatus},
+    workflows::{NewWorkflowEvent, RunRecord, WorkflowRun, WorkflowRunId, WorkflowStatus, event_types},
 };
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ pub(super) async fn begin_in(
             fields.extend(value.map(|value| (key.to_owned(), json!(value))));
         }
     }
-    let event = NewWorkflowEvent::new("workflow_turn_started", started);
+    let event = NewWorkflowEvent::new(event_types::TURN_STARTED, started);
     let (row, _) = write_in(connection, row, RunRecord { events: vec![event], ..RunRecord::default() }, now).await?;
     Ok(TurnBegun::Begun { run: Box::new(WorkflowRun::try_from(row)?), job: Box::new(job) })
 }

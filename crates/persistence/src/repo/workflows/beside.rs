@@ -8,7 +8,7 @@ use gristmill_domain::{
     preprocessing::PrepAnswer,
     workflows::{
         ApprovalStatus, NewApproval, NewWorkflowEvent, PendingInput, RunRecord, RunStanding, ToolCall, ToolResult, WorkflowRunId,
-        WorkflowStatus,
+        WorkflowStatus, event_types,
     },
 };
 use serde_json::{Value, json};
@@ -133,5 +133,5 @@ fn carried_out(decided: &DecidedStep, answer: &PrepAnswer) -> NewWorkflowEvent {
     }
     let call = &decided.call;
     let result = ToolResult { id: call.id.clone(), tool: call.tool, output: Some(output), error: None };
-    NewWorkflowEvent::new("tool_executed", json!({ "call": call, "result": result, "decidedBy": decided.by }))
+    NewWorkflowEvent::new(event_types::TOOL_EXECUTED, json!({ "call": call, "result": result, "decidedBy": decided.by }))
 }

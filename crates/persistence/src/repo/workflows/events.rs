@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, ProjectId,
     ports::StoreError,
-    workflows::{Phase, WorkflowEvent, WorkflowRun, WorkflowRunId},
+    workflows::{Phase, WorkflowEvent, WorkflowRun, WorkflowRunId, event_types},
 };
 
 use super::{
@@ -22,13 +22,11 @@ use crate::{
     schema::{workflow_events as events, workflow_runs as runs},
 };
 
-/// The type of the first event of every turn.
-const TURN_STARTED: &str = "workflow_turn_started";
-/// The type of the last event of a turn that waits for a person.
-const PAUSED: &str = "workflow_paused";
 /// Most events of earlier turns that are read, and bytes of their payloads together: the run may be of any length.
 const EARLIER_MAX: i64 = 1_000;
 const EARLIER_BYTES_MAX: i64 = 8 * 1024 * 1024;
+/// Runs of a phase that are looked through for what a client answers without naming the run.
+const RUNS_SEEN: i64 = 12;
 
 /// What a turn reads of its run.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +55,7 @@ impl Workflows {
         let mut connection = self.database.connection().await?;
         find_in(&mut connection, caller, id).await?;
         let of_run = || events::table.filter(events::run_id.eq(id.as_str()));
-        let begins = || of_run().filter(events::event_type.eq(TURN_STARTED));
+        let begins = || of_run().filter(events::event_type.eq(event_types::TURN_STARTED));
         let first: Option<i64> = begins()
             .filter(events::sequence.le(turn))
             .select(max(events::sequence))
@@ -86,56 +84,27 @@ impl Workflows {
         Ok(TurnEvents { events: rows.into_iter().map(WorkflowEvent::from).collect(), left_out, is_last: next.is_none() })
     }
 
-    /// Reads the runs of a phase that changed last, `runs_max` at most, the last one first.
+    /// Reads the 12 runs of a phase that changed last, the last one first.
     ///
     /// # Errors
     /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
-    pub async fn last_runs(
-        &self,
-        caller: &Caller,
-        project: ProjectId,
-        phase: Phase,
-        runs_max: u32,
-    ) -> Result<Vec<WorkflowRun>, StoreError> {
+    pub async fn last_runs(&self, caller: &Caller, project: ProjectId, phase: Phase) -> Result<Vec<WorkflowRun>, StoreError> {
         let mut connection = self.database.connection().await?;
-        own_project(&mut connection, caller.user_id, project).await?;
-        let rows: Vec<RunRow> = runs::table
-            .filter(runs::project_id.eq(project.0))
-            .filter(runs::phase.eq(phase.as_str()))
-            .order((runs::updated_at.desc(), runs::run_id))
-            .limit(i64::from(runs_max))
-            .select(RunRow::as_select())
-            .load(&mut connection)
-            .await
-            .map_err(DbError::from)?;
+        let rows = last_in(&mut connection, caller, project, phase).await?;
         rows.into_iter().map(WorkflowRun::try_from).collect()
     }
 
-    /// Reads how the last turns of a phase ended that wait for a person, oldest first: of the project's last `runs_max` runs.
+    /// Reads how the last turns of a phase ended that wait for a person, oldest first: of the runs of [`Self::last_runs`].
     ///
     /// # Errors
     /// `NotFound` when the project is not the caller's; `Unavailable`, `Defect`.
-    pub async fn pauses(
-        &self,
-        caller: &Caller,
-        project: ProjectId,
-        phase: Phase,
-        runs_max: u32,
-    ) -> Result<Vec<WorkflowEvent>, StoreError> {
+    pub async fn pauses(&self, caller: &Caller, project: ProjectId, phase: Phase) -> Result<Vec<WorkflowEvent>, StoreError> {
         let mut connection = self.database.connection().await?;
-        own_project(&mut connection, caller.user_id, project).await?;
-        let ids: Vec<String> = runs::table
-            .filter(runs::project_id.eq(project.0))
-            .filter(runs::phase.eq(phase.as_str()))
-            .order((runs::updated_at.desc(), runs::run_id))
-            .limit(i64::from(runs_max))
-            .select(runs::run_id)
-            .load(&mut connection)
-            .await
-            .map_err(DbError::from)?;
+        let last = last_in(&mut connection, caller, project, phase).await?;
+        let ids: Vec<String> = last.into_iter().map(|run| run.run_id).collect();
         let rows: Vec<EventRow> = events::table
             .filter(events::run_id.eq_any(ids))
-            .filter(events::event_type.eq(PAUSED))
+            .filter(events::event_type.eq(event_types::PAUSED))
             .order((events::created_at, events::run_id, events::sequence))
             .select(EventRow::as_select())
             .load(&mut connection)
@@ -143,6 +112,24 @@ impl Workflows {
             .map_err(DbError::from)?;
         Ok(rows.into_iter().map(WorkflowEvent::from).collect())
     }
+}
+
+async fn last_in(
+    connection: &mut AsyncPgConnection,
+    caller: &Caller,
+    project: ProjectId,
+    phase: Phase,
+) -> Result<Vec<RunRow>, DbError> {
+    own_project(connection, caller.user_id, project).await?;
+    let rows: Vec<RunRow> = runs::table
+        .filter(runs::project_id.eq(project.0))
+        .filter(runs::phase.eq(phase.as_str()))
+        .order((runs::updated_at.desc(), runs::run_id))
+        .limit(RUNS_SEEN)
+        .select(RunRow::as_select())
+        .load(connection)
+        .await?;
+    Ok(rows)
 }
 
 /// Where the events of these types begin that are read of the turns before `first`, and how many there are before them.

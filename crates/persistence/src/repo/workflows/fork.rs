@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     DatasetId,
     ports::StoreError,
-    workflows::{NewWorkflowEvent, PendingInput, RunRecord, WorkflowRunId, WorkflowStatus},
+    workflows::{NewWorkflowEvent, PendingInput, RunRecord, WorkflowRunId, WorkflowStatus, event_types},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -97,7 +97,7 @@ pub(super) async fn fork_in(
         .await?;
     let told = json!({ "runId": from, "afterSequence": after_sequence });
     let record = RunRecord {
-        events: vec![NewWorkflowEvent::new("workflow_forked", told)],
+        events: vec![NewWorkflowEvent::new(event_types::FORKED, told)],
         approvals: asked.into_iter().map(ApprovalRow::anew).collect(),
         ..RunRecord::default()
     };
@@ -138,7 +138,7 @@ async fn asked_at(connection: &mut AsyncPgConnection, run: &str, at: DateTime<Ut
 
 /// What a run waited for after its last event.
 fn waited_for(last: &EventRow) -> Option<PendingInput> {
-    if last.event_type != "workflow_paused" {
+    if last.event_type != event_types::PAUSED {
         return None;
     }
     PendingInput::from_name(last.payload.get("kind")?.as_str()?)

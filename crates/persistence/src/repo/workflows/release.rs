@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, DatasetId, JobId, ProjectId,
     ports::StoreError,
-    workflows::{NewWorkflowEvent, RunRecord, RunStanding, WorkflowRun, WorkflowStatus},
+    workflows::{NewWorkflowEvent, RunRecord, RunStanding, WorkflowRun, WorkflowStatus, event_types},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -98,7 +98,7 @@ async fn end_stale(
     if let Some(job) = job.filter(|_| row.is_running()) {
         jobs::request_cancel_in(connection, caller, job).await?;
     }
-    let event = NewWorkflowEvent::new("workflow_interrupted", json!({ "reason": NOTEBOOK_GONE, "code": STALE_NOTEBOOK }));
+    let event = NewWorkflowEvent::new(event_types::INTERRUPTED, json!({ "reason": NOTEBOOK_GONE, "code": STALE_NOTEBOOK }));
     let standing = RunStanding {
         status: WorkflowStatus::Interrupted,
         current_node: "interrupted".to_owned(),

@@ -12,13 +12,11 @@ use crate::{
     },
     phrases,
     prompts::line,
-    tools::registry,
+    tools::{CODE_HASH, registry},
 };
 
 /// Longest arguments that a person is shown, characters.
 const SHOWN_CHARS: usize = 300;
-/// The argument and the field of a subject that name what is lost.
-const CODE_HASH: &str = "codeHash";
 
 /// The question that a call is, instead of being made. `None`: it may be made.
 pub(super) fn question(call: &ToolCall, said: &str) -> Option<End> {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gristmill_domain::{
     Caller,
-    workflows::{Phase, ToolName, WorkflowEvent, WorkflowRun, WorkflowStatus},
+    workflows::{Phase, ToolName, WorkflowEvent, WorkflowRun, WorkflowStatus, event_types},
 };
 use gristmill_workflow::{
     agent::{
         Engine, TurnEnd, TurnError,
         machine::{REMEMBERED, State},
         ports::{Knowledge, KnowledgeSource},
-        turn::{TURN_STARTED, TurnRequest},
+        turn::TurnRequest,
     },
     ports::PortError,
     tools::{ToolContext, ToolHost, ToolOutput},
@@ -39,7 +39,7 @@ async fn a_turn_is_folded_from_what_is_remembered_of_those_before_it() {
     bench.turn("Drop rows with missing values").await;
     bench.turn("yes, go ahead").await;
     let (run, all) = (bench.store.run(), bench.store.events());
-    let began = all.iter().rposition(|event| event.event_type == TURN_STARTED).unwrap();
+    let began = all.iter().rposition(|event| event.event_type == event_types::TURN_STARTED).unwrap();
     let is_needed = |at: usize, kind: &str| at >= began || REMEMBERED.contains(&kind);
     let kept: Vec<WorkflowEvent> =
         all.iter().enumerate().filter(|(at, event)| is_needed(*at, &event.event_type)).map(|(_, event)| event.clone()).collect();

@@ -9,14 +9,16 @@ use async_trait::async_trait;
 use chrono::DateTime;
 use gristmill_domain::{
     Caller, DatasetId, ErrorCode, ProjectId, UserId,
-    workflows::{ApprovalDecision, Phase, RunRecord, ToolName, WorkflowEvent, WorkflowRun, WorkflowRunId, WorkflowStatus},
+    workflows::{
+        ApprovalDecision, Phase, RunRecord, ToolName, WorkflowEvent, WorkflowRun, WorkflowRunId, WorkflowStatus, event_types,
+    },
 };
 use gristmill_llm::scripted::Scripted;
 use gristmill_workflow::{
     agent::{
         Engine, EngineOptions, TurnEnd, TurnError,
         ports::{ClientEvent, Knowledge, KnowledgeSource, Material, Told, TurnSink, TurnStore},
-        turn::{ColumnFacts, DatasetFacts, Facts, TURN_STARTED, TurnRequest},
+        turn::{ColumnFacts, DatasetFacts, Facts, TurnRequest},
     },
     ports::PortError,
     tools::{ToolContext, ToolHost, ToolOutput},
@@ -318,7 +320,7 @@ impl Bench {
         let mut payload = request;
         payload["statusBefore"] = if is_first { json!("new") } else { json!(was) };
         payload["by"] = json!(self.caller.user_id);
-        self.store.append(TURN_STARTED, payload);
+        self.store.append(event_types::TURN_STARTED, payload);
         self.store.flush();
         let mut state = self.store.state.lock().unwrap();
         let run = &mut state.as_mut().unwrap().0;

@@ -1,0 +1,1 @@
+alter table notebooks drop column order_key;
