@@ -216,6 +216,43 @@ async fn a_clock_that_goes_back_over_an_hour_loses_and_doubles_nothing() {
 }
 
 #[actix_web::test]
+async fn whoever_asks_for_the_log_waits_for_what_another_writes() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let id = DeploymentId(deployment_of(&app, &ada).await);
+    let serving = &app.server.state().serving;
+    let entry = serving.find(id).await.unwrap();
+    let (holds, looks) = (app.database.client().await.unwrap(), app.database.client().await.unwrap());
+    holds.batch_execute("begin; lock table prediction_logs in access exclusive mode").await.unwrap();
+    let recorded = Recorded {
+        ids: &[PredictionId::random()],
+        at: SystemClock.now(),
+        latency: Duration::from_millis(2),
+        rows: &[],
+        seen: None,
+        answers: &[],
+        error: None,
+        metadata: serde_json::Map::new(),
+    };
+    serving.record(&entry, &recorded);
+    let later = async {
+        eventually("somebody to write", async || {
+            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            (!looks.query(sql, &[]).await.unwrap().is_empty()).then_some(())
+        })
+        .await;
+        let mut asked = Box::pin(serving.flush());
+        let early = tokio::time::timeout(Duration::from_millis(300), &mut asked).await;
+        assert!(early.is_err(), "nothing is written yet");
+        holds.batch_execute("rollback").await.unwrap();
+        asked.await;
+        let row = looks.query_one("select count(*) from prediction_logs", &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 1, "and once");
+    };
+    futures_util::future::join(serving.flush(), later).await;
+}
+
+#[actix_web::test]
 async fn the_largest_batch_is_answered_and_one_row_more_is_refused() {
     let lab = lab(&[("MODELING_READY", "0")]).await;
     let rows: String = (0..200).map(|number| format!("{},{}\n", number % 40, 3 * (number % 40) + number % 7)).collect();
