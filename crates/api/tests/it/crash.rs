@@ -33,7 +33,8 @@ impl Process {
             .envs([
                 ("PORT", "0"),
                 ("PASSWORD_HASH_MEMORY_KIB", "8"),
-                ("JOB_LEASE_MS", "1500"),
+                // Other tests run beside it: what lives must not be taken for dead.
+                ("JOB_LEASE_MS", "3000"),
                 ("GRISTMILL_PROBE_JOBS", "true"),
                 ("EXECUTION_POOL_SIZE", "0"),
                 ("LOG_LEVEL", "warn"),
@@ -291,7 +292,7 @@ async fn a_killed_server_s_cell_ends_as_an_error_with_its_outputs() {
     let database = TestDatabase::create().await.unwrap();
     let data_dir = tempfile::tempdir().unwrap();
     let _containers = crate::support::Containers::of(data_dir.path());
-    let variables = [("DATABASE_URL", database.url().expose_secret()), ("NOTEBOOK_RUN_LEASE_MS", "1500")];
+    let variables = [("DATABASE_URL", database.url().expose_secret()), ("NOTEBOOK_RUN_LEASE_MS", "3000")];
     let first = Process::start(data_dir.path(), &variables);
     let token = register(&first).await;
     let ada = first.client(Some(&token));
