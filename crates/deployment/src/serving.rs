@@ -95,6 +95,14 @@ pub struct ServingPorts {
     pub tasks: Tasks,
 }
 
+/// What is known of deployments.
+#[derive(Debug, Default)]
+struct Entries {
+    known: HashMap<DeploymentId, Arc<Entry>>,
+    /// Counts what was forgotten. What was read before any of it may be outdated, and is not kept.
+    forgotten: u64,
+}
+
 /// Serves deployments. One a process.
 #[derive(Debug)]
 pub struct Serving {
@@ -102,7 +110,7 @@ pub struct Serving {
     options: ServingOptions,
     cache: ModelCache,
     workers: Workers,
-    entries: RwLock<HashMap<DeploymentId, Arc<Entry>>>,
+    entries: RwLock<Entries>,
     limiter: Limiter,
     recorder: Recorder,
     used_keys: Mutex<HashMap<ApiKeyId, DateTime<Utc>>>,
@@ -145,20 +153,27 @@ impl Serving {
     /// # Cancel safety
     /// Cancel safe.
     pub async fn find(&self, id: DeploymentId) -> Result<Arc<Entry>, ServingError> {
-        if self.hears.load(Ordering::Acquire)
-            && let Some(entry) = self.entries.read().unwrap_or_else(PoisonError::into_inner).get(&id)
-        {
-            return Ok(Arc::clone(entry));
-        }
+        let forgotten = {
+            let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+            match entries.known.get(&id) {
+                Some(entry) if self.hears.load(Ordering::Acquire) => return Ok(Arc::clone(entry)),
+                _ => entries.forgotten,
+            }
+        };
         let entry = Arc::new(Entry::new(self.ports.store.served(id).await?, &self.ports.places));
-        // What changed while it was read is announced after the reading, and then forgotten again.
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&entry));
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        // A change may have been announced while it was read: kept, what was before it would be believed for ever.
+        if entries.forgotten == forgotten {
+            entries.known.insert(id, Arc::clone(&entry));
+        }
         Ok(entry)
     }
 
     /// Forgets what is known of a deployment: it is read anew when somebody asks.
     pub fn forget(&self, id: DeploymentId) {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.forgotten = entries.forgotten.wrapping_add(1);
+        entries.known.remove(&id);
     }
 
     /// A deployment changed or is gone: it is forgotten, and its worker ends when it should not run.
@@ -188,7 +203,9 @@ impl Serving {
 
     /// Changes are heard of again; what was missed is not known, so everything is forgotten.
     pub fn resynchronize(&self) {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).clear();
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.forgotten = entries.forgotten.wrapping_add(1);
+        entries.known.clear();
         self.hears.store(true, Ordering::Release);
     }
 

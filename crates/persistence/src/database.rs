@@ -8,7 +8,7 @@ use diesel::{
     result::{DatabaseErrorKind, Error as DieselError},
 };
 use diesel_async::{
-    AsyncPgConnection,
+    AsyncPgConnection, SimpleAsyncConnection,
     pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, PoolError, RecyclingMethod, bb8::Pool},
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -167,6 +167,12 @@ fn describe(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Lets every statement of a transaction see what stood when its first one ran: for reading together what one transaction changes.
+/// Comes first; nothing can be written after it.
+pub(crate) async fn at_one_moment(connection: &mut AsyncPgConnection) -> Result<(), DbError> {
+    Ok(connection.batch_execute("set transaction isolation level repeatable read, read only").await?)
 }
 
 /// `tsvector`. Only PostgreSQL reads and writes such columns.

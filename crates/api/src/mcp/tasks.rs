@@ -15,7 +15,7 @@ use gristmill_domain::{
     DeploymentId, ErrorCode, JobId, ModelId, Scope,
     datasets::iso_millis,
     jobs::{Job, JobEvent, JobKind, JobState, PROGRESS},
-    models::{EvaluationStatus, Model},
+    models::EvaluationStatus,
     ports::StoreError,
 };
 use rmcp::{
@@ -34,7 +34,7 @@ use crate::{
     datasets::discard_cancelled,
     deployments::deployment_error,
     error::ApiError,
-    models::{evaluation_file, failure_of},
+    models::{EvaluationPart, evaluation_part, failure_of},
     routes::models::model_error,
 };
 
@@ -241,8 +241,7 @@ async fn outcome(asker: &Asker, job: &Job) -> Result<Value, Untold> {
         JobKind::ModelEvaluate => {
             let id = named(job, "modelId").and_then(|id| id.parse::<ModelId>().ok());
             let id = id.ok_or_else(|| ApiError::internal("an evaluation without a model"))?;
-            let model = asker.state.models.find(&asker.caller, id).await.map_err(model_error)?;
-            evaluation(asker, &model).await
+            evaluation(asker, id).await
         }
         JobKind::DeploymentStart if job.state == JobState::Succeeded => {
             let id = named(job, "deploymentId").and_then(|id| id.parse::<DeploymentId>().ok());
@@ -281,16 +280,15 @@ async fn training(asker: &Asker, job: &Job) -> Result<Value, Untold> {
 }
 
 /// A model's evaluation, or why there is none.
-pub(super) async fn evaluation(asker: &Asker, model: &Model) -> Result<Value, Untold> {
-    let file = match model.evaluation_status {
-        EvaluationStatus::Ready => evaluation_file(&asker.state, model, "evaluation.json").await?,
-        _ => None,
-    };
-    let Some(file) = file else {
-        let why = model.evaluation_error.clone().unwrap_or_else(|| "there is none yet; ask for it `again`".to_owned());
-        let refused = Refused::new(format!("The model is not evaluated: {why}"));
-        return Err(Untold::Failed(refused.with("evaluationStatus", json!(model.evaluation_status))));
-    };
-    let evaluation: Value = serde_json::from_slice(&file).map_err(ApiError::internal)?;
-    Ok(json!({ "modelId": model.id, "evaluationStatus": model.evaluation_status, "evaluation": evaluation }))
+pub(super) async fn evaluation(asker: &Asker, id: ModelId) -> Result<Value, Untold> {
+    match evaluation_part(&asker.state, &asker.caller, id, "evaluation.json").await? {
+        EvaluationPart::File(file) => {
+            let evaluation: Value = serde_json::from_slice(&file).map_err(ApiError::internal)?;
+            Ok(json!({ "modelId": id, "evaluationStatus": EvaluationStatus::Ready, "evaluation": evaluation }))
+        }
+        EvaluationPart::Missing { status, why } => {
+            let refused = Refused::new(format!("The model is not evaluated: {why}"));
+            Err(Untold::Failed(refused.with("evaluationStatus", json!(status))))
+        }
+    }
 }

@@ -10,7 +10,10 @@ use gristmill_domain::{
 };
 use gristmill_modeling::{Catalogue, JobBudget, evaluate_job, train_job};
 
-use super::split::{SplitWish, declared_split};
+use super::{
+    evaluation::abandoned,
+    split::{SplitWish, declared_split},
+};
 use crate::{
     error::{ApiError, ApiResult},
     notebooks::{memory_of, timeout_of},
@@ -168,17 +171,11 @@ pub(crate) fn failure_of(error: Option<JobError>) -> ApiError {
 /// The job goes on.
 pub async fn evaluated(state: &AppState, caller: &Caller, id: ModelId) -> ApiResult<EvaluationStatus> {
     let job = submit_evaluation(state, caller, id).await?;
-    let ended = state.job_reader.wait(caller, job, state.tasks.stopping()).await.map_err(ApiError::job)?;
-    let model = state.models.find(caller, id).await.map_err(model_error)?;
-    let status = match (model.evaluation_status, ended.state) {
-        (EvaluationStatus::Ready, _) => EvaluationStatus::Ready,
-        // Its worker died too often, or it was cancelled while it waited: nobody else says so.
-        (EvaluationStatus::Pending | EvaluationStatus::Computing, JobState::Failed | JobState::Cancelled) => {
-            EvaluationStatus::Failed
-        }
-        (status, _) => status,
-    };
-    Ok(status)
+    state.job_reader.wait(caller, job, state.tasks.stopping()).await.map_err(ApiError::job)?;
+    let (model, job) = state.models.find_evaluated(caller, id).await.map_err(model_error)?;
+    let status = model.evaluation_status;
+    // Its worker died too often, or it was cancelled while it waited: nobody else says so.
+    Ok(if abandoned(&model, job).is_some() { EvaluationStatus::Failed } else { status })
 }
 
 /// Submits the job that evaluates a model anew.

@@ -10,7 +10,7 @@ use gristmill_api_types::{
     errors::ErrorBody,
     paths::{ColumnPath, DatasetPath},
 };
-use gristmill_domain::{ErrorCode, datasets::Dataset, ports::StoreError};
+use gristmill_domain::{Caller, DatasetId, ErrorCode, datasets::Dataset, ports::StoreError};
 use gristmill_persistence::repo::datasets::DatasetDeletion;
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -80,11 +80,12 @@ pub async fn list_dataset_rows(
     PathParams(path): PathParams<DatasetPath>,
     ValidQuery(query): ValidQuery<RowsQuery>,
 ) -> ApiResult<Json<RowsPage>> {
-    let dataset = state.datasets.find(&signed.caller, path.dataset_id).await.map_err(dataset_error)?;
-    let (offset, limit) = (query.offset.unwrap_or(0), query.limit());
-    let files = state.files.dataset(dataset.owner_id, dataset.project_id, dataset.id);
-    let rows = state.row_readers.rows(files.parquet(dataset.version), &dataset, offset, limit).await?;
-    Ok(Json(RowsPage { rows, columns: column_names(&dataset), row_count: dataset.row_count, offset, limit }))
+    let page = match page_of(&state, &signed.caller, path.dataset_id, &query).await {
+        // A type change may have replaced the file between reading the dataset and opening it.
+        Err(error) if error.code() == ErrorCode::FileMissing => page_of(&state, &signed.caller, path.dataset_id, &query).await?,
+        page => page?,
+    };
+    Ok(Json(page))
 }
 
 /// Changes the type of a column. Every value must convert; the old version stays until the new one is complete.
@@ -190,7 +191,23 @@ pub async fn download_dataset_rejects(
     signed: Signed<Read>,
     PathParams(path): PathParams<DatasetPath>,
 ) -> ApiResult<HttpResponse> {
-    let dataset = state.datasets.find(&signed.caller, path.dataset_id).await.map_err(dataset_error)?;
+    match rejects_of(&state, &signed.caller, path.dataset_id).await {
+        // As with the rows.
+        Err(error) if error.code() == ErrorCode::FileMissing => rejects_of(&state, &signed.caller, path.dataset_id).await,
+        rejects => rejects,
+    }
+}
+
+async fn page_of(state: &AppState, caller: &Caller, id: DatasetId, query: &RowsQuery) -> ApiResult<RowsPage> {
+    let dataset = state.datasets.find(caller, id).await.map_err(dataset_error)?;
+    let (offset, limit) = (query.offset.unwrap_or(0), query.limit());
+    let files = state.files.dataset(dataset.owner_id, dataset.project_id, dataset.id);
+    let rows = state.row_readers.rows(files.parquet(dataset.version), &dataset, offset, limit).await?;
+    Ok(RowsPage { rows, columns: column_names(&dataset), row_count: dataset.row_count, offset, limit })
+}
+
+async fn rejects_of(state: &AppState, caller: &Caller, id: DatasetId) -> ApiResult<HttpResponse> {
+    let dataset = state.datasets.find(caller, id).await.map_err(dataset_error)?;
     let files = state.files.dataset(dataset.owner_id, dataset.project_id, dataset.id);
     let name = format!("{}.rejects.ndjson", dataset.filename);
     download(&files.rejects(dataset.version), &name, "application/x-ndjson").await

@@ -16,7 +16,6 @@ use gristmill_api_types::{
 use gristmill_domain::{
     Caller, ErrorCode, ProjectId,
     models::{EvaluationStatus, Model},
-    ports::StoreError,
 };
 use gristmill_modeling::{
     Compared, incomparable,
@@ -27,12 +26,11 @@ use gristmill_persistence::files::model_prefix;
 use serde_json::{Value, json};
 use utoipa_actix_web::service_config::ServiceConfig;
 
-use super::models::model_error;
 use crate::{
     error::{ApiError, ApiResult},
     extract::{PathParams, Read, Signed, ValidJson, Write},
     llm::{Insight, insight_lines, model_predicates},
-    models::{StudyStream, budget_of, evaluated, evaluation_file, study_stream, submit_study},
+    models::{EvaluationPart, StudyStream, budget_of, evaluated, evaluation_part, study_stream, submit_study},
     respond::{Json, prefers_async},
     state::AppState,
     streams::{StreamForm, events_response},
@@ -65,12 +63,14 @@ pub async fn find_evaluation(
     signed: Signed<Read>,
     PathParams(path): PathParams<OfModelPath>,
 ) -> ApiResult<HttpResponse> {
-    let model = state.models.find(&signed.caller, path.model_id).await.map_err(model_error)?;
-    if let Some(bytes) = ready_file(&state, &model, "evaluation.json").await? {
-        return Ok(HttpResponse::Ok().content_type("application/json").body(bytes));
-    }
-    let (status, message) = standing(&state, &signed.caller, &model).await?;
-    Ok(HttpResponse::Accepted().json(EvaluationPendingView { status, message }))
+    Ok(match evaluation_part(&state, &signed.caller, path.model_id, "evaluation.json").await? {
+        EvaluationPart::File(bytes) => HttpResponse::Ok().content_type("application/json").body(bytes),
+        EvaluationPart::Missing { status, why: message } => {
+            // A file that is missing reads as on its way, as the contract has it.
+            let status = if status == EvaluationStatus::Ready { EvaluationStatus::Computing } else { status };
+            HttpResponse::Accepted().json(EvaluationPendingView { status, message })
+        }
+    })
 }
 
 /// Evaluates a model again and answers when that has ended, also when it failed.
@@ -104,8 +104,8 @@ pub async fn find_shap(
     signed: Signed<Read>,
     PathParams(path): PathParams<OfModelPath>,
 ) -> ApiResult<HttpResponse> {
-    let model = state.models.find(&signed.caller, path.model_id).await.map_err(model_error)?;
-    let Some(bytes) = ready_file(&state, &model, "shap.json").await? else { return Ok(HttpResponse::NoContent().finish()) };
+    let part = evaluation_part(&state, &signed.caller, path.model_id, "shap.json").await?;
+    let EvaluationPart::File(bytes) = part else { return Ok(HttpResponse::NoContent().finish()) };
     let available = serde_json::from_slice::<Value>(&bytes).is_ok_and(|shap| shap.get("available") != Some(&Value::Bool(false)));
     if !available {
         return Ok(HttpResponse::NoContent().finish());
@@ -125,12 +125,10 @@ pub async fn find_error_analysis(
     signed: Signed<Read>,
     PathParams(path): PathParams<OfModelPath>,
 ) -> ApiResult<HttpResponse> {
-    let model = state.models.find(&signed.caller, path.model_id).await.map_err(model_error)?;
-    if let Some(bytes) = ready_file(&state, &model, "error_analysis.json").await? {
-        return Ok(HttpResponse::Ok().content_type("application/json").body(bytes));
-    }
-    let (_, reason) = standing(&state, &signed.caller, &model).await?;
-    Ok(HttpResponse::Ok().json(json!({ "available": false, "reason": reason })))
+    Ok(match evaluation_part(&state, &signed.caller, path.model_id, "error_analysis.json").await? {
+        EvaluationPart::File(bytes) => HttpResponse::Ok().content_type("application/json").body(bytes),
+        EvaluationPart::Missing { why, .. } => HttpResponse::Ok().json(json!({ "available": false, "reason": why })),
+    })
 }
 
 /// Searches for better parameters of a model, and trains one with them. Answers a stream of trials; leaving it stops the
@@ -258,41 +256,6 @@ fn ndjson() -> actix_web::HttpResponseBuilder {
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header(("x-accel-buffering", "no"));
     response
-}
-
-/// A file of the evaluation, once it is there.
-async fn ready_file(state: &AppState, model: &Model, name: &str) -> ApiResult<Option<Vec<u8>>> {
-    match model.evaluation_status {
-        EvaluationStatus::Ready => evaluation_file(state, model, name).await,
-        _ => Ok(None),
-    }
-}
-
-/// Where an evaluation stands, and what to expect. One whose job has ended without a word counts as failed.
-async fn standing(state: &AppState, caller: &Caller, model: &Model) -> ApiResult<(EvaluationStatus, String)> {
-    let status = model.evaluation_status;
-    if matches!(status, EvaluationStatus::Pending | EvaluationStatus::Computing)
-        && let Some(id) = model.evaluation_job
-    {
-        let why = match state.jobs.find(caller, id).await {
-            Ok(job) if !job.state.is_final() => None,
-            Ok(job) => Some(job.error.map_or_else(|| "The evaluation was cancelled".to_owned(), |error| error.message)),
-            Err(StoreError::NotFound) => Some("The evaluation was never finished; start it again".to_owned()),
-            Err(error) => return Err(model_error(error)),
-        };
-        if let Some(why) = why {
-            return Ok((EvaluationStatus::Failed, why));
-        }
-    }
-    let message = match status {
-        EvaluationStatus::Pending => "The evaluation waits for its turn".to_owned(),
-        EvaluationStatus::Computing => "The evaluation is being computed".to_owned(),
-        EvaluationStatus::Ready => "The evaluation's file is gone; start it again".to_owned(),
-        EvaluationStatus::Failed => model.evaluation_error.clone().unwrap_or_else(|| "The evaluation failed".to_owned()),
-    };
-    // A file that is missing reads as on its way, as the contract has it.
-    let status = if status == EvaluationStatus::Ready { EvaluationStatus::Computing } else { status };
-    Ok((status, message))
 }
 
 async fn project_models(state: &AppState, caller: &Caller, project: ProjectId) -> ApiResult<Vec<Model>> {

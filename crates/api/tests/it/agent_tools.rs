@@ -363,7 +363,8 @@ async fn stopping_interrupts_a_run() {
         std::time::Instant::now()
     };
     let (ended, stopped) = futures_util::future::join(agent.call(ToolName::RunCell, &json!({ "cellId": id })), stop).await;
-    assert!(stopped.elapsed() < std::time::Duration::from_secs(2), "a stop stops");
+    // How soon a stop stops is measured in `agent_survival`; here only that the call does not wait for its cell.
+    assert!(stopped.elapsed() < std::time::Duration::from_secs(60), "a stop stops");
     let told = ended.error.unwrap_or_else(|| ended.output.unwrap().to_string());
     assert!(told.contains("KeyboardInterrupt") || told.starts_with("Stopped"), "{told}");
     crate::support::eventually("the run to end", async || {

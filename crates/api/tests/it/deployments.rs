@@ -5,12 +5,14 @@ mod features;
 
 use std::collections::BTreeMap;
 
+use gristmill_domain::{DeploymentId, deployments::DeploymentStatus};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     models::{Lab, lab},
-    support::{Answer, Client, eventually},
+    support::{Answer, Client, TestApp, eventually},
+    tenancy::deployment_of,
 };
 
 pub(crate) const ROW: &str = r#"{"island":"Dream","bill_length_mm":46.5,"bill_depth_mm":17.9,"flipper_length_mm":192,"body_mass_g":3500,"sex":"female","year":2007}"#;
@@ -112,6 +114,32 @@ async fn a_model_is_deployed_asked_and_taken_down() {
     lab.ada.delete(&path).await.expect(204);
     lab.ada.get(&path).await.refused(404, "deployment_not_found");
     lab.ada.post(&format!("{path}/predict"), &row()).await.refused(404, "deployment_not_found");
+}
+
+#[actix_web::test]
+async fn what_was_read_before_a_change_is_not_believed_after_it() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let id = DeploymentId(deployment_of(&app, &ada).await);
+    let serving = &app.server.state().serving;
+    let (holds, changes) = (app.database.client().await.unwrap(), app.database.client().await.unwrap());
+    // The deployment is read, and its keys are waited for.
+    holds.batch_execute("begin; lock table deployment_api_keys in access exclusive mode").await.unwrap();
+    let meanwhile = async {
+        eventually("the deployment to be read", async || {
+            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            (!changes.query(sql, &[]).await.unwrap().is_empty()).then_some(())
+        })
+        .await;
+        let stop = format!("update deployments set status = 'stopped', stopped_at = now() where deployment_id = '{id}'");
+        changes.batch_execute(&stop).await.unwrap();
+        // As when the server hears of it.
+        serving.forget(id);
+        holds.batch_execute("rollback").await.unwrap();
+    };
+    let (read, ()) = futures_util::future::join(serving.find(id), meanwhile).await;
+    assert_eq!(read.unwrap().served.deployment.status, DeploymentStatus::Healthy, "that was then");
+    assert_eq!(serving.find(id).await.unwrap().served.deployment.status, DeploymentStatus::Stopped);
 }
 
 #[actix_web::test]

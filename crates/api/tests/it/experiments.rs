@@ -1,11 +1,14 @@
 //! Evaluations, studies and comparisons of real models.
 
+use gristmill_domain::ModelId;
+use gristmill_persistence::files::model_prefix;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     models::{Lab, lab},
     support::{TestApp, eventually, files_below},
+    tenancy::things_of,
 };
 
 impl Lab {
@@ -70,6 +73,44 @@ async fn an_evaluation_agrees_with_itself() {
     let again = lab.ada.post(&format!("/api/experiments/{model}/evaluation/retry"), &json!({})).await.expect(200);
     assert_eq!(again, json!({ "ok": true, "evaluationStatus": "ready" }));
     assert_eq!(lab.evaluation(&model).await["confusion_matrix"], evaluation["confusion_matrix"], "it is repeatable");
+}
+
+#[actix_web::test]
+async fn an_evaluation_that_ends_while_it_is_asked_for_has_not_failed() {
+    let app = TestApp::start().await;
+    let ada = app.user("ada").await;
+    let things = things_of(&app, &ada).await;
+    let (job, model) = (&things.job, things.model);
+    let directory = app.server.state().files.path(&model_prefix(things.project.parse().unwrap(), ModelId(model)));
+    std::fs::create_dir_all(directory.join("evaluation-1")).unwrap();
+    std::fs::write(directory.join("evaluation-1/evaluation.json"), "{}").unwrap();
+    // Again and again, as its job begins it and ends it: what changes of model and job is one commit.
+    let begins = format!(
+        "update jobs set kind = 'model_evaluate', state = 'running', lease_expires_at = now() + interval '1 hour',
+             finished_at = null where job_id = '{job}';
+         update models set evaluation_status = 'computing', evaluation_storage = 'evaluation-1', evaluation_job_id = '{job}'
+             where model_id = '{model}'"
+    );
+    let ends = format!(
+        "update jobs set state = 'succeeded', lease_expires_at = null, finished_at = now() where job_id = '{job}';
+         update models set evaluation_status = 'ready' where model_id = '{model}'"
+    );
+    let database = app.database.client().await.unwrap();
+    database.batch_execute(&begins).await.unwrap();
+    let evaluating = async {
+        for _ in 0..300 {
+            database.batch_execute(&ends).await.unwrap();
+            database.batch_execute(&begins).await.unwrap();
+        }
+    };
+    let asking = async {
+        for _ in 0..200 {
+            let answer = ada.get(&format!("/api/experiments/{model}/evaluation")).await;
+            let told = (answer.status.as_u16(), answer.text.contains("\"computing\""));
+            assert!([(200, false), (202, true)].contains(&told), "{}", answer.text);
+        }
+    };
+    futures_util::future::join(evaluating, asking).await;
 }
 
 #[actix_web::test]

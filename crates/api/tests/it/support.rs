@@ -273,14 +273,18 @@ impl Client {
     }
 }
 
-/// Waits until `condition` gives a value; fails after a minute.
+/// How long a test waits for what must come about. It only bounds a failure: a kernel, a worker and a search each take
+/// many times longer to start on two busy cores than they do alone.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits until `condition` gives a value; fails when that takes too long.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+    let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         if let Some(value) = condition().await {
             return value;
         }
-        assert!(tokio::time::Instant::now() < deadline, "{what} did not come about in a minute");
+        assert!(tokio::time::Instant::now() < deadline, "{what} did not come about in {PATIENCE:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

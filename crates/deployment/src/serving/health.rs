@@ -55,7 +55,7 @@ impl Serving {
     fn unhealthy(&self) -> Vec<Arc<Entry>> {
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
         let unhealthy = |entry: &&Arc<Entry>| entry.served.deployment.status == DeploymentStatus::Unhealthy;
-        entries.values().filter(unhealthy).cloned().collect()
+        entries.known.values().filter(unhealthy).cloned().collect()
     }
 
     async fn recover(self: Arc<Self>, entry: Arc<Entry>) {

@@ -78,6 +78,8 @@ pub struct RecorderCounters {
 
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
+    /// Held while something is written.
+    writing: tokio::sync::Mutex<()>,
     waiting: Mutex<Waiting>,
     hours: Mutex<Hours>,
     filling: Notify,
@@ -133,28 +135,33 @@ impl Recorder {
     }
 
     /// Writes what waits. What cannot be written waits on.
+    ///
+    /// One writes after the other: when this returns, all that waited before is written, whoever did it, and no hour is written
+    /// over by how it was earlier.
     pub(super) async fn flush(&self, store: &dyn DeploymentStore, now: DateTime<Utc>) {
+        let _turn = self.writing.lock().await;
         loop {
-            let batch: Vec<(LoggedPrediction, usize)> = {
-                let mut waiting = self.waiting();
-                let count = waiting.entries.len().min(BATCH);
-                let batch: Vec<_> = waiting.entries.drain(..count).collect();
-                waiting.bytes = waiting.bytes.saturating_sub(batch.iter().map(|(_, bytes)| bytes).sum());
-                batch
-            };
+            let (batch, bytes) = self.first_waiting();
             if batch.is_empty() {
                 break;
             }
-            let rows: Vec<_> = batch.iter().map(|(entry, _)| entry.clone()).collect();
-            if let Err(error) = store.log(&rows).await {
+            if let Err(error) = store.log(&batch).await {
                 tracing::warn!(error = %error, "predictions were not logged; trying again");
-                let mut waiting = self.waiting();
-                waiting.bytes += batch.iter().map(|(_, bytes)| bytes).sum::<usize>();
-                waiting.entries.splice(0..0, batch);
                 break;
             }
+            // Others only add behind these.
+            let mut waiting = self.waiting();
+            waiting.entries.drain(..batch.len());
+            waiting.bytes = waiting.bytes.saturating_sub(bytes);
         }
         self.write_hours(store, now).await;
+    }
+
+    /// The entries that are written next, with what they take.
+    fn first_waiting(&self) -> (Vec<LoggedPrediction>, usize) {
+        let waiting = self.waiting();
+        let first = || waiting.entries.iter().take(BATCH);
+        (first().map(|(entry, _)| entry.clone()).collect(), first().map(|(_, bytes)| bytes).sum())
     }
 
     async fn write_hours(&self, store: &dyn DeploymentStore, now: DateTime<Utc>) {

@@ -135,11 +135,11 @@ pub trait ModelStore: Send + Sync + std::fmt::Debug {
     /// `NotFound`, `Unavailable`, `Defect`.
     async fn find_for_job(&self, owner: UserId, id: ModelId) -> Result<Model, StoreError>;
 
-    /// Notes that the evaluation runs.
+    /// Notes that the evaluation runs, only while the lease holds.
     ///
     /// # Errors
-    /// `NotFound` when the model is gone; `Unavailable`, `Defect`.
-    async fn begin_evaluation(&self, owner: UserId, id: ModelId, now: DateTime<Utc>) -> Result<Model, StoreError>;
+    /// `LeaseLost`; `NotFound` when the model is gone; `Unavailable`, `Defect`.
+    async fn begin_evaluation(&self, lease: Lease, owner: UserId, id: ModelId, now: DateTime<Utc>) -> Result<Model, StoreError>;
 
     /// Stores how an evaluation ended and ends its job, in one commit. The files of the evaluation before are queued for
     /// removal.

@@ -13,6 +13,13 @@ use crate::support::{Place, Random};
 /// Stops the run when it was asked so many times.
 struct StopAfter(AtomicI64);
 
+impl StopAfter {
+    /// Whether the run was told to stop.
+    fn has_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed) < 0
+    }
+}
+
 impl IngestObserver for StopAfter {
     fn progress(&self, _fraction: f64, _stage: &str) {}
 
@@ -52,9 +59,15 @@ fn a_run_that_is_stopped_anywhere_leaves_nothing() {
             let after = if attempt == 0 { 0 } else { random.below(questions.saturating_sub(3).max(1)) };
             let place = Place::new(name, &bytes);
             let observer = StopAfter(AtomicI64::new(i64::try_from(after).unwrap()));
-            let error = place.ingest_observed(&observer).expect_err("it was stopped");
-            assert_eq!(error.code(), ErrorCode::JobCancelled, "{name} after {after}: {error:?}");
-            place.assert_nothing_left();
+            match place.ingest_observed(&observer) {
+                Err(error) => {
+                    assert_eq!(error.code(), ErrorCode::JobCancelled, "{name} after {after}: {error:?}");
+                    place.assert_nothing_left();
+                }
+                // A workbook's run also asks as often as it waits in vain for its reading thread. On a busy machine the run
+                // that was counted waited more often than this one, which may end before it was ever told to stop.
+                Ok(_) => assert!(name == "a.xlsx" && !observer.has_stopped(), "{name} after {after}: it was stopped"),
+            }
         }
     }
 }

@@ -110,9 +110,8 @@ impl JobHandler for EvaluateHandler {
             Ok(payload) => payload,
             Err(verdict) => return verdict,
         };
-        let begun =
-            self.workshop.store.begin_evaluation(context.job().owner_id, payload.model_id, self.workshop.clock.now()).await;
-        let model = match begun {
+        let (lease, owner, now) = (context.lease(), context.job().owner_id, self.workshop.clock.now());
+        let model = match self.workshop.store.begin_evaluation(lease, owner, payload.model_id, now).await {
             Ok(model) => model,
             Err(error) => return not_stored(&context, &error),
         };

@@ -11,10 +11,11 @@ use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use gristmill_domain::{
     Caller, JobId, ModelId, ProjectId,
-    jobs::{Job, NewJob},
+    jobs::{Job, JobError, JobState, NewJob},
     models::{EvaluationStatus, Model, NewStudy, StudyStatus},
     ports::StoreError,
 };
+use serde_json::Value;
 use uuid::Uuid;
 
 use self::rows::ModelRow;
@@ -27,8 +28,19 @@ use crate::{
     Database,
     database::DbError,
     files::{self, LocalFiles},
-    schema::{models, projects, tuning_studies},
+    schema::{jobs as job_table, models, projects, tuning_studies},
 };
+
+/// What became of the job that evaluates a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EvaluationJob {
+    /// It waits or runs.
+    Open,
+    /// It has ended; why, when it failed.
+    Ended(Option<JobError>),
+    /// It is not there any more.
+    Gone,
+}
 
 /// The models of a caller; and, as [`gristmill_domain::models::ModelStore`], those of jobs.
 #[derive(Debug, Clone)]
@@ -89,6 +101,38 @@ impl Models {
             .await
             .map_err(DbError::from)?;
         row.try_into()
+    }
+
+    /// Reads one of the caller's models with what became of the job that evaluates it; none when no job is named.
+    ///
+    /// The end of that job and what it says of the model are one commit, so they are read in one statement: read one after the
+    /// other, a model that still waits could be told with a job that has ended.
+    ///
+    /// # Errors
+    /// `NotFound`, `Unavailable`, `Defect`.
+    pub async fn find_evaluated(&self, caller: &Caller, id: ModelId) -> Result<(Model, Option<EvaluationJob>), StoreError> {
+        let mut connection = self.database.connection().await?;
+        let evaluates = job_table::owner_id.eq(caller.user_id.0).and(models::evaluation_job_id.eq(job_table::job_id.nullable()));
+        let (row, state, error): (ModelRow, Option<String>, Option<Value>) = models::table
+            .inner_join(projects::table)
+            .left_join(job_table::table.on(evaluates))
+            .filter(models::model_id.eq(id.0))
+            .filter(projects::owner_id.eq(caller.user_id.0))
+            .select((ModelRow::as_select(), job_table::state.nullable(), job_table::error.nullable()))
+            .first(&mut connection)
+            .await
+            .map_err(DbError::from)?;
+        let model = Model::try_from(row)?;
+        if model.evaluation_job.is_none() {
+            return Ok((model, None));
+        }
+        let job = match state.as_deref().map(JobState::from_name) {
+            None => EvaluationJob::Gone,
+            Some(Some(state)) if state.is_final() => EvaluationJob::Ended(error.map(rows::from_json).transpose()?),
+            Some(Some(_)) => EvaluationJob::Open,
+            Some(None) => return Err(StoreError::Defect("unknown state of a job".into())),
+        };
+        Ok((model, Some(job)))
     }
 
     /// Deletes one of the caller's models, and queues its files for removal in the same transaction.
@@ -203,8 +247,7 @@ impl Models {
 
 /// Whether a job will still do something.
 async fn is_alive(connection: &mut AsyncPgConnection, job: Uuid) -> Result<bool, DbError> {
-    use crate::schema::jobs as table;
-    let state: Option<String> = table::table.find(job).select(table::state).first(connection).await.optional()?;
+    let state: Option<String> = job_table::table.find(job).select(job_table::state).first(connection).await.optional()?;
     Ok(state.is_some_and(|state| state == "queued" || state == "running"))
 }
 

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     Database,
-    database::DbError,
+    database::{DbError, at_one_moment},
     schema::{
         preprocessing_calls as calls, preprocessing_checkpoints as checkpoints, preprocessing_events as events,
         preprocessing_runs as runs, preprocessing_steps as steps, projects,
@@ -136,6 +136,8 @@ impl PreprocessingRuns {
         let mut connection = self.database.connection().await?;
         let run = connection
             .transaction(async |connection| {
+                // A step is applied in one commit with what the run works on from then on.
+                at_one_moment(connection).await?;
                 let row: RunRow = runs::table
                     .inner_join(projects::table)
                     .filter(runs::run_id.eq(id.0))
@@ -162,6 +164,7 @@ impl PreprocessingRuns {
         let mut connection = self.database.connection().await?;
         let run = connection
             .transaction(async |connection| {
+                at_one_moment(connection).await?;
                 own_project(connection, caller.user_id, project).await?;
                 match current_in(connection, project, workflow).await? {
                     Some(row) => load(connection, row, Log::Commits).await.map(Some),
@@ -184,6 +187,9 @@ impl PreprocessingRuns {
         fresh: PrepRunId,
         now: DateTime<Utc>,
     ) -> Result<PrepRun, StoreError> {
+        if let Some(run) = self.current(caller, project, workflow).await? {
+            return Ok(run);
+        }
         let mut connection = self.database.connection().await?;
         let run = connection
             .transaction(async |connection| {

@@ -11,6 +11,8 @@ mod jobs;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod models;
+#[cfg(test)]
 mod spool;
 #[cfg(test)]
 mod tracking;

@@ -191,7 +191,7 @@ async fn of_earlier_turns_the_last_events_are_read_that_fit() {
 /// Waits until as many connections wait for a lock.
 async fn until_waiting(client: &tokio_postgres::Client, expected: i64) {
     let sql = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
     loop {
         let waiting: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
         if waiting == expected {

@@ -43,7 +43,7 @@ async fn until_idle() -> Duration {
         if engine_ticks() <= before + 1 {
             return quiet_since;
         }
-        assert!(started.elapsed() < Duration::from_secs(30), "the engine is still working");
+        assert!(started.elapsed() < Duration::from_secs(60), "the engine is still working");
     }
 }
 
@@ -53,7 +53,7 @@ async fn work_stops_at_the_deadline_and_when_the_caller_leaves() {
     let started = Instant::now();
     let error = engine.engine.run(request(ENDLESS, Duration::from_millis(300))).await.unwrap_err();
     assert!(matches!(error, QueryError::Timeout), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
     until_idle().await;
 
     let work = engine.engine.run(request(ENDLESS, Duration::from_secs(600)));
@@ -91,7 +91,7 @@ async fn a_hungry_query_is_refused_and_leaves_no_spill() {
         too_expensive(&engine, sql).await;
     }
     // The parts of a query that failed end one after the other.
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let mut left = walk(engine.spill.path());
         left.retain(|path| path.file_name().is_some_and(|name| name != "lock"));
@@ -144,7 +144,7 @@ async fn recursion_ends() {
     let started = Instant::now();
     let error = engine.engine.run(request(endless, Duration::from_secs(2))).await.unwrap_err();
     assert!(matches!(error.code(), ErrorCode::SqlTimeout | ErrorCode::SqlTooExpensive), "{error:?}");
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_secs(60));
     until_idle().await;
 }
 
@@ -184,7 +184,7 @@ async fn a_caller_has_only_so_many_places() {
     }
     assert_eq!(engine.value("select 2").await, 2, "others are served");
     drop((one, two));
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while engine.engine.run(of("select 1", 5)).await.is_err() {
         assert!(Instant::now() < deadline, "the places are not given back");
         tokio::time::sleep(Duration::from_millis(20)).await;

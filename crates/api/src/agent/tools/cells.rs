@@ -236,7 +236,11 @@ async fn ended_run(state: &web::Data<AppState>, context: &ToolContext, mut cell:
             }
             () = tokio::time::sleep(RUN_POLL) => {}
         }
-        cell = find_cell(state, context, id).await?;
+        let run = state.notebooks.find_agent_run(&context.caller, id, &context.key, state.clock.now()).await;
+        // What another run of the cell gives is not the result of this call.
+        cell = run
+            .map_err(|error| cell_failure(id, error))?
+            .ok_or_else(|| Failure::new("The cell was run again since; read it for what that gave"))?;
     }
     let mut result = result_of(&cell);
     if let (true, Some(fields)) = (was_cut_short(&cell), result.as_object_mut()) {

@@ -10,6 +10,7 @@ use gristmill_domain::{
     ports::StoreError,
 };
 use gristmill_modeling::{Catalogue, Template};
+use gristmill_persistence::repo::models::EvaluationJob;
 use gristmill_workflow::tools::outside::args::{DeployModelArgs, EvaluateModelArgs, ModelArgs, PredictArgs, TrainModelArgs};
 use serde_json::{Map, Value, json};
 
@@ -99,15 +100,18 @@ async fn find_model(asker: &Asker, project: ProjectId, id: ModelId) -> Result<Mo
 
 pub(super) async fn evaluate_model(asker: &Asker, project: ProjectId, args: Map<String, Value>) -> Result<Done, Refused> {
     let EvaluateModelArgs { model_id, again, wait } = read(args)?;
-    let model = find_model(asker, project, model_id).await?;
+    let found = asker.state.models.find_evaluated(&asker.caller, model_id).await;
+    let (model, job) = found.map_err(model_error)?;
+    if model.project_id != project {
+        return Err(model_error(StoreError::NotFound).into());
+    }
     if again != Some(true) {
         if model.evaluation_status == EvaluationStatus::Ready {
-            return Ok(Done::Output(tasks::evaluation(asker, &model).await?));
+            return Ok(Done::Output(tasks::evaluation(asker, model_id).await?));
         }
-        // Each training is followed by an evaluation: that one is waited for.
-        if let Some(id) = model.evaluation_job
+        // Each training is followed by an evaluation: that one is waited for, whether it has ended by now or not.
+        if let (Some(id), Some(EvaluationJob::Open)) = (model.evaluation_job, job)
             && let Ok(job) = asker.state.jobs.find(&asker.caller, id).await
-            && !job.state.is_final()
         {
             return Ok(Done::started(job, wait));
         }

@@ -66,8 +66,6 @@ impl World {
             ("LLM_SCRIPT_FILE", self.script.path().to_str().unwrap()),
             ("EMBEDDINGS", "none"),
             ("PACKAGE_LOOKUP", "off"),
-            // Other tests run beside it: what lives must not be taken for dead.
-            ("JOB_LEASE_MS", "3000"),
             ("NOTEBOOK_RUN_LEASE_MS", "3000"),
         ];
         Process::start(self.data_dir.path(), &variables)

@@ -228,11 +228,12 @@ async fn a_handler_that_blocks_its_thread_does_not_stop_the_heart() {
     let world = World::new();
     let handler = handler(|context| async move {
         if context.job().attempt == 1 {
-            std::thread::sleep(Duration::from_millis(1500));
+            std::thread::sleep(Duration::from_secs(4));
         }
         success(json!({}))
     });
-    let short = WorkerOptions { lease: Duration::from_millis(600), ..options() };
+    // Not so short that a busy machine alone stops the heart.
+    let short = WorkerOptions { lease: Duration::from_secs(2), ..options() };
     world.pool(world.store(), Arc::clone(&handler), short.clone());
     let id = world.submit().await;
     world.logged(id, "job_started").await;

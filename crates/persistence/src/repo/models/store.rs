@@ -81,16 +81,22 @@ impl ModelStore for Models {
         row.try_into()
     }
 
-    async fn begin_evaluation(&self, owner: UserId, id: ModelId, now: DateTime<Utc>) -> Result<Model, StoreError> {
+    async fn begin_evaluation(&self, lease: Lease, owner: UserId, id: ModelId, now: DateTime<Utc>) -> Result<Model, StoreError> {
         let mut connection = self.database.connection().await?;
-        let own = projects::table.filter(projects::owner_id.eq(owner.0)).select(projects::project_id);
-        let target = models::table.find(id.0).filter(models::project_id.eq_any(own));
-        let row: ModelRow = diesel::update(target)
-            .set((models::evaluation_status.eq(EvaluationStatus::Computing.as_str()), models::updated_at.eq(now)))
-            .returning(ModelRow::as_returning())
-            .get_result(&mut connection)
-            .await
-            .map_err(DbError::from)?;
+        let row = connection
+            .transaction(async |connection| {
+                // A worker that was taken for dead would otherwise begin what another one has ended.
+                jobs::fence(connection, lease).await?;
+                let own = projects::table.filter(projects::owner_id.eq(owner.0)).select(projects::project_id);
+                let target = models::table.find(id.0).filter(models::project_id.eq_any(own));
+                let row = diesel::update(target)
+                    .set((models::evaluation_status.eq(EvaluationStatus::Computing.as_str()), models::updated_at.eq(now)))
+                    .returning(ModelRow::as_returning())
+                    .get_result(connection)
+                    .await?;
+                Ok::<ModelRow, DbError>(row)
+            })
+            .await?;
         row.try_into()
     }
 

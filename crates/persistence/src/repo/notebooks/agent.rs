@@ -19,7 +19,7 @@ use super::{
 use crate::{
     database::DbError,
     repo::ownership::{lock_project, own_project},
-    schema::{cell_deletions, cells, notebooks},
+    schema::{cell_deletions, cells, notebooks, projects},
 };
 
 /// A call of an agent that writes.
@@ -253,17 +253,13 @@ impl Notebooks {
         now: DateTime<Utc>,
     ) -> Result<Option<Cell>, StoreError> {
         let mut connection = self.database.connection().await?;
-        let row = cell_rows::own_cell(&mut connection, caller, id).await?;
-        let run: Option<String> =
-            cells::table.find(id.0).select(cells::run_key).first(&mut connection).await.map_err(DbError::from)?;
-        if run.as_deref() != Some(key) {
-            return Ok(None);
-        }
+        let Some(row) = run_of(&mut connection, caller, id, key).await? else { return Ok(None) };
         if !row.is_lost_run(now) {
             return row.into_cell(now).map(Some);
         }
         runs::recover(&mut connection, row.notebook_id, now).await?;
-        cell_rows::own_cell(&mut connection, caller, id).await?.into_cell(now).map(Some)
+        let ended = run_of(&mut connection, caller, id, key).await?;
+        ended.map(|row| row.into_cell(now)).transpose()
     }
 
     /// Puts cells into a new order, as [`Self::reorder_cells`]. When this call has done so before, they stay as they are now.
@@ -335,6 +331,19 @@ impl Notebooks {
             .await?;
         Ok(())
     }
+}
+
+/// The cell, when its last run is the one of this call. Both come from one statement: otherwise the cell as it was before a run
+/// could be taken for what the run gave.
+async fn run_of(connection: &mut AsyncPgConnection, caller: &Caller, id: CellId, key: &str) -> Result<Option<CellRow>, DbError> {
+    let (row, run): (CellRow, Option<String>) = cells::table
+        .inner_join(notebooks::table.inner_join(projects::table))
+        .filter(cells::cell_id.eq(id.0))
+        .filter(projects::owner_id.eq(caller.user_id.0))
+        .select((CellRow::as_select(), cells::run_key))
+        .first(connection)
+        .await?;
+    Ok((run.as_deref() == Some(key)).then_some(row))
 }
 
 async fn oldest_phase(connection: &mut AsyncPgConnection, project: ProjectId) -> Result<Option<NotebookRow>, DbError> {

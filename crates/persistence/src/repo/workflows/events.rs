@@ -53,8 +53,9 @@ impl Workflows {
         of_earlier: &[&str],
     ) -> Result<TurnEvents, StoreError> {
         let mut connection = self.database.connection().await?;
-        find_in(&mut connection, caller, id).await?;
-        let of_run = || events::table.filter(events::run_id.eq(id.as_str()));
+        // What is appended meanwhile is not seen: another turn that begins now is none of this one's events.
+        let stands = find_in(&mut connection, caller, id).await?.event_seq;
+        let of_run = || events::table.filter(events::run_id.eq(id.as_str())).filter(events::sequence.le(stands));
         let begins = || of_run().filter(events::event_type.eq(event_types::TURN_STARTED));
         let first: Option<i64> = begins()
             .filter(events::sequence.le(turn))

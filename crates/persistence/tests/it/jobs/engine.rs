@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Environment, environment};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One server process, as far as jobs are concerned.
 struct Server {
@@ -116,7 +116,7 @@ async fn a_cancellation_reaches_the_worker_through_the_database() {
     environment.jobs.request_cancel(&owner, id).await.unwrap();
     assert_eq!(ended(&server, &owner, id).await.state, JobState::Cancelled);
     // The lease lasts 30 s, so the next heartbeat would have come after 10.
-    assert!(asked_at.elapsed() < Duration::from_secs(5), "{:?}", asked_at.elapsed());
+    assert!(asked_at.elapsed() < Duration::from_secs(9), "{:?}", asked_at.elapsed());
 }
 
 #[test]
