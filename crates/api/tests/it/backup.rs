@@ -68,7 +68,7 @@ fn manifest(backup: &Path) -> Value {
 }
 
 /// The servers of these tests keep their secret in the data directory, as one without settings does.
-const VARIABLES: [(&str, &str); 2] = [("JWT_SECRET", ""), ("MODELING_READY", "0")];
+const VARIABLES: [(&str, &str); 1] = [("JWT_SECRET", "")];
 
 /// A server with a dataset, a file of user code and a deployed model with a key.
 struct Mill {
@@ -219,7 +219,7 @@ async fn a_backup_beside_a_running_server_is_restored_into_an_empty_place() {
 async fn a_database_of_ones_own_is_backed_up_and_restored_with_what_is_missing_told() {
     let (database, other) = (TestDatabase::create().await.unwrap(), TestDatabase::create_empty().await.unwrap());
     let (data_dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let variables = [("DATABASE_URL", database.url().expose_secret()), ("MODELING_READY", "0")];
+    let variables = [("DATABASE_URL", database.url().expose_secret())];
     let server = Process::start(data_dir.path(), &variables);
     let token = register(&server).await;
     let ada = server.client(Some(&token));
@@ -239,7 +239,7 @@ async fn a_database_of_ones_own_is_backed_up_and_restored_with_what_is_missing_t
     let place = elsewhere.path().join("new");
     fails(&restore(&to, &place, &variables), "the database is not empty");
     assert!(!place.join("store").exists(), "nothing was written");
-    let variables = [("DATABASE_URL", other.url().expose_secret()), ("MODELING_READY", "0")];
+    let variables = [("DATABASE_URL", other.url().expose_secret())];
     let said = succeeds(&restore(&to, &place, &variables));
     assert!(said.contains("warning: 1 rows") && said.contains("JWT_SECRET"), "{said}");
     let restored = Process::start(&place, &variables);
@@ -279,7 +279,7 @@ fn rewrite(backup: &Path, change: impl Fn(&mut Value)) {
 async fn what_is_cut_altered_or_newer_is_refused_and_leaves_nothing() {
     let (database, other) = (TestDatabase::create().await.unwrap(), TestDatabase::create_empty().await.unwrap());
     let (data_dir, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let variables = [("DATABASE_URL", database.url().expose_secret()), ("MODELING_READY", "0")];
+    let variables = [("DATABASE_URL", database.url().expose_secret())];
     let server = Process::start(data_dir.path(), &variables);
     let token = register(&server).await;
     let ada = server.client(Some(&token));
@@ -308,7 +308,7 @@ async fn what_is_cut_altered_or_newer_is_refused_and_leaves_nothing() {
         ),
     ];
     let place = elsewhere.path().join("new");
-    let variables = [("DATABASE_URL", other.url().expose_secret()), ("MODELING_READY", "0")];
+    let variables = [("DATABASE_URL", other.url().expose_secret())];
     for (name, words, harm) in harms {
         let harmed = elsewhere.path().join(name);
         copy_of(&good, &harmed);

@@ -37,6 +37,7 @@ impl Process {
                 ("JOB_LEASE_MS", "3000"),
                 ("GRISTMILL_PROBE_JOBS", "true"),
                 ("EXECUTION_POOL_SIZE", "0"),
+                ("MODELING_READY", "0"),
                 ("LOG_LEVEL", "warn"),
                 ("JWT_SECRET", "a secret for tests only, long enough"),
             ])
@@ -416,7 +417,7 @@ async fn a_killed_server_s_deployment_is_brought_up_by_another() {
     let database = TestDatabase::create().await.unwrap();
     let data_dir = tempfile::tempdir().unwrap();
     let _containers = crate::support::Containers::of(data_dir.path());
-    let variables = [("DATABASE_URL", database.url().expose_secret()), ("SERVING_PROBE_MS", "200"), ("MODELING_READY", "0")];
+    let variables = [("DATABASE_URL", database.url().expose_secret()), ("SERVING_PROBE_MS", "200")];
     let first = Process::start(data_dir.path(), &variables);
     let token = register(&first).await;
     let ada = first.client(Some(&token));

@@ -68,6 +68,8 @@ impl TestApp {
                 ("GRISTMILL_PROBE_JOBS", "true"),
                 // Kernels for nobody, and questions to an index on the network, are for the tests that want them.
                 ("EXECUTION_POOL_SIZE", "0"),
+                // Each training would start four sandboxes for another that hardly a test has.
+                ("MODELING_READY", "0"),
                 ("PACKAGE_LOOKUP", "off"),
                 // The same on every machine, whatever is installed there.
                 ("EMBEDDINGS", "none"),

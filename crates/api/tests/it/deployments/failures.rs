@@ -80,7 +80,7 @@ impl Workers {
 
 #[actix_web::test]
 async fn a_worker_that_is_killed_in_a_request_is_a_502_and_comes_back() {
-    let lab = lab(&[("SERVING_PROBE_MS", "200"), ("MODELING_READY", "0")]).await;
+    let lab = lab(&[("SERVING_PROBE_MS", "200")]).await;
     let model = lab.model(&json!({})).await;
     let path = path_of(&lab.deploy(&model, &json!({ "runtime": "container", "config": { "rateLimitPerMinute": 10_000 } })).await);
     let predict = format!("{path}/predict");
@@ -128,7 +128,7 @@ fn model_file(lab: &Lab, name: &str) -> PathBuf {
 
 #[actix_web::test]
 async fn a_model_file_that_is_gone_or_altered_is_named_until_it_is_back() {
-    let variables = [("SERVING_PROBE_MS", "100"), ("MODELING_READY", "0")];
+    let variables = [("SERVING_PROBE_MS", "100")];
     let mut lab = lab(&variables).await;
     let model = lab.model(&json!({})).await;
     let path = path_of(&lab.deploy(&model, &json!({ "config": { "rateLimitPerMinute": 100_000 } })).await);
@@ -169,7 +169,7 @@ async fn a_model_file_that_is_gone_or_altered_is_named_until_it_is_back() {
 
 #[actix_web::test]
 async fn a_clock_that_goes_back_over_an_hour_loses_and_doubles_nothing() {
-    let lab = lab(&[("MODELING_READY", "0")]).await;
+    let lab = lab(&[]).await;
     let model = lab.model(&json!({})).await;
     let deployment = lab.deploy(&model, &json!({})).await;
     let path = path_of(&deployment);
@@ -254,7 +254,7 @@ async fn whoever_asks_for_the_log_waits_for_what_another_writes() {
 
 #[actix_web::test]
 async fn the_largest_batch_is_answered_and_one_row_more_is_refused() {
-    let lab = lab(&[("MODELING_READY", "0")]).await;
+    let lab = lab(&[]).await;
     let rows: String = (0..200).map(|number| format!("{},{}\n", number % 40, 3 * (number % 40) + number % 7)).collect();
     let dataset = lab.ada.dataset(&lab.project, "line.csv", format!("x,y\n{rows}")).await;
     let model = lab
