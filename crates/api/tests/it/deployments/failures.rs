@@ -304,7 +304,7 @@ async fn a_key_that_is_revoked_is_refused_by_every_process_within_a_second() {
     let database = TestDatabase::create().await.unwrap();
     let data_dir = tempfile::tempdir().unwrap();
     let _containers = crate::support::Containers::of(data_dir.path());
-    let variables = [("DATABASE_URL", database.url().expose_secret()), ("MODELING_READY", "0")];
+    let variables = [("DATABASE_URL", database.url().expose_secret())];
     let servers = [Process::start(data_dir.path(), &variables), Process::start(data_dir.path(), &variables)];
     let token = register(&servers[0]).await;
     let ada = servers[0].client(Some(&token));
@@ -320,7 +320,7 @@ async fn a_key_that_is_revoked_is_refused_by_every_process_within_a_second() {
     let body = json!({ "modelId": model, "projectId": project, "name": "species", "config": config });
     let path = path_of(&ada.post("/api/deployments", &body).await.expect(201)["deployment"]);
     let (key, key_id) = key_of(&ada, &path).await;
-    // Both have a worker before the clock runs.
+    // Both have loaded the model before the clock runs.
     for server in &servers {
         let nobody = server.client(None);
         let request = nobody.request(Method::POST, &format!("{path}/predict")).header("x-api-key", &key).json(&row());
