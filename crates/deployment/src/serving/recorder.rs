@@ -80,6 +80,8 @@ pub struct RecorderCounters {
 pub(super) struct Recorder {
     /// Held while something is written.
     writing: tokio::sync::Mutex<()>,
+    /// Counts what could not be written.
+    failed: AtomicU64,
     waiting: Mutex<Waiting>,
     hours: Mutex<Hours>,
     filling: Notify,
@@ -136,10 +138,15 @@ impl Recorder {
 
     /// Writes what waits. What cannot be written waits on.
     ///
-    /// One writes after the other: when this returns, all that waited before is written, whoever did it, and no hour is written
-    /// over by how it was earlier.
+    /// One writes after the other: when this returns, all that waited before is written, whoever did it, unless the database did
+    /// not take it; and no hour is written over by how it was earlier.
     pub(super) async fn flush(&self, store: &dyn DeploymentStore, now: DateTime<Utc>) {
+        let failed = self.failed.load(Ordering::Relaxed);
         let _turn = self.writing.lock().await;
+        if self.failed.load(Ordering::Relaxed) != failed {
+            // The database did not answer another meanwhile. Asked anew by each that waits, it would keep the last for all of them.
+            return;
+        }
         loop {
             let (batch, bytes) = self.first_waiting();
             if batch.is_empty() {
@@ -147,6 +154,7 @@ impl Recorder {
             }
             if let Err(error) = store.log(&batch).await {
                 tracing::warn!(error = %error, "predictions were not logged; trying again");
+                self.failed.fetch_add(1, Ordering::Relaxed);
                 break;
             }
             // Others only add behind these.
@@ -179,6 +187,7 @@ impl Recorder {
             && let Err(error) = store.write_hours(&rows, now).await
         {
             tracing::warn!(error = %error, "statistics of deployments were not stored; trying again");
+            self.failed.fetch_add(1, Ordering::Relaxed);
             let mut hours = self.hours();
             for key in keys {
                 if let Some(seen) = hours.open.get_mut(&key) {
@@ -360,5 +369,100 @@ impl Answer {
         object.insert("shap_values".to_owned(), shap.clone());
         object.insert("shapValues".to_owned(), shap);
         Value::Object(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use gristmill_domain::{
+        ApiKeyId,
+        deployments::{Deployment, Event, RateGrant, Served},
+        jobs::{JobOutcome, Lease},
+        ports::StoreError,
+    };
+
+    use super::*;
+
+    /// A database that does not answer.
+    #[derive(Debug, Default)]
+    struct Silent {
+        asked: AtomicU64,
+    }
+
+    fn silence() -> StoreError {
+        StoreError::Unavailable("nobody answers".into())
+    }
+
+    #[async_trait]
+    impl DeploymentStore for Silent {
+        async fn served(&self, _: DeploymentId) -> Result<Served, StoreError> {
+            Err(silence())
+        }
+
+        async fn happen(&self, _: DeploymentId, _: Event, _: Option<String>, _: DateTime<Utc>) -> Result<Deployment, StoreError> {
+            Err(silence())
+        }
+
+        async fn conclude_start(
+            &self,
+            _: Lease,
+            _: DeploymentId,
+            _: Event,
+            _: Option<String>,
+            _: JobOutcome,
+            _: DateTime<Utc>,
+        ) -> Result<(), StoreError> {
+            Err(silence())
+        }
+
+        async fn end_forgotten(&self, _: DateTime<Utc>, _: DateTime<Utc>) -> Result<usize, StoreError> {
+            Err(silence())
+        }
+
+        async fn touch_keys(&self, _: &[(ApiKeyId, DateTime<Utc>)]) -> Result<(), StoreError> {
+            Err(silence())
+        }
+
+        async fn log(&self, _: &[LoggedPrediction]) -> Result<usize, StoreError> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            // Until the others wait.
+            tokio::task::yield_now().await;
+            Err(silence())
+        }
+
+        async fn write_hours(&self, _: &[HourRow], _: DateTime<Utc>) -> Result<(), StoreError> {
+            Err(silence())
+        }
+
+        async fn reserve(&self, _: DeploymentId, _: u32, _: u32) -> Result<RateGrant, StoreError> {
+            Err(silence())
+        }
+
+        async fn prune(&self, _: DateTime<Utc>, _: DateTime<Utc>) -> Result<usize, StoreError> {
+            Err(silence())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_does_not_answer_is_asked_once_for_all_who_wait() {
+        let (recorder, store) = (Recorder::default(), Silent::default());
+        let logged = LoggedPrediction {
+            deployment_id: DeploymentId::random(),
+            prediction_id: PredictionId::random(),
+            at: DateTime::UNIX_EPOCH,
+            latency_us: 1,
+            input_features: json!({}),
+            prediction: json!({}),
+            outcome: Outcome::Success,
+            error: None,
+            metadata: Map::new(),
+        };
+        recorder.waiting().entries.push((logged, 1));
+        let flush = || recorder.flush(&store, DateTime::UNIX_EPOCH);
+        tokio::join!(flush(), flush(), flush());
+        assert_eq!((store.asked.load(Ordering::Relaxed), recorder.counters().waiting), (1, 1));
+        flush().await;
+        assert_eq!(store.asked.load(Ordering::Relaxed), 2, "who comes later asks anew");
     }
 }
