@@ -21,8 +21,9 @@ pub(super) async fn own_project(connection: &mut AsyncPgConnection, owner: UserI
     Ok(())
 }
 
-/// Holds the owner's row until this commits; `NotFound` when it is gone. What is stored in a project refers to the owner as well,
-/// whose deletion locks the owner and then the projects with all that is in them: who locks any of that locks the owner before.
+/// Holds the owner's row until this commits; `NotFound` when it is gone. What is stored in a project may refer to the owner as
+/// well, whose deletion locks the owner and then the projects with all that is in them: who locks any of that, and then stores
+/// what refers to the owner, locks the owner before.
 pub(super) async fn hold_owner(connection: &mut AsyncPgConnection, owner: UserId) -> Result<(), DbError> {
     let _: Uuid = users::table.find(owner.0).select(users::user_id).for_key_share().first(connection).await?;
     Ok(())
