@@ -1,6 +1,7 @@
 //! A person's word for calls that lose something, where the client can ask one.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::Mcp;
 use crate::{
@@ -107,6 +108,14 @@ async fn a_yes_holds_for_what_it_was_said_to() {
     let stale = setting.asking.ask("tools/call", &setting.call(&yes)).await;
     assert_eq!(stale["isError"], true, "{stale}");
     assert!(stale["content"][0]["text"].as_str().unwrap().contains("changed after the person was asked"), "{stale}");
+    // What the person saw is not for the client to say.
+    for hash in [json!(hex::encode(Sha256::digest("precious = 1"))), json!("")] {
+        let mut call = setting.call(&yes);
+        call["arguments"]["codeHash"] = hash;
+        let refused = setting.asking.ask("tools/call", &call).await;
+        assert_eq!(refused["isError"], true, "{refused}");
+        assert!(refused["content"][0]["text"].as_str().unwrap().contains("codeHash"), "{refused}");
+    }
     assert!(setting.is_there().await);
     let state = setting.question(&setting.asking, &json!({})).await["requestState"].clone();
     let yes = answer(&state, "accept", true);
