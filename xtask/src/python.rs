@@ -77,7 +77,7 @@ pub(crate) fn test(server: &Path) -> Result<(Vec<String>, Result<()>)> {
     let mut failed = Vec::new();
     for package in PACKAGES {
         let mut command = Command::new(&interpreter);
-        command.args(["-m", "pytest", "-p", "no:cacheprovider"]).current_dir(root().join(package));
+        command.args(["-m", "pytest", "-p", "no:cacheprovider", "--numprocesses", "auto"]).current_dir(root().join(package));
         command.env("PYTHONPATH", &modules).env("PYTHONDONTWRITEBYTECODE", "1");
         let (kept, outcome) = step(package, || run_keeping(&mut command, is_summary))?;
         let name = package.rsplit('/').next().unwrap_or(package);
