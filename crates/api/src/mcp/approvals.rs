@@ -5,7 +5,7 @@
 use std::{fmt::Display, time::Duration};
 
 use gristmill_domain::workflows::Risk;
-use gristmill_workflow::tools::registry;
+use gristmill_workflow::tools::{ToolHost, registry};
 use rmcp::{
     RoleServer,
     model::{ErrorData, InputRequests, InputRequiredResult, SealOptions},
@@ -40,6 +40,8 @@ pub(super) enum Standing {
     Approved(Option<String>),
     /// No.
     Declined,
+    /// The call can only fail, so that nobody is asked: why.
+    Refused(String),
 }
 
 /// Where the approval of a call stands. Clients that cannot ask are trusted to have asked: they showed the call to a person,
@@ -55,11 +57,12 @@ pub(super) async fn standing(
     if registry::risk(tool, &call.args) != Risk::High || !can_ask(context) {
         return Ok(Standing::NotAsked);
     }
-    let lost = ServerTools::new(asker.state.clone()).lost(&asker.caller, tool, &call.args).await.map_err(store_error)?;
-    if lost.as_ref().is_some_and(String::is_empty) {
-        // Nobody is asked about what is not there: the tool says so.
-        return Ok(Standing::NotAsked);
+    let tools = ServerTools::new(asker.state.clone());
+    let place = call.place(asker, context)?;
+    if let Some(why) = tools.refusal(&place, tool, &call.args).await {
+        return Ok(Standing::Refused(why));
     }
+    let lost = tools.lost(&asker.caller, tool, &call.args).await.map_err(store_error)?;
     let subject = subject(asker, call);
     let Some(state) = &reply.state else { return question(asker, call, &subject, lost.as_deref()) };
     let Ok(seen) = asker.state.mcp.seal.open_json_with::<Option<String>>(state, &subject) else {

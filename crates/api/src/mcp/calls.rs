@@ -36,6 +36,25 @@ pub(super) struct Call {
     notebook: Option<NotebookId>,
 }
 
+impl Call {
+    /// Where a tool of agents works for it. Nobody has approved of anything yet.
+    pub(super) fn place(&self, asker: &Asker, context: &RequestContext<RoleServer>) -> Result<ToolContext, ErrorData> {
+        let project = self.project.ok_or_else(|| ErrorData::internal_error("a tool without its project", None))?;
+        Ok(ToolContext {
+            caller: asker.caller.clone(),
+            project,
+            run: None,
+            phase: None,
+            dataset: None,
+            notebook: self.notebook,
+            // Each call stands for itself: what repeats it is another call.
+            key: format!("mcp/{}", Uuid::new_v4()),
+            is_approved: false,
+            stop: context.ct.clone(),
+        })
+    }
+}
+
 /// Answers a call. Everything that a model can mend is a result that says so; only a request that is none is an error.
 pub(super) async fn answer(
     asker: &Asker,
@@ -59,23 +78,12 @@ pub(super) async fn answer(
             let refused = Refused::new("A person declined this call; do not repeat it, ask what they want instead");
             return Ok(failed(refused).into());
         }
+        Standing::Refused(why) => return Ok(failed(Refused::new(why)).into()),
         Standing::Asks(question) => return Ok((*question).into()),
     };
     match call.known {
         Known::Agents(_, tool) => {
-            let Some(project) = call.project else { return Err(ErrorData::internal_error("a tool without its project", None)) };
-            let place = ToolContext {
-                caller: asker.caller.clone(),
-                project,
-                run: None,
-                phase: None,
-                dataset: None,
-                notebook: call.notebook,
-                // Each call stands for itself: what repeats it is another call.
-                key: format!("mcp/{}", Uuid::new_v4()),
-                is_approved,
-                stop: context.ct.clone(),
-            };
+            let place = ToolContext { is_approved, ..call.place(asker, context)? };
             let output = ServerTools::new(asker.state.clone()).run(&place, tool, &call.args).await;
             Ok(of_output(output).into())
         }

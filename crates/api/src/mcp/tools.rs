@@ -112,4 +112,12 @@ mod tests {
         }
         assert!(Known::find("install_package").is_none() && Known::find("plan_exit").is_none());
     }
+
+    /// A yes is to a call and to what it takes away. Of another tool that a person is asked about, `ServerTools::lost` must know
+    /// what that is, and the tool compare it.
+    #[test]
+    fn a_person_is_asked_about_cells_only() {
+        let asked = registry::specs().iter().filter(|spec| is_shared(spec) && spec.risk == Risk::High);
+        assert_eq!(asked.map(|spec| spec.name).collect::<Vec<&str>>(), ["delete_cell"]);
+    }
 }

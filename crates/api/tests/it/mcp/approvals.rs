@@ -127,6 +127,35 @@ async fn a_yes_holds_for_what_it_was_said_to() {
     assert!(!setting.is_there().await);
 }
 
+/// What can only fail is told at once: a yes would change nothing.
+#[actix_web::test]
+async fn nobody_is_asked_about_a_cell_that_is_not_there() {
+    let setting = setting().await;
+    let others = setting.ada.project("Others").await;
+    let mut cells = vec![uuid::Uuid::new_v4().to_string()];
+    for (project, kind) in [(&others, "phase"), (&setting.project, "standalone")] {
+        let notebook = notebook(&setting.ada, project, &json!({ "kind": kind })).await;
+        cells.push(cell(&setting.ada, &notebook, "b = 2").await);
+    }
+    let told = async |id: &str, more: &Value| {
+        let mut call = setting.call(more);
+        call["arguments"]["cellId"] = json!(id);
+        let told = setting.asking.ask("tools/call", &call).await;
+        (told["isError"].clone(), told["content"][0]["text"].clone())
+    };
+    for id in &cells {
+        assert_eq!(told(id, &json!({})).await, (json!(true), json!(format!("Cell {id} not found"))));
+    }
+    for elsewhere in &cells[1..] {
+        setting.ada.get(&format!("/api/cells/{elsewhere}")).await.expect(200);
+    }
+    // Nor does a yes help to one that went away since.
+    let state = setting.question(&setting.asking, &json!({})).await["requestState"].clone();
+    setting.ada.delete(&format!("/api/cells/{}", setting.cell)).await.expect(204);
+    let late = told(&setting.cell, &answer(&state, "accept", true)).await;
+    assert_eq!(late, (json!(true), json!(format!("Cell {} not found", setting.cell))));
+}
+
 #[actix_web::test]
 async fn who_cannot_ask_is_not_asked() {
     let setting = setting().await;

@@ -1,7 +1,10 @@
 //! What the client is told, in the contract's order.
 
-use gristmill_domain::workflows::{PendingInput, Phase, ToolName, WorkflowStatus};
-use gristmill_workflow::{agent::TurnEnd, tools::ToolOutput};
+use gristmill_domain::workflows::{PendingInput, Phase, Risk, ToolName, WorkflowStatus};
+use gristmill_workflow::{
+    agent::TurnEnd,
+    tools::{ToolOutput, registry},
+};
 use serde_json::json;
 
 use super::support::{Bench, Tools, calls};
@@ -239,6 +242,26 @@ async fn a_yes_is_to_what_was_there_when_the_person_was_asked() {
     assert_eq!((&args["codeHash"], is_approved), (&json!("as asked"), true));
     let decided: Vec<String> = bench.store.decisions.lock().unwrap().iter().map(|it| it.subject_hash.clone()).collect();
     assert_eq!(json!(decided), json!([asked["hash"]]));
+}
+
+/// A yes is to a call and to what it takes away. Of another call that models may make and a person is asked about, hosts must
+/// know what that is (`ToolHost::lost_hash`).
+#[tokio::test]
+async fn of_what_loses_something_models_may_call_for_the_deletion_of_cells_only() {
+    let args = json!({ "intentType": "drop_rows" });
+    let risky = |tool: &&ToolName| registry::risk(**tool, args.as_object().unwrap()) == Risk::High;
+    let risky: Vec<ToolName> = ToolName::ALL.iter().filter(risky).copied().collect();
+    assert_eq!(risky.len(), 4, "{risky:?}");
+    for phase in Phase::ALL {
+        for tool in &risky {
+            let script = json!({ "turns": [{ "always": true, "reply": calls(tool.as_str(), args.clone()) }] });
+            let bench = Bench::new(*phase, Tools::default(), script);
+            let run = bench.turn("tidy up").await;
+            let is_asked = run.pending_input == Some(PendingInput::Approval);
+            assert_eq!(is_asked, (*phase, *tool) == (Phase::FeatureEngineering, ToolName::DeleteCell), "{phase:?} {tool:?}");
+            assert!(bench.tools.called().is_empty(), "{phase:?} {tool:?}");
+        }
+    }
 }
 
 #[tokio::test]
