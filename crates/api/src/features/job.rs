@@ -1,7 +1,9 @@
 //! Making a dataset with features, as a job: file by file, in the order in which the features were asked for.
 
+mod by_code;
+
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,15 +13,15 @@ use actix_web::web;
 use async_trait::async_trait;
 use gristmill_domain::{
     Caller, ErrorCode, ProjectId,
-    datasets::{ColumnType, ROW_ID_COLUMN, iso_millis},
+    datasets::{ROW_ID_COLUMN, iso_millis},
     jobs::{Job, JobError, JobKind, JobOutcome, JobProgress},
     ports::StoreError,
 };
-use gristmill_features::{CodeNote, FeatureError, FeatureSpec, FitOptions, RECIPE_VERSION, Recipe, RecipeStep, apply, plan};
+use gristmill_features::{FeatureError, FeatureSpec, FitOptions, RECIPE_VERSION, Recipe, RecipeStep, apply, plan};
 use gristmill_ingest::{
-    IngestError, IngestObserver, IngestRequest, IngestedDataset, RetypeError,
+    IngestError, IngestObserver, IngestedDataset,
     derive::{DatasetFile, describe},
-    export, ingest_typed,
+    export,
 };
 use gristmill_jobs::{EventWriter, JobContext, JobHandler, JobVerdict};
 use gristmill_persistence::{
@@ -30,11 +32,11 @@ use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use self::by_code::CodeWork;
 use super::{
     apply::Payload,
-    code::{CodeRun, TABLE, run_code, take},
-    failures::{refused, stop_of_code, stop_of_division, stop_of_features, stop_of_ingest, stop_of_table, stop_of_taking},
-    segments::{CodeFeature, Segment, segments},
+    failures::{refused, stop_of_division, stop_of_features, stop_of_ingest},
+    segments::{Segment, segments},
     splits::{Origin, held_out, origin_of},
 };
 use crate::{
@@ -68,15 +70,6 @@ struct Progress {
     outcomes: Vec<Value>,
     /// Whether each row is a known one of the source.
     has_source_rows: bool,
-}
-
-/// What code is to do.
-#[derive(Debug)]
-struct CodeWork {
-    features: Vec<CodeFeature>,
-    /// The rows whose targets it must not see.
-    held: Arc<HashSet<i64>>,
-    output: PathBuf,
 }
 
 /// A dataset that is ready to be stored.
@@ -168,73 +161,6 @@ impl FeatureHandler {
         };
         let made = run_low(&self.places, work).await.map_err(Stop::Failed)?;
         made.map_err(stop_of_features)
-    }
-
-    async fn code(
-        &self,
-        context: &JobContext,
-        payload: &Payload,
-        before: Progress,
-        CodeWork { features, held, output }: CodeWork,
-        observer: Share,
-    ) -> Result<Progress, Stop> {
-        observer.progress(0.0, "running code");
-        let types = self.types_of(&before.file).await?;
-        let listed: Vec<Value> = features
-            .iter()
-            .map(|feature| json!({ "name": feature.spec.feature_name, "code": feature.code, "target": feature.target }))
-            .collect();
-        let run = CodeRun {
-            python: payload.python,
-            budget: payload.budget,
-            dataset: &before.file,
-            // Numbers of rows that are not the source's would be taken for those of the source.
-            spec: json!({
-                "mode": "make", "features": listed, "types": types, "isKnown": before.has_source_rows,
-                "withheld": payload.withheld, "held": held.iter().collect::<Vec<_>>(),
-            }),
-            directory: output.with_extension("code"),
-        };
-        let end = run_code(&self.state, run, context.stop_token()).await.map_err(stop_of_code)?;
-        let limits = ingest_limits(&self.state);
-        let work = move || {
-            let table = output.with_extension("csv");
-            // As much as a sandbox may write has been written already.
-            take(&end.out, TABLE, &table, u64::MAX - 1).map_err(|error| stop_of_taking(&error))?;
-            let made: BTreeMap<String, ColumnType> =
-                end.result.get("types").cloned().and_then(|types| serde_json::from_value(types).ok()).unwrap_or_default();
-            let request = IngestRequest {
-                source: &table,
-                filename: "table.csv",
-                media_type: None,
-                output: &output,
-                rejects: &output.with_extension("rejects"),
-                limits,
-            };
-            // Texts stand for themselves: `NA` and `None` in the frame are texts, and only what was missing there is missing.
-            let read = ingest_typed(&request, &made, &observer);
-            let read = read.map_err(|error| stop_of_table(&RetypeError::from(error)))?;
-            fs::remove_file(&table).map_err(|error| stop_of_io(&error))?;
-            ensure_whole(&read)?;
-            let rows_before = DatasetFile::open(&before.file).map_err(|error| stop_of_ingest(&error))?.row_count();
-            let known = match end.result.get("rows").and_then(Value::as_str) {
-                Some("same") => read.row_count == rows_before,
-                Some("traced") => made.contains_key(ROW_ID_COLUMN),
-                _ => false,
-            };
-            let has_source_rows = before.has_source_rows && known;
-            let mut after = Progress { file: output, has_source_rows, ..before };
-            note_code(&mut after, &features, &types, (rows_before, &read));
-            after.recipe.push(step_of_code(features, &types, &read, &end.result));
-            Ok::<_, Stop>(after)
-        };
-        run_low(&self.places, work).await.map_err(Stop::Failed)?
-    }
-
-    async fn types_of(&self, file: &Path) -> Result<BTreeMap<String, ColumnType>, Stop> {
-        let file = file.to_owned();
-        let work = move || Ok::<_, IngestError>(DatasetFile::open(&file)?.columns().iter().cloned().collect());
-        run_low(&self.places, work).await.map_err(Stop::Failed)?.map_err(|error| stop_of_ingest(&error))
     }
 
     /// Puts the newest file in its place, describes it, and writes what else a dataset has.
@@ -426,60 +352,6 @@ fn has_new_column(source: &Path, names: &[&str]) -> Result<bool, IngestError> {
     let source = DatasetFile::open(source)?;
     let before: HashSet<&str> = source.columns().iter().map(|(name, _)| name.as_str()).collect();
     Ok(names.iter().any(|name| !before.contains(name) && *name != ROW_ID_COLUMN))
-}
-
-/// Refuses a table some rows of which cannot be read: without them, it would not be what the code made.
-fn ensure_whole(read: &IngestedDataset) -> Result<(), Stop> {
-    let lost = read.report.rows_rejected.saturating_add(read.report.rows_too_long).saturating_add(read.report.rows_too_short);
-    if lost > 0 { Err(refused(format!("{lost} rows of the table that the code left cannot be read"))) } else { Ok(()) }
-}
-
-/// What is kept of code: it is not repeated for rows that come later, so the columns that it touched must be known.
-fn step_of_code(
-    features: Vec<CodeFeature>,
-    before: &BTreeMap<String, ColumnType>,
-    read: &IngestedDataset,
-    result: &Value,
-) -> RecipeStep {
-    let names = read.columns.iter().map(|column| &column.name).filter(|name| *name != ROW_ID_COLUMN);
-    let changed = result.get("changed").and_then(Value::as_array);
-    RecipeStep::Code {
-        made: names.filter(|name| !before.contains_key(*name)).cloned().collect(),
-        changed: match changed {
-            Some(changed) => changed.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
-            // Any of them may have been.
-            None => before.keys().cloned().collect(),
-        },
-        features: features
-            .into_iter()
-            .map(|feature| CodeNote { feature_name: feature.spec.feature_name, code: feature.code })
-            .collect(),
-    }
-}
-
-/// Adds what code made to what came of the features.
-fn note_code(
-    after: &mut Progress,
-    features: &[CodeFeature],
-    before: &BTreeMap<String, ColumnType>,
-    (rows_before, read): (u64, &IngestedDataset),
-) {
-    let made = read.columns.iter().filter(|column| !before.contains_key(&column.name) && column.name != ROW_ID_COLUMN);
-    let outputs: Vec<Value> =
-        made.map(|column| json!({ "name": column.name, "dtype": column.dtype, "nullCount": column.null_count })).collect();
-    // Code is run as a whole, so what is new is told with the last feature of a run.
-    for (at, feature) in features.iter().enumerate() {
-        let outputs = if at + 1 == features.len() { outputs.clone() } else { Vec::new() };
-        let mut outcome = json!({
-            "featureName": feature.spec.feature_name, "method": feature.spec.method,
-            "sourceColumn": feature.spec.source_column, "byCode": true, "outputs": outputs,
-            "rowsBefore": rows_before, "rowsAfter": read.row_count,
-        });
-        if let (Some(outcome), Some(id)) = (outcome.as_object_mut(), &feature.spec.id) {
-            outcome.insert("id".to_owned(), json!(id));
-        }
-        after.outcomes.push(outcome);
-    }
 }
 
 /// Reports a share of the job's progress, and stops the engine when the job must stop.
