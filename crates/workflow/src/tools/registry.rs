@@ -171,32 +171,13 @@ pub fn llm_tool(spec: &ToolSpec) -> Tool {
     Tool { name: spec.name.to_owned(), description: spec.description.to_owned(), parameters: spec.parameters.clone() }
 }
 
-/// How much a call may break. Of a commit, the arguments do not tell what the step does: ask [`intent_risk`] too.
+/// How much a call may break. Of a commit the arguments do not tell: whether a person is asked is decided of its step.
 #[must_use]
 pub fn risk(tool: ToolName, args: &Map<String, Value>) -> Risk {
     let base = find(tool).map_or(Risk::Unknown, |spec| spec.risk);
     match tool {
         ToolName::RestoreCheckpoint if args.get("operation").and_then(Value::as_str) == Some("compatibility_check") => Risk::Low,
-        // Not keeping something loses nothing that was there.
-        ToolName::CommitTransformationStep if args.get("approved").and_then(Value::as_bool) == Some(false) => base,
-        ToolName::CommitTransformationStep => match args.get("intentType").and_then(Value::as_str) {
-            Some(intent) => intent_risk(intent),
-            None => base,
-        },
         _ => base,
-    }
-}
-
-/// How much a transformation of this kind may break when it is kept.
-#[must_use]
-pub fn intent_risk(intent_type: &str) -> Risk {
-    let intent = intent_type.to_ascii_lowercase();
-    if intent.contains("drop") || intent.contains("outlier") {
-        Risk::High
-    } else if intent.contains("custom") {
-        Risk::Unknown
-    } else {
-        Risk::Medium
     }
 }
 

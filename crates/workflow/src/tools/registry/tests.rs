@@ -331,15 +331,6 @@ fn risks_are_graded() {
     let with = |key: &str, value: Value| object(json!({ key: value }));
     assert_eq!(risk(ToolName::RestoreCheckpoint, &with("operation", "compatibility_check".into())), Risk::Low);
     assert_eq!(risk(ToolName::RestoreCheckpoint, &with("operation", "replay".into())), Risk::High);
-    for (intent, expected) in [
-        ("drop_columns", Risk::High),
-        ("cap_Outliers", Risk::High),
-        ("custom", Risk::Unknown),
-        ("custom_drop", Risk::High),
-        ("impute_missing", Risk::Medium),
-    ] {
-        assert_eq!(risk(ToolName::CommitTransformationStep, &with("intentType", intent.into())), expected, "{intent}");
-    }
 }
 
 proptest::proptest! {
