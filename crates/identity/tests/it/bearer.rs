@@ -191,7 +191,7 @@ fn nothing_secret_is_printed_by_debug() {
     let personal = PersonalTokenText::mint().unwrap();
     let text = personal.to_secret();
     // After `gmp_`, eight signs that may be shown, and `_`: those of a secret may be underscores, too.
-    let spelt = &text.expose_secret()[13..];
+    let (_, spelt) = text.expose_secret().split_at(13);
     let one_time = OneTimeToken::mint();
     let printed = format!("{secret:?} {access:?} {personal:?} {one_time:?}");
     for hidden in ["very secret", spelt, one_time.expose()] {
