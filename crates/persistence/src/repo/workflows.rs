@@ -4,8 +4,9 @@
 //! interrupted, changes nothing more.
 //!
 //! Transactions over several of these rows lock them in one order, so that no two wait for each other: the owner, the project,
-//! the jobs of turns by their ids, the run of preprocessing, the dataset, the notebook, the run. The other jobs, which store what
-//! they make, come before the owner; models come after the project. Who needs less leaves out the rest, but none goes back.
+//! its jobs by their ids, the run of preprocessing, the dataset, the notebook, the run. Models come after the jobs. Who needs less
+//! leaves out the rest, but none goes back. Whoever deletes an owner or a project locks all of its unfinished jobs before anything
+//! goes. None comes in between: a new job holds both.
 
 mod begin;
 mod beside;

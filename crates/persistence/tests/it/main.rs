@@ -15,6 +15,10 @@ mod models;
 #[cfg(test)]
 mod spool;
 #[cfg(test)]
+mod stored_by_jobs;
+#[cfg(test)]
 mod tracking;
+#[cfg(test)]
+mod waits;
 #[cfg(test)]
 mod workflows;
