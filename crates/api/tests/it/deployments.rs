@@ -127,7 +127,8 @@ async fn what_was_read_before_a_change_is_not_believed_after_it() {
     holds.batch_execute("begin; lock table deployment_api_keys in access exclusive mode").await.unwrap();
     let meanwhile = async {
         eventually("the deployment to be read", async || {
-            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+                       and query ilike 'select%from%deployment_api_keys%'";
             (!changes.query(sql, &[]).await.unwrap().is_empty()).then_some(())
         })
         .await;
