@@ -252,7 +252,9 @@ async fn bad_rows_are_refused_by_field_and_every_outcome_is_logged() {
     let stats = lab.ada.get(&format!("{path}/stats?range=1h")).await.expect(200);
     let count: u64 = stats["stats"].as_array().unwrap().iter().map(|hour| hour["requestCount"].as_u64().unwrap()).sum();
     assert_eq!(count, 19, "{stats}");
-    assert!(stats["stats"][0]["latencyP50Us"].as_u64().unwrap() > 0);
+    // An hour may have turned before the one that was answered.
+    let has_latency = |hour: &Value| hour["latencyP50Us"].as_u64().is_some_and(|latency_us| latency_us > 0);
+    assert!(stats["stats"].as_array().unwrap().iter().any(has_latency), "{stats}");
     lab.ada.get(&format!("{path}/stats?range=1y")).await.expect(400);
 }
 
