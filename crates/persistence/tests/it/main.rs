@@ -5,6 +5,8 @@ mod cluster;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod deletions;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod jobs;
