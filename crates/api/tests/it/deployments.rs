@@ -127,7 +127,8 @@ async fn what_was_read_before_a_change_is_not_believed_after_it() {
     holds.batch_execute("begin; lock table deployment_api_keys in access exclusive mode").await.unwrap();
     let meanwhile = async {
         eventually("the deployment to be read", async || {
-            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+                       and query ilike 'select%from%deployment_api_keys%'";
             (!changes.query(sql, &[]).await.unwrap().is_empty()).then_some(())
         })
         .await;
@@ -251,7 +252,9 @@ async fn bad_rows_are_refused_by_field_and_every_outcome_is_logged() {
     let stats = lab.ada.get(&format!("{path}/stats?range=1h")).await.expect(200);
     let count: u64 = stats["stats"].as_array().unwrap().iter().map(|hour| hour["requestCount"].as_u64().unwrap()).sum();
     assert_eq!(count, 19, "{stats}");
-    assert!(stats["stats"][0]["latencyP50Us"].as_u64().unwrap() > 0);
+    // An hour may have turned before the one that was answered.
+    let has_latency = |hour: &Value| hour["latencyP50Us"].as_u64().is_some_and(|latency_us| latency_us > 0);
+    assert!(stats["stats"].as_array().unwrap().iter().any(has_latency), "{stats}");
     lab.ada.get(&format!("{path}/stats?range=1y")).await.expect(400);
 }
 

@@ -27,7 +27,7 @@ pub use self::{
 };
 use super::{
     file_deletions, jobs,
-    ownership::{lock_project, own_project},
+    ownership::{hold_owner, lock_project, own_project},
     quota,
 };
 use crate::{
@@ -391,7 +391,7 @@ impl Datasets {
     }
 }
 
-/// Ends the job, and inserts the dataset that it made.
+/// Inserts the dataset that a job made, and ends the job.
 async fn insert_in(
     connection: &mut AsyncPgConnection,
     lease: Lease,
@@ -399,15 +399,18 @@ async fn insert_in(
     create: DatasetCreate,
     now: DateTime<Utc>,
 ) -> Result<DatasetRow, DbError> {
-    // The job first: the lock order of every writer.
-    jobs::finish_in(connection, lease, JobOutcome::Succeeded(json!({ "datasetId": create.id }))).await?;
+    // In the order that is stated with the workflows: the job after those whose deletion waits for it.
     let sql_name = match create.project_id {
-        None => sql_names::logical_name(&create.filename, |_| false),
+        None => {
+            hold_owner(connection, owner).await?;
+            sql_names::logical_name(&create.filename, |_| false)
+        }
         Some(project) => {
             lock_project(connection, owner, project).await?;
             free_name(connection, project, &create.filename).await?
         }
     };
+    jobs::finish_in(connection, lease, JobOutcome::Succeeded(json!({ "datasetId": create.id }))).await?;
     let (id, sketches) = (create.id, create.content.key_sketches.clone());
     let row = new_row(owner, create, sql_name, now)?;
     let row =

@@ -20,7 +20,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use self::vectors::{VectorClaim, VectorsKept};
-use super::{file_deletions, jobs, ownership::own_project};
+use super::{
+    file_deletions, jobs,
+    ownership::{hold_owner, hold_project, own_project},
+};
 use crate::{
     Database,
     database::DbError,
@@ -104,8 +107,9 @@ impl Documents {
         let mut connection = self.database.connection().await?;
         let row = connection
             .transaction(async |connection| {
-                if let Some(project) = create.project_id {
-                    own_project(connection, owner, project).await?;
+                match create.project_id {
+                    Some(project) => hold_project(connection, owner, project).await?,
+                    None => hold_owner(connection, owner).await?,
                 }
                 let row = diesel::insert_into(documents::table)
                     .values(new_row(owner, &create, now))

@@ -4,9 +4,8 @@
 //! Locks are taken in one order, so that no two methods wait for each other for ever: the user's row, then its
 //! sessions, then its tokens. Whoever changes more than one row of a user (or any one-time token) locks the user's row
 //! first, and so keeps its like out; a single session or personal token is changed under a lock of its own. Pruning
-//! waits for nobody: it passes over rows that are locked. Deletion locks the user's unfinished jobs before all else,
-//! because writers for a job lock that first; but not turns of agents, which come after their project. Throttles stand
-//! apart: each method is one statement on one row.
+//! waits for nobody: it passes over rows that are locked. Deletion goes on from the user's row to the projects and their
+//! unfinished jobs, as everybody does. Throttles stand apart: each method is one statement on one row.
 //!
 //! The user's row is locked `for no key update`, so that a login does not wait for a long insert that refers to the
 //! user; only a new address and a deletion lock it `for update`.

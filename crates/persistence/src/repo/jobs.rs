@@ -356,16 +356,11 @@ pub(super) async fn lock_all(connection: &mut AsyncPgConnection, ids: Vec<uuid::
     Ok(())
 }
 
-/// Locks the unfinished jobs of a project of their owner's that lock themselves before the project when they store what they
-/// made: all but turns of agents.
-pub(super) async fn lock_makers(connection: &mut AsyncPgConnection, owner: UserId, project: ProjectId) -> Result<(), DbError> {
-    let makers = jobs::table
-        .filter(jobs::project_id.eq(project.0))
-        .filter(jobs::owner_id.eq(owner.0))
-        .filter(jobs::finished_at.is_null())
-        .filter(jobs::kind.ne(JobKind::AgentTurn.as_str()))
-        .order(jobs::job_id);
-    let _: Vec<uuid::Uuid> = makers.select(jobs::job_id).for_update().load(connection).await?;
+/// Locks the unfinished jobs of a project that this transaction has locked for its deletion. No more come to them, and until it
+/// ends they store nothing.
+pub(super) async fn lock_unfinished(connection: &mut AsyncPgConnection, project: ProjectId) -> Result<(), DbError> {
+    let unfinished = jobs::table.filter(jobs::project_id.eq(project.0)).filter(jobs::finished_at.is_null()).order(jobs::job_id);
+    let _: Vec<uuid::Uuid> = unfinished.select(jobs::job_id).for_update().load(connection).await?;
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use gristmill_domain::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::ownership::own_project;
+use super::ownership::{hold_project, own_project};
 use crate::{Database, database::DbError, schema::nl_placeholder_suggestions as sets};
 
 /// The suggestions of a caller.
@@ -102,7 +102,8 @@ impl NlSuggestions {
         let mut connection = self.database.connection().await?;
         let row = connection
             .transaction(async |connection| {
-                own_project(connection, caller.user_id, key.project).await?;
+                // The new set refers to the project, whose deletion waits for the earlier ones.
+                hold_project(connection, caller.user_id, key.project).await?;
                 diesel::delete(
                     sets::table
                         .filter(sets::project_id.eq(key.project.0))

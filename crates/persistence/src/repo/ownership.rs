@@ -55,3 +55,10 @@ pub(super) async fn hold_project(connection: &mut AsyncPgConnection, owner: User
         .await?;
     Ok(())
 }
+
+/// Holds a project's row as [`hold_project`] does, whoever's it is, for what refers to no owner; `false` when it is gone.
+pub(super) async fn hold_any_project(connection: &mut AsyncPgConnection, project: ProjectId) -> Result<bool, DbError> {
+    let held = projects::table.find(project.0).select(projects::project_id).for_key_share();
+    let held: Option<Uuid> = held.first(connection).await.optional()?;
+    Ok(held.is_some())
+}

@@ -225,17 +225,11 @@ impl Projects {
         let mut connection = self.database.connection().await?;
         connection
             .transaction(async |connection| {
-                tell_workers(connection, caller, id).await?;
-                // One that stores its result locks itself, then the project. Without this, the two would wait for each other.
-                jobs::lock_makers(connection, caller.user_id, id).await?;
-                let deleted = diesel::delete(
-                    projects::table.filter(projects::project_id.eq(id.0)).filter(projects::owner_id.eq(caller.user_id.0)),
-                )
-                .execute(connection)
-                .await?;
-                if deleted == 0 {
-                    return Err(StoreError::NotFound.into());
-                }
+                // In the order that is stated with the workflows: what goes along with the project goes in any order.
+                let _: ProjectRow = owned(caller, id).for_update().first(connection).await?;
+                jobs::lock_unfinished(connection, id).await?;
+                tell_workers(connection, id).await?;
+                diesel::delete(projects::table.find(id.0)).execute(connection).await?;
                 file_deletions::queue(connection, files::project_prefix(id)).await?;
                 announce(connection, Channel::ProjectDeleted, &id.to_string()).await
             })
@@ -245,15 +239,12 @@ impl Projects {
 }
 
 /// Wakes whoever works on jobs of a project that is about to go, or waits for them: they find their jobs gone, and stop.
-async fn tell_workers(connection: &mut AsyncPgConnection, caller: &Caller, id: ProjectId) -> Result<(), DbError> {
-    diesel::sql_query(
-        "select pg_notify($1, job_id::text) from jobs where project_id = $2 and owner_id = $3 and finished_at is null",
-    )
-    .bind::<diesel::sql_types::Text, _>(Channel::JobChanged.as_str())
-    .bind::<diesel::sql_types::Uuid, _>(id.0)
-    .bind::<diesel::sql_types::Uuid, _>(caller.user_id.0)
-    .execute(connection)
-    .await?;
+async fn tell_workers(connection: &mut AsyncPgConnection, id: ProjectId) -> Result<(), DbError> {
+    diesel::sql_query("select pg_notify($1, job_id::text) from jobs where project_id = $2 and finished_at is null")
+        .bind::<diesel::sql_types::Text, _>(Channel::JobChanged.as_str())
+        .bind::<diesel::sql_types::Uuid, _>(id.0)
+        .execute(connection)
+        .await?;
     Ok(())
 }
 

@@ -4,8 +4,9 @@
 //! interrupted, changes nothing more.
 //!
 //! Transactions over several of these rows lock them in one order, so that no two wait for each other: the owner, the project,
-//! the jobs of turns by their ids, the run of preprocessing, the dataset, the notebook, the run. The other jobs, which store what
-//! they make, come before the owner; models come after the project. Who needs less leaves out the rest, but none goes back.
+//! its jobs by their ids, the run of preprocessing, the dataset, the notebook, the run. Models come after the jobs. Who needs less
+//! leaves out the rest, but none goes back. Whoever deletes an owner or a project locks all of its unfinished jobs before anything
+//! goes. None comes in between: a new job holds both.
 
 mod begin;
 mod beside;
@@ -44,7 +45,7 @@ pub(super) use self::{
 };
 use super::{
     Idempotency, jobs,
-    ownership::{hold_project, lock_project, own_project},
+    ownership::{hold_any_project, hold_project, lock_project, own_project},
 };
 use crate::{
     Database,
@@ -417,19 +418,23 @@ async fn events_in(connection: &mut AsyncPgConnection, id: &WorkflowRunId) -> Re
 /// Ends the runs of a project whose turn's job has ended without saying what became of them: it was stopped before anybody
 /// worked on it, or its servers went away too often.
 async fn settle(connection: &mut AsyncPgConnection, project: ProjectId, now: DateTime<Utc>) -> Result<(), DbError> {
-    let open = job_table::table
-        .filter(job_table::job_id.nullable().eq(workflow_runs::turn_job_id))
-        .filter(job_table::state.eq_any([JobState::Queued.as_str(), JobState::Running.as_str()]));
+    let forsaken = || {
+        let open = job_table::table
+            .filter(job_table::job_id.nullable().eq(workflow_runs::turn_job_id))
+            .filter(job_table::state.eq_any([JobState::Queued.as_str(), JobState::Running.as_str()]));
+        workflow_runs::table
+            .filter(workflow_runs::project_id.eq(project.0))
+            .filter(workflow_runs::status.eq(WorkflowStatus::Running.as_str()))
+            .filter(diesel::dsl::not(exists(open)))
+    };
+    // Almost never is there any. Where there is, the project's deletion, which takes its runs in any order, has to wait.
+    let is_any: bool = diesel::select(exists(forsaken())).get_result(connection).await?;
+    if !is_any || !hold_any_project(connection, project).await? {
+        return Ok(());
+    }
     // One a phase at most. Nobody else holds them: their jobs have no lease any more.
-    let rows: Vec<RunRow> = workflow_runs::table
-        .filter(workflow_runs::project_id.eq(project.0))
-        .filter(workflow_runs::status.eq(WorkflowStatus::Running.as_str()))
-        .filter(diesel::dsl::not(exists(open)))
-        .order(workflow_runs::run_id)
-        .select(RunRow::as_select())
-        .for_update()
-        .load(connection)
-        .await?;
+    let rows: Vec<RunRow> =
+        forsaken().order(workflow_runs::run_id).select(RunRow::as_select()).for_update().load(connection).await?;
     for row in rows {
         let job = row.turn_job_id.unwrap_or_default();
         let state: Option<String> = job_table::table.find(job).select(job_table::state).first(connection).await.optional()?;

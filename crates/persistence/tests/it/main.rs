@@ -5,6 +5,8 @@ mod cluster;
 #[cfg(test)]
 mod connections;
 #[cfg(test)]
+mod deletions;
+#[cfg(test)]
 mod identity;
 #[cfg(test)]
 mod jobs;
@@ -15,6 +17,10 @@ mod models;
 #[cfg(test)]
 mod spool;
 #[cfg(test)]
+mod stored_by_jobs;
+#[cfg(test)]
 mod tracking;
+#[cfg(test)]
+mod waits;
 #[cfg(test)]
 mod workflows;

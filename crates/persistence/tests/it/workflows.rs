@@ -26,6 +26,8 @@ use gristmill_testkit::{job_store_suite::caller_for, pg::TestDatabase};
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::waits::until_waiting;
+
 /// A run with a turn that is worked on.
 struct Turn {
     workflows: Workflows,
@@ -188,20 +190,6 @@ async fn of_earlier_turns_the_last_events_are_read_that_fit() {
     assert_eq!(read(1).await, (vec![1, 2, 3, 4, 5], 0, false));
 }
 
-/// Waits until as many connections wait for a lock.
-async fn until_waiting(client: &tokio_postgres::Client, expected: i64) {
-    let sql = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-    loop {
-        let waiting: i64 = client.query_one(sql, &[]).await.unwrap().get(0);
-        if waiting == expected {
-            return;
-        }
-        assert!(tokio::time::Instant::now() < deadline, "{waiting} wait, not {expected}");
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_waits_for_the_turn_that_takes_up_the_dataset() {
     let turn = turn().await;
@@ -236,26 +224,26 @@ async fn a_deletion_waits_for_the_turn_that_takes_up_the_dataset() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_stores_its_result_and_the_deletion_of_its_project_do_not_wait_for_each_other() {
+async fn a_turn_that_records_and_the_deletion_of_its_project_do_not_wait_for_each_other() {
     let turn = turn().await;
-    let (worker, observer) = (turn.test.client().await.unwrap(), turn.test.client().await.unwrap());
-    let (job, project, user) = (JobId::random(), turn.project, turn.caller.user_id);
-    let sql = format!(
-        "insert into jobs (job_id, kind, owner_id, project_id, state, payload, attempts_max, lease_expires_at)
-         values ('{job}', 'ingest', '{user}', '{project}', 'running', '{{}}', 1, now())"
-    );
-    worker.batch_execute(&sql).await.unwrap();
-    worker.batch_execute(&format!("begin; select from jobs where job_id = '{job}' for update")).await.unwrap();
-    let (projects, caller) = (Projects::new(turn.database.clone()), turn.caller.clone());
+    let (holder, observer) = (turn.test.client().await.unwrap(), turn.test.client().await.unwrap());
+    holder.batch_execute("begin; select from workflow_runs for update").await.unwrap();
+    let (workflows, lease, run) = (turn.workflows.clone(), turn.lease, turn.run.clone());
+    let mut recording = JoinSet::new();
+    recording.spawn(async move {
+        // More than events: it locks its job, then its run.
+        let record = RunRecord { metadata: Some(serde_json::Map::new()), ..events(1, &["x"]) };
+        workflows.record(lease, &run, record, NOW).await
+    });
+    until_waiting(&observer, 1).await;
+    let (projects, caller, project) = (Projects::new(turn.database.clone()), turn.caller.clone(), turn.project);
     let mut deletion = JoinSet::new();
     deletion.spawn(async move { projects.delete(&caller, project).await });
-    until_waiting(&observer, 1).await;
-    // With the project's row locked, this would close the circle.
-    let lock = format!("select from projects where project_id = '{project}' for no key update");
-    worker.batch_execute(&lock).await.unwrap();
-    worker.batch_execute("commit").await.unwrap();
+    until_waiting(&observer, 2).await;
+    holder.batch_execute("commit").await.unwrap();
+    recording.join_next().await.unwrap().unwrap().unwrap();
     deletion.join_next().await.unwrap().unwrap().unwrap();
-    assert!(matches!(turn.record(turn.lease, events(1, &["x"])).await, Err(StoreError::LeaseLost)), "the turn went with it");
+    assert!(matches!(turn.record(turn.lease, events(2, &["x"])).await, Err(StoreError::LeaseLost)), "the turn went with it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -237,7 +237,8 @@ async fn whoever_asks_for_the_log_waits_for_what_another_writes() {
     serving.record(&entry, &recorded);
     let later = async {
         eventually("somebody to write", async || {
-            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+                       and query ilike 'insert into prediction_logs%'";
             (!looks.query(sql, &[]).await.unwrap().is_empty()).then_some(())
         })
         .await;

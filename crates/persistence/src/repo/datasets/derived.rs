@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{DatasetCreate, Datasets, from_json, insert_in, to_json};
 use crate::{
     database::DbError,
+    repo::ownership::hold_owner,
     schema::{dataset_features as lineages, dataset_splits as splits, datasets},
 };
 
@@ -87,6 +88,8 @@ impl Datasets {
         let id = derived.id;
         connection
             .transaction(async |connection| {
+                // A split may say who declared it.
+                hold_owner(connection, caller.user_id).await?;
                 for dataset in [source, id] {
                     let _: Uuid = datasets::table
                         .find(dataset.0)

@@ -111,7 +111,7 @@ impl DeploymentStore for Deployments {
         let mut connection = self.database.connection().await?;
         connection
             .transaction(async |connection| {
-                // The job first: the lock order of every writer.
+                // In the order that is stated with the workflows.
                 jobs::finish_in(connection, lease, outcome).await?;
                 match happen_in(connection, id, event, reason, now).await {
                     Err(DbError::Decided(StoreError::Conflict(_))) => Ok(()),

@@ -16,7 +16,6 @@ use gristmill_domain::{
         Account, AccountChange, AccountStore, AccountUpdate, IdentityChange, NewOneTimeToken, NewSession, NewUser,
         OneTimePurpose, PasswordChange, RevocationCause,
     },
-    jobs::JobKind,
     ports::StoreError,
     users::{Email, User, UserRole},
 };
@@ -211,16 +210,12 @@ fn is_email_taken(error: &DieselError) -> bool {
 
 /// Deletes a user. The lock on the row keeps new projects out while the files of the existing ones are recorded.
 async fn delete_in(connection: &mut AsyncPgConnection, id: UserId) -> Result<(), DbError> {
-    // A job that stores its result holds its own row when it refers to the user. Without this, the two would wait for
-    // each other. Turns of agents refer to nobody, and are locked after their project.
-    let running = jobs::table
-        .filter(jobs::owner_id.eq(id.0))
-        .filter(jobs::finished_at.is_null())
-        .filter(jobs::kind.ne(JobKind::AgentTurn.as_str()));
-    let _locked: Vec<Uuid> = running.order(jobs::job_id).select(jobs::job_id).for_update().load(connection).await?;
     lock_user_and_references(connection, id).await?.ok_or(StoreError::NotFound)?;
-    let owned: Vec<Uuid> =
-        projects::table.filter(projects::owner_id.eq(id.0)).select(projects::project_id).load(connection).await?;
+    // In the order that is stated with the workflows: what goes along with the user goes in any order.
+    let owned = projects::table.filter(projects::owner_id.eq(id.0)).order(projects::project_id);
+    let owned: Vec<Uuid> = owned.select(projects::project_id).for_update().load(connection).await?;
+    let unfinished = jobs::table.filter(jobs::owner_id.eq(id.0)).filter(jobs::finished_at.is_null()).order(jobs::job_id);
+    let _locked: Vec<Uuid> = unfinished.select(jobs::job_id).for_update().load(connection).await?;
     for project in owned {
         file_deletions::queue(connection, files::project_prefix(ProjectId(project))).await?;
         admin::announce(connection, Channel::ProjectDeleted, &project.to_string()).await?;

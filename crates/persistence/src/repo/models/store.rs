@@ -39,10 +39,10 @@ impl ModelStore for Models {
         let stored_bytes = self.size_of(model.project_id, model.id, &[&model.storage, evaluated]).await;
         let row = connection
             .transaction(async |connection| {
-                // The job first: the lock order of every writer.
-                jobs::finish_in(connection, lease, outcome).await?;
+                // In the order that is stated with the workflows: the job after those whose deletion waits for it.
                 let project = model.project_id;
                 lock_project(connection, owner, project).await?;
+                jobs::finish_in(connection, lease, outcome).await?;
                 let evaluation = match &evaluation {
                     Some(job) => Some(jobs::submit_in(connection, job).await?.0.id),
                     None => None,

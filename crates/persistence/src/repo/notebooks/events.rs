@@ -15,6 +15,7 @@ use super::{Notebooks, owned, rows};
 use crate::{
     database::DbError,
     notifications::Channel,
+    repo::ownership::hold_any_project,
     schema::{notebook_events, notebooks},
 };
 
@@ -62,6 +63,10 @@ impl Notebooks {
         let mut connection = self.database.connection().await?;
         connection
             .transaction(async |connection| {
+                // Its deletion takes the notebooks in any order.
+                if !hold_any_project(connection, project).await? {
+                    return Ok(());
+                }
                 let ids: Vec<Uuid> = notebooks::table
                     .filter(notebooks::project_id.eq(project.0))
                     .order(notebooks::notebook_id)

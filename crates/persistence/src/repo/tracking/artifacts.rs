@@ -14,8 +14,11 @@ use uuid::Uuid;
 use super::Tracking;
 use crate::{
     database::DbError,
-    repo::quota::{self, QUOTA},
-    schema::{logged_models, projects, tracking_runs},
+    repo::{
+        ownership::hold_project,
+        quota::{self, QUOTA},
+    },
+    schema::{logged_models, tracking_runs},
 };
 
 /// A file of a run or a logged model.
@@ -136,15 +139,18 @@ async fn remove(
 
 /// Locks what the files belong to, and tells its project: writers of files of one come one after the other.
 async fn lock_owner(connection: &mut AsyncPgConnection, caller: &Caller, of: FileOwner) -> Result<ProjectId, DbError> {
-    let own = projects::table.filter(projects::owner_id.eq(caller.user_id.0)).select(projects::project_id);
-    let project = match of {
+    let project: Uuid = match of {
+        FileOwner::Run(id) => tracking_runs::table.find(id.0).select(tracking_runs::project_id).first(connection).await?,
+        FileOwner::Model(id) => logged_models::table.find(id.0).select(logged_models::project_id).first(connection).await?,
+    };
+    // What is noted of its files refers to the project, whose deletion waits for what they belong to.
+    hold_project(connection, caller.user_id, ProjectId(project)).await?;
+    let _: Uuid = match of {
         FileOwner::Run(id) => {
-            let target = tracking_runs::table.find(id.0).filter(tracking_runs::project_id.eq_any(own));
-            target.select(tracking_runs::project_id).for_update().first(connection).await?
+            tracking_runs::table.find(id.0).select(tracking_runs::project_id).for_update().first(connection).await?
         }
         FileOwner::Model(id) => {
-            let target = logged_models::table.find(id.0).filter(logged_models::project_id.eq_any(own));
-            target.select(logged_models::project_id).for_update().first(connection).await?
+            logged_models::table.find(id.0).select(logged_models::project_id).for_update().first(connection).await?
         }
     };
     Ok(ProjectId(project))

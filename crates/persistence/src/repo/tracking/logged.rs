@@ -15,7 +15,11 @@ use super::{PARAM_CHANGED, Tracking, object, registry::tags, texts};
 use crate::{
     database::DbError,
     files,
-    repo::{file_deletions, ownership::own_project, quota},
+    repo::{
+        file_deletions,
+        ownership::{hold_project, own_project},
+        quota,
+    },
     schema::{logged_model_artifacts as files_of, logged_models as models, projects},
 };
 
@@ -178,15 +182,18 @@ impl Tracking {
         let mut connection = self.database.connection().await?;
         connection
             .transaction(async |connection| {
-                let row = lock(connection, caller, id, true).await?;
+                let project = ProjectId(lock(connection, caller, id, false).await?.project_id);
+                // What is noted of its files refers to the project, whose deletion waits for it.
+                hold_project(connection, caller.user_id, project).await?;
+                lock(connection, caller, id, true).await?;
                 let sizes: Vec<i64> = files_of::table
                     .filter(files_of::logged_model_id.eq(id.0))
                     .select(files_of::size_bytes)
                     .load(connection)
                     .await?;
-                quota::add_tracked(connection, ProjectId(row.project_id), -sizes.iter().sum::<i64>()).await?;
+                quota::add_tracked(connection, project, -sizes.iter().sum::<i64>()).await?;
                 diesel::delete(models::table.find(id.0)).execute(connection).await?;
-                file_deletions::queue(connection, files::logged_model_prefix(ProjectId(row.project_id), id)).await
+                file_deletions::queue(connection, files::logged_model_prefix(project, id)).await
             })
             .await?;
         Ok(())

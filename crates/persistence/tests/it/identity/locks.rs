@@ -11,7 +11,8 @@ use gristmill_testkit::pg::TestDatabase;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{at, connect, hash, new_session, password, register, wait_until};
+use super::{at, connect, hash, new_session, password, register};
+use crate::waits::until_waiting;
 
 fn rotation(now_s: i64) -> Rotation {
     let day = Duration::from_secs(86_400);
@@ -25,40 +26,27 @@ fn rotation(now_s: i64) -> Rotation {
     }
 }
 
-/// Waits until as many connections wait for a lock.
-async fn until_waiting(client: &tokio_postgres::Client, expected: i64) {
-    let sql = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    wait_until(expected, async || client.query_one(sql, &[]).await.unwrap().get(0)).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_stores_its_result_and_the_deletion_of_its_owner_do_not_wait_for_each_other() {
+async fn the_deletion_of_a_user_does_not_forget_a_project_that_was_made_just_before() {
     let database = TestDatabase::create().await.unwrap();
     let identity = Identity::new(connect(&database).await);
     let (user, _) = register(&identity, 1).await;
-    let (worker, observer) = (database.client().await.unwrap(), database.client().await.unwrap());
+    let (maker, observer) = (database.client().await.unwrap(), database.client().await.unwrap());
     let id = Uuid::new_v4();
-    let job = format!(
-        "insert into jobs (job_id, kind, owner_id, state, payload, attempts_max, lease_expires_at)
-         values ('{id}', 'ingest', '{user}', 'running', '{{}}', 1, now())"
+    let project = format!(
+        "begin; insert into projects (project_id, owner_id, name, icon, color, metadata)
+         values ('{id}', '{user}', 'made', 'folder', 'blue', '{{}}')"
     );
-    worker.batch_execute(&job).await.unwrap();
-    worker.batch_execute(&format!("begin; select from jobs where job_id = '{id}' for update")).await.unwrap();
+    maker.batch_execute(&project).await.unwrap();
     let mut deletion = JoinSet::new();
     let deleting = identity.clone();
     deletion.spawn(async move { deleting.delete_account(user).await });
     until_waiting(&observer, 1).await;
-    // What the job made refers to its owner: with the owner's row locked, this would close the circle.
-    let made = format!(
-        "insert into projects (project_id, owner_id, name, icon, color, metadata)
-         values ('{id}', '{user}', 'made', 'folder', 'blue', '{{}}')"
-    );
-    worker.batch_execute(&made).await.unwrap();
-    worker.batch_execute("commit").await.unwrap();
+    maker.batch_execute("commit").await.unwrap();
     deletion.join_next().await.unwrap().unwrap().unwrap();
     let queued = observer.query("select prefix from file_deletions order by 1", &[]).await.unwrap();
     let queued: Vec<String> = queued.iter().map(|row| row.get(0)).collect();
-    assert_eq!(queued, [format!("projects/{id}"), format!("users/{user}")], "what came just before is not forgotten");
+    assert_eq!(queued, [format!("projects/{id}"), format!("users/{user}")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
