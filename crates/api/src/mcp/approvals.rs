@@ -62,18 +62,20 @@ pub(super) async fn standing(
     if let Some(why) = tools.refusal(&place, tool, &call.args).await {
         return Ok(Standing::Refused(why));
     }
-    let lost = tools.lost(&asker.caller, tool, &call.args).await.map_err(store_error)?;
     let subject = subject(asker, call);
-    let Some(state) = &reply.state else { return question(asker, call, &subject, lost.as_deref()) };
-    let Ok(seen) = asker.state.mcp.seal.open_json_with::<Option<String>>(state, &subject) else {
-        let words = "requestState is not of this call, or too old; repeat the call without it";
-        return Err(ErrorData::invalid_params(words, None));
-    };
-    match reply.responses.as_ref().and_then(|responses| responses.get(QUESTION)) {
-        Some(answer) if is_yes(answer) => Ok(Standing::Approved(seen)),
-        Some(_) => Ok(Standing::Declined),
-        None => question(asker, call, &subject, lost.as_deref()),
+    if let Some(state) = &reply.state {
+        let Ok(seen) = asker.state.mcp.seal.open_json_with::<Option<String>>(state, &subject) else {
+            let words = "requestState is not of this call, or too old; repeat the call without it";
+            return Err(ErrorData::invalid_params(words, None));
+        };
+        match reply.responses.as_ref().and_then(|responses| responses.get(QUESTION)) {
+            Some(answer) if is_yes(answer) => return Ok(Standing::Approved(seen)),
+            Some(_) => return Ok(Standing::Declined),
+            None => {}
+        }
     }
+    let lost = tools.lost(&asker.caller, tool, &call.args).await.map_err(store_error)?;
+    question(asker, call, &subject, lost.as_deref())
 }
 
 /// Yes only where it says so.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     models::{Lab, lab},
-    support::{Answer, Client, TestApp, eventually},
+    support::{Answer, Client, TestApp, eventually, until_waiting},
     tenancy::deployment_of,
 };
 
@@ -126,12 +126,7 @@ async fn what_was_read_before_a_change_is_not_believed_after_it() {
     // The deployment is read, and its keys are waited for.
     holds.batch_execute("begin; lock table deployment_api_keys in access exclusive mode").await.unwrap();
     let meanwhile = async {
-        eventually("the deployment to be read", async || {
-            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-                       and query ilike 'select%from%deployment_api_keys%'";
-            (!changes.query(sql, &[]).await.unwrap().is_empty()).then_some(())
-        })
-        .await;
+        until_waiting(&app.database, "select%from%deployment_api_keys%").await;
         let stop = format!("update deployments set status = 'stopped', stopped_at = now() where deployment_id = '{id}'");
         changes.batch_execute(&stop).await.unwrap();
         // As when the server hears of it.

@@ -291,6 +291,17 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut
     }
 }
 
+/// Waits until a statement that looks like this, in SQL's `ilike`, waits for a lock.
+pub(crate) async fn until_waiting(database: &TestDatabase, like: &str) {
+    let client = database.client().await.unwrap();
+    eventually("a statement to wait for a lock", async || {
+        let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+                   and query ilike $1";
+        (!client.query(sql, &[&like]).await.unwrap().is_empty()).then_some(())
+    })
+    .await;
+}
+
 /// The files in the store and in the spool: what a failed request must not leave behind.
 pub(crate) fn files_below(data_dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
-    Caller, CellId, DatasetId, ProjectId, RunId, UserId,
+    Caller, CellId, DatasetId, ProjectId, RunId,
     datasets::IngestReport,
     identity::AccountStore,
     notebooks::NotebookEvent,
@@ -29,9 +29,12 @@ use tokio::task::JoinSet;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::waits::until_waiting;
+use crate::{seeds, waits::until_waiting};
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
+
+/// A call that goes on by itself.
+type Call = JoinSet<Result<(), StoreError>>;
 
 /// Somebody's project.
 struct Place {
@@ -47,14 +50,8 @@ struct Place {
 
 async fn place() -> Place {
     let test = TestDatabase::create().await.unwrap();
-    let (user, project) = (UserId::random(), ProjectId::random());
     let (holder, observer) = (test.client().await.unwrap(), test.client().await.unwrap());
-    let sql = format!(
-        "insert into users (user_id, email, password_hash, name, email_verified) values ('{user}', 'a@example.org', 'x', 'ada', true);
-         insert into projects (project_id, owner_id, name, icon, color, metadata)
-             values ('{project}', '{user}', 'p', 'i', 'c', '{{}}')"
-    );
-    holder.batch_execute(&sql).await.unwrap();
+    let (user, project) = seeds::project(&holder).await;
     let database = Database::connect(&DatabaseOptions::new(test.url().clone())).await.unwrap();
     Place { caller: caller_for(user), project, database, holder, observer, _test: test }
 }
@@ -71,18 +68,24 @@ impl Place {
         self.holder.batch_execute(&sql).await.unwrap();
     }
 
-    async fn open_gate(&self) {
+    /// Begins a deletion when somebody stands at the gate, opens it when the deletion waits, and lets both succeed.
+    async fn delete_behind(&self, writing: Call, deletion: fn(&Self) -> Call) {
+        until_waiting(&self.observer, 1).await;
+        let deletion = deletion(self);
+        until_waiting(&self.observer, 2).await;
         self.holder.batch_execute("select pg_advisory_unlock(1)").await.unwrap();
+        ended(writing).await;
+        ended(deletion).await;
     }
 
-    fn delete_project(&self) -> JoinSet<Result<(), StoreError>> {
+    fn delete_project(&self) -> Call {
         let (projects, caller, project) = (Projects::new(self.database.clone()), self.caller.clone(), self.project);
         let mut deletion = JoinSet::new();
         deletion.spawn(async move { projects.delete(&caller, project).await });
         deletion
     }
 
-    fn delete_owner(&self) -> JoinSet<Result<(), StoreError>> {
+    fn delete_owner(&self) -> Call {
         let (identity, user) = (Identity::new(self.database.clone()), self.caller.user_id);
         let mut deletion = JoinSet::new();
         deletion.spawn(async move { identity.delete_account(user).await });
@@ -90,7 +93,7 @@ impl Place {
     }
 }
 
-async fn ended(mut call: JoinSet<Result<(), StoreError>>) {
+async fn ended(mut call: Call) {
     call.join_next().await.unwrap().unwrap().unwrap();
 }
 
@@ -112,12 +115,7 @@ async fn suggestions_that_replace_others_and_the_deletion_of_their_project_do_no
         let set = NlSuggestionSet { suggestions: Vec::new(), placeholders: None };
         suggestions.keep(&caller, key, &set, NOW).await.map(drop)
     });
-    until_waiting(&place.observer, 1).await;
-    let deletion = place.delete_project();
-    until_waiting(&place.observer, 2).await;
-    place.open_gate().await;
-    ended(keeping).await;
-    ended(deletion).await;
+    place.delete_behind(keeping, Place::delete_project).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,12 +138,7 @@ async fn the_first_file_of_a_run_and_the_deletion_of_its_project_do_not_wait_for
         let artifact = RunArtifact { path: "a.txt".to_owned(), file_name: "1".to_owned(), size_bytes: 1 };
         tracking.put_artifact(&caller, FileOwner::Run(id), artifact, u64::MAX, NOW).await.map(drop)
     });
-    until_waiting(&place.observer, 1).await;
-    let deletion = place.delete_project();
-    until_waiting(&place.observer, 2).await;
-    place.open_gate().await;
-    ended(putting).await;
-    ended(deletion).await;
+    place.delete_behind(putting, Place::delete_project).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,12 +172,7 @@ async fn splits_that_are_taken_over_and_the_deletion_of_who_declared_them_do_not
     place.close_gate("dataset_splits", "new.target = 'b'").await;
     let mut inheriting = JoinSet::new();
     inheriting.spawn(async move { datasets.inherit_splits(&caller, source, &derived).await });
-    until_waiting(&place.observer, 1).await;
-    let deletion = place.delete_owner();
-    until_waiting(&place.observer, 2).await;
-    place.open_gate().await;
-    ended(inheriting).await;
-    ended(deletion).await;
+    place.delete_behind(inheriting, Place::delete_owner).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

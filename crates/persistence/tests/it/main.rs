@@ -15,6 +15,8 @@ mod migrations;
 #[cfg(test)]
 mod models;
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod spool;
 #[cfg(test)]
 mod stored_by_jobs;

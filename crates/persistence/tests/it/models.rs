@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
-    Caller, DatasetId, ErrorCode, JobId, ModelId, ProjectId, UserId,
+    Caller, ErrorCode, JobId, ModelId, ProjectId, UserId,
     jobs::{JobError, JobKind, JobOutcome, Lease, NewJob},
     models::{EvaluationEnd, EvaluationStatus, ModelStore},
     ports::{ClaimRequest, JobStore, StoreError},
@@ -19,6 +19,8 @@ use gristmill_persistence::{
 };
 use gristmill_testkit::{job_store_suite::caller_for, pg::TestDatabase};
 use serde_json::json;
+
+use crate::seeds;
 
 /// A model of a user.
 struct Lab {
@@ -36,22 +38,9 @@ const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 async fn lab() -> Lab {
     let test = TestDatabase::create().await.unwrap();
-    let (user, project, model, dataset) = (UserId::random(), ProjectId::random(), ModelId::random(), DatasetId::random());
-    let plan = json!({
-        "datasetId": dataset, "datasetVersion": 1, "datasetName": "a.csv", "name": "m", "target": "y",
-        "templateId": "ridge_regression", "taskType": "regression",
-        "split": { "kind": "random", "testSize": 0.2, "seed": 42 },
-    });
-    let sql = format!(
-        "insert into users (user_id, email, password_hash, name, email_verified) values ('{user}', 'a@example.org', 'x', 'ada', true);
-         insert into projects (project_id, owner_id, name, icon, color, metadata)
-             values ('{project}', '{user}', 'p', 'i', 'c', '{{}}');
-         insert into models (model_id, project_id, dataset_id, name, plan, task_type, template_id, library, algorithm, parameters,
-             metrics, status, version, feature_columns, artifacts, storage, metadata, feature_types, sample_request)
-             values ('{model}', '{project}', '{dataset}', 'm', '{plan}', 'regression', 'ridge_regression', 'sklearn', 'Ridge',
-             '{{}}', '{{}}', 'completed', 1, '[]', '[]', 'files-1', '{{}}', '{{}}', '{{}}')"
-    );
-    test.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let client = test.client().await.unwrap();
+    let (user, project) = seeds::project(&client).await;
+    let model = seeds::model(&client, project).await;
     let database = Database::connect(&DatabaseOptions::new(test.url().clone())).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let files = LocalFiles::open(directory.path()).unwrap();

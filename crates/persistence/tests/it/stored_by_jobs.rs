@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
-    Caller, DatasetId, DocumentId, JobId, ModelId, ProjectId, UserId,
+    Caller, DatasetId, DocumentId, JobId, ModelId, ProjectId,
     datasets::{FileType, IngestReport},
     documents::{DocumentChunk, DocumentCreate, DocumentFormat, TextSpan},
     identity::AccountStore,
@@ -28,7 +28,10 @@ use gristmill_testkit::{job_store_suite::caller_for, pg::TestDatabase};
 use serde_json::{Map, json};
 use tokio::task::JoinSet;
 
-use crate::waits::{until_one_waits_behind_another, until_waiting};
+use crate::{
+    seeds,
+    waits::{until_one_waits_behind_another, until_waiting},
+};
 
 const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
@@ -82,22 +85,9 @@ struct Shop {
 
 async fn shop() -> Shop {
     let test = TestDatabase::create().await.unwrap();
-    let (user, project, model, dataset) = (UserId::random(), ProjectId::random(), ModelId::random(), DatasetId::random());
-    let plan = json!({
-        "datasetId": dataset, "datasetVersion": 1, "datasetName": "a.csv", "name": "m", "target": "y",
-        "templateId": "ridge_regression", "taskType": "regression",
-        "split": { "kind": "random", "testSize": 0.2, "seed": 42 },
-    });
-    let sql = format!(
-        "insert into users (user_id, email, password_hash, name, email_verified) values ('{user}', 'a@example.org', 'x', 'ada', true);
-         insert into projects (project_id, owner_id, name, icon, color, metadata)
-             values ('{project}', '{user}', 'p', 'i', 'c', '{{}}');
-         insert into models (model_id, project_id, dataset_id, name, plan, task_type, template_id, library, algorithm, parameters,
-             metrics, status, version, feature_columns, artifacts, storage, metadata, feature_types, sample_request)
-             values ('{model}', '{project}', '{dataset}', 'm', '{plan}', 'regression', 'ridge_regression', 'sklearn', 'Ridge',
-             '{{}}', '{{}}', 'completed', 1, '[]', '[]', 'files-1', '{{}}', '{{}}', '{{}}')"
-    );
-    test.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let client = test.client().await.unwrap();
+    let (user, project) = seeds::project(&client).await;
+    let model = seeds::model(&client, project).await;
     let database = Database::connect(&DatabaseOptions::new(test.url().clone())).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let models = Models::new(database.clone(), LocalFiles::open(directory.path()).unwrap());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use gristmill_domain::{
-    Caller, DatasetId, JobId, ModelId, ProjectId, UserId,
+    Caller, DatasetId, JobId, ProjectId, UserId,
     identity::AccountStore,
     jobs::{JobKind, Lease, NewJob},
     ports::{ClaimRequest, JobStore, StoreError},
@@ -26,7 +26,7 @@ use gristmill_testkit::{job_store_suite::caller_for, pg::TestDatabase};
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::waits::until_waiting;
+use crate::{seeds, waits::until_waiting};
 
 /// A run with a turn that is worked on.
 struct Turn {
@@ -44,12 +44,7 @@ const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
 async fn turn() -> Turn {
     let test = TestDatabase::create().await.unwrap();
-    let (user, project) = (UserId::random(), ProjectId::random());
-    let sql = format!(
-        "insert into users (user_id, email, password_hash, name, email_verified) values ('{user}', 'a@example.org', 'x', 'ada', true);
-         insert into projects (project_id, owner_id, name, icon, color, metadata) values ('{project}', '{user}', 'p', 'i', 'c', '{{}}')"
-    );
-    test.client().await.unwrap().batch_execute(&sql).await.unwrap();
+    let (user, project) = seeds::project(&test.client().await.unwrap()).await;
     let database = Database::connect(&DatabaseOptions::new(test.url().clone())).await.unwrap();
     let (workflows, jobs) = (Workflows::new(database.clone()), Jobs::new(database.clone()));
     let caller = caller_for(user);
@@ -272,15 +267,8 @@ async fn a_turn_that_begins_and_the_deletion_of_its_owner_do_not_wait_for_each_o
 async fn an_evaluation_that_is_asked_for_and_the_deletion_of_its_project_do_not_wait_for_each_other() {
     let turn = turn().await;
     let (holder, observer) = (turn.test.client().await.unwrap(), turn.test.client().await.unwrap());
-    let (model, project, user) = (ModelId::random(), turn.project, turn.caller.user_id);
-    let sql = format!(
-        "insert into models (model_id, project_id, dataset_id, name, plan, task_type, template_id, library, algorithm, parameters,
-             metrics, status, version, feature_columns, artifacts, storage, metadata, feature_types, sample_request)
-         values ('{model}', '{project}', '{}', 'm', '{{}}', 'regression', 't', 'l', 'a', '{{}}', '{{}}', 'completed', 1, '[]', '[]',
-             's', '{{}}', '{{}}', '{{}}')",
-        DatasetId::random()
-    );
-    holder.batch_execute(&sql).await.unwrap();
+    let (project, user) = (turn.project, turn.caller.user_id);
+    let model = seeds::model(&holder, project).await;
     holder.batch_execute("begin; select from models for update").await.unwrap();
     let directory = tempfile::tempdir().unwrap();
     let models = Models::new(turn.database.clone(), LocalFiles::open(directory.path()).unwrap());

@@ -236,12 +236,7 @@ async fn whoever_asks_for_the_log_waits_for_what_another_writes() {
     };
     serving.record(&entry, &recorded);
     let later = async {
-        eventually("somebody to write", async || {
-            let sql = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-                       and query ilike 'insert into prediction_logs%'";
-            (!looks.query(sql, &[]).await.unwrap().is_empty()).then_some(())
-        })
-        .await;
+        until_waiting(&app.database, "insert into prediction_logs%").await;
         let mut asked = Box::pin(serving.flush());
         let early = tokio::time::timeout(Duration::from_millis(300), &mut asked).await;
         assert!(early.is_err(), "nothing is written yet");
